@@ -1,0 +1,189 @@
+// Package platform is the seam between the Sentry and whatever runs guest
+// code: ptrace stubs, systrap stubs, KVM or, in tests, Go functions.
+//
+// # Objects
+//
+// A Platform makes address spaces and contexts. An AddressSpace is one set of
+// guest mappings; a Context is what one guest thread needs to run: a host
+// thread, its registers' home and its extended state. Neither knows tasks,
+// files or VMAs: the Sentry decides what is mapped and the platform does it.
+//
+// # Locking
+//
+// Switch, and the methods marked "owner only", are called by one goroutine for
+// the whole life of a Context, locked to its OS thread by the caller. Interrupt
+// may be called from any goroutine. AddressSpace methods may be called from any
+// goroutine; they take the platform's locks only, never the Sentry's.
+//
+// # Lifetimes
+//
+// An AddressSpace lives until Release; the caller makes sure that no Context
+// runs in it then. A Context lives until its Release.
+package platform
+
+import (
+	"cordon/internal/linux"
+	"cordon/platform/arch"
+)
+
+// A Platform runs guest code.
+type Platform interface {
+	// Name is the name users select the platform by ("ptrace", "sim").
+	Name() string
+
+	// NewAddressSpace returns an address space with nothing mapped but the
+	// platform's own pages, which lie outside [MinAddress, MaxAddress).
+	NewAddressSpace() (AddressSpace, linux.Errno)
+
+	// NewContext returns a context with zero extended state. The host thread
+	// behind it is made when it first runs.
+	NewContext() Context
+
+	// Bounds returns the range of addresses that guest mappings may use.
+	Bounds() (minAddress, maxAddress uint64)
+
+	// ForgetFile drops what the platform keeps for a host file (a stub's
+	// descriptor). Called when the Sentry closes the file; no mapping of it is
+	// left by then.
+	ForgetFile(f HostFile)
+
+	// Release ends every process and thread the platform made.
+	Release()
+}
+
+// A HostFile names a host file that an address space can map: the memory file
+// or a descriptor that the gofer donated. ID is unique for the life of the
+// platform and never reused; FD is the Sentry's descriptor.
+type HostFile struct {
+	ID uint64
+	FD int32
+}
+
+// OpKind says what an Op does.
+type OpKind uint8
+
+const (
+	// OpMap maps [Addr, Addr+Len) shared from File at Offset, replacing what
+	// was there.
+	OpMap OpKind = iota + 1
+	// OpUnmap removes every mapping in [Addr, Addr+Len).
+	OpUnmap
+	// OpProtect gives the mappings in [Addr, Addr+Len) protection Prot. Holes
+	// are left holes.
+	OpProtect
+	// OpReserve maps [Addr, Addr+Len) inaccessible, so that a touch faults.
+	// An address space may treat it as OpUnmap.
+	OpReserve
+)
+
+// OpFlags refine an OpMap.
+type OpFlags uint8
+
+const (
+	// Populate makes page table entries at once for pages that are present.
+	Populate OpFlags = 1 << iota
+	// Huge asks for huge pages where the backing can give them.
+	Huge
+)
+
+// An Op is one change of an address space. Addr, Len and Offset are multiples
+// of the page size.
+type Op struct {
+	Kind   OpKind
+	Prot   linux.Prot
+	Flags  OpFlags
+	Addr   uint64
+	Len    uint64
+	File   HostFile
+	Offset uint64
+}
+
+// An AddressSpace is a set of mappings that contexts run in.
+type AddressSpace interface {
+	// Apply performs ops in order. c is the calling thread's own context when
+	// its guest thread runs in this address space (the fast way), else nil.
+	// When Apply returns, no guest thread can use a translation that ops
+	// removed or weakened. On an error (ENOMEM: the host refuses more
+	// mappings) the ops before the failing one have been done.
+	Apply(c Context, ops []Op) linux.Errno
+
+	// Release ends the address space. Its mappings are gone when it returns.
+	Release()
+}
+
+// A Forker is an address space that can make a copy of itself cheaply.
+type Forker interface {
+	// Fork returns an address space with the same mappings.
+	Fork() (AddressSpace, linux.Errno)
+}
+
+// EventKind says why the guest stopped.
+type EventKind uint8
+
+const (
+	// EventSyscall: the guest executed a system call instruction. Regs hold
+	// the state after the instruction, with OrigRAX the number and RAX not
+	// yet changed to a result (as Linux shows it to a tracer, RAX is -ENOSYS).
+	EventSyscall EventKind = iota + 1
+	// EventFault: a memory access could not be done. Fault is filled.
+	EventFault
+	// EventException: the processor raised another exception, for which the
+	// guest is due Signal with Code.
+	EventException
+	// EventInterrupt: Interrupt was called; the guest is between two
+	// instructions.
+	EventInterrupt
+	// EventDied: the guest thread's host thread is gone (killed from outside).
+	EventDied
+)
+
+// An Event is what ended a Switch.
+type Event struct {
+	Kind EventKind
+
+	// For EventFault and EventException: what the host would deliver.
+	Signal linux.Signal
+	Code   int32
+	Addr   uint64
+
+	// For EventFault: the access that failed. Where the platform cannot tell
+	// reads from writes it sets Unknown.
+	Access Access
+	TrapNo uint64
+	ErrNo  uint64
+}
+
+// Access is a kind of memory access.
+type Access uint8
+
+const (
+	Unknown Access = iota
+	Read
+	Write
+	Execute
+)
+
+// A Context is one guest thread's place in the platform.
+type Context interface {
+	// Switch runs the guest in as from r until an event, and leaves the
+	// registers in r. Owner only. singleStep stops with SIGTRAP/TRAP_TRACE
+	// after one instruction.
+	Switch(as AddressSpace, r *arch.Registers, singleStep bool) Event
+
+	// FPU returns the guest's extended state in the XSAVE standard format.
+	// The slice is valid until the next Switch; changes take effect only
+	// through SetFPU. Owner only.
+	FPU() []byte
+
+	// SetFPU replaces the extended state before the next Switch. The state
+	// may be the guest's own bytes (from a signal frame): what the processor
+	// would refuse is EINVAL and changes nothing. Owner only.
+	SetFPU(state []byte) linux.Errno
+
+	// Interrupt makes a running Switch, or the next one, return
+	// EventInterrupt. It never blocks.
+	Interrupt()
+
+	// Release ends the context's host thread. Owner only.
+	Release()
+}
