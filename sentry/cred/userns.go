@@ -1,0 +1,111 @@
+package cred
+
+import "sync"
+
+// MaxIDMapEntries bounds an id map (Linux: UID_GID_MAP_MAX_EXTENTS).
+const MaxIDMapEntries = 340
+
+// An IDMap is one line of /proc/pid/uid_map: Count ids from Inside on are the
+// parent's ids from Outside on.
+type IDMap struct{ Inside, Outside, Count uint32 }
+
+// A UserNamespace maps ids (user_namespaces(7)).
+type UserNamespace struct {
+	// immutable
+	Parent *UserNamespace // nil for the root namespace
+	Owner  uint32         // root-namespace uid of its creator
+	Group  uint32
+	Level  int
+
+	mu sync.Mutex
+	// guarded by mu
+	uids, gids []IDMap // written once each
+}
+
+// NewRootNamespace returns the namespace in which every id is itself.
+func NewRootNamespace() *UserNamespace {
+	all := []IDMap{{0, 0, NoID}}
+	return &UserNamespace{uids: all, gids: all}
+}
+
+// Child returns a namespace below ns without maps yet.
+func (ns *UserNamespace) Child(owner, group uint32) *UserNamespace {
+	return &UserNamespace{Parent: ns, Owner: owner, Group: group, Level: ns.Level + 1}
+}
+
+// Maps returns the id maps, nil where not written yet.
+func (ns *UserNamespace) Maps() (uids, gids []IDMap) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return ns.uids, ns.gids
+}
+
+// SetUIDs and SetGIDs write a map once; they report false if it is there. The
+// Outside ids are the parent's.
+func (ns *UserNamespace) SetUIDs(m []IDMap) bool { return ns.set(&ns.uids, m) }
+
+// SetGIDs is SetUIDs for group ids.
+func (ns *UserNamespace) SetGIDs(m []IDMap) bool { return ns.set(&ns.gids, m) }
+
+func (ns *UserNamespace) set(where *[]IDMap, m []IDMap) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if *where != nil {
+		return false
+	}
+	*where = m
+	return true
+}
+
+// ToRootUID maps a uid of ns to the root namespace; NoID if it has none.
+func (ns *UserNamespace) ToRootUID(id uint32) uint32 { return ns.up(id, (*UserNamespace).uidMap) }
+
+// ToRootGID maps a gid of ns to the root namespace; NoID if it has none.
+func (ns *UserNamespace) ToRootGID(id uint32) uint32 { return ns.up(id, (*UserNamespace).gidMap) }
+
+// FromRootUID maps a root-namespace uid into ns, OverflowID if ns has none.
+func (ns *UserNamespace) FromRootUID(id uint32) uint32 {
+	return overflow(ns.down(id, (*UserNamespace).uidMap))
+}
+
+// FromRootGID maps a root-namespace gid into ns, OverflowID if ns has none.
+func (ns *UserNamespace) FromRootGID(id uint32) uint32 {
+	return overflow(ns.down(id, (*UserNamespace).gidMap))
+}
+
+func overflow(id uint32) uint32 {
+	if id == NoID {
+		return OverflowID
+	}
+	return id
+}
+
+func (ns *UserNamespace) uidMap() []IDMap { u, _ := ns.Maps(); return u }
+func (ns *UserNamespace) gidMap() []IDMap { _, g := ns.Maps(); return g }
+
+func (ns *UserNamespace) up(id uint32, maps func(*UserNamespace) []IDMap) uint32 {
+	for ; ns.Parent != nil && id != NoID; ns = ns.Parent {
+		id = translate(maps(ns), id, true)
+	}
+	return id
+}
+
+func (ns *UserNamespace) down(id uint32, maps func(*UserNamespace) []IDMap) uint32 {
+	if ns.Parent == nil || id == NoID {
+		return id
+	}
+	return translate(maps(ns), ns.Parent.down(id, maps), false)
+}
+
+func translate(m []IDMap, id uint32, outward bool) uint32 {
+	for _, e := range m {
+		from, to := e.Outside, e.Inside
+		if outward {
+			from, to = to, from
+		}
+		if id >= from && id-from < e.Count {
+			return to + (id - from)
+		}
+	}
+	return NoID
+}

@@ -1,0 +1,60 @@
+package vfs
+
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/cred"
+	"cordon/sentry/wait"
+)
+
+// A Path is a place: a dentry seen through a mount.
+type Path struct {
+	Mount  *Mount
+	Dentry *Dentry
+}
+
+// A Caller is on whose behalf a path is walked or a file used. It is made
+// from a task per call; nothing keeps it.
+type Caller struct {
+	Cred *cred.Credentials
+	Root Path
+	Cwd  Path
+	// Umask applies to created files.
+	Umask linux.FileMode
+	// FileSizeLimit is RLIMIT_FSIZE.
+	FileSizeLimit uint64
+	// Job is the caller's place in job control, nil for the kernel itself.
+	Job Job
+}
+
+// A Job is what a terminal and a few other files need to know of the calling
+// task. task.Task implements it.
+type Job interface {
+	// IDs, as the caller's pid namespace counts.
+	PID() int32
+	ProcessGroup() int32
+	Session() int32
+	IsSessionLeader() bool
+
+	// SignalGroup sends sig to process group pgid of the session (or reports
+	// ESRCH).
+	SignalGroup(pgid int32, sig linux.Signal) linux.Errno
+	// SignalBlockedOrIgnored reports whether the caller would not be stopped
+	// by sig, and whether its group is orphaned.
+	SignalBlockedOrIgnored(sig linux.Signal) (ignored, orphaned bool)
+	// ControllingTTY and SetControllingTTY get and set the session's terminal.
+	ControllingTTY() TTY
+	SetControllingTTY(t TTY)
+}
+
+// A TTY is a terminal as a session holds it. devpts implements it.
+type TTY interface {
+	// Device is its device number (for /proc/pid/stat).
+	Device() uint64
+	// ForegroundGroup and SetForegroundGroup are TIOCGPGRP and TIOCSPGRP.
+	ForegroundGroup() int32
+	SetForegroundGroup(pgid int32)
+	// Hangup is called when the session leader exits.
+	Hangup()
+	// Queue is notified when input arrives.
+	Queue() *wait.Queue
+}
