@@ -1,0 +1,31 @@
+// Package netstack is the only room that knows gvisor.dev/gvisor/pkg/tcpip. It offers one Stack per network namespace and
+// thin, never blocking Endpoints in our own types; what comes out as a failure is a linux.Errno.
+//
+// # Objects
+//
+// A Stack is made by New with a loopback interface that is up, and ends with Close. It lists interfaces, addresses, routes,
+// neighbours, counters and transport endpoints in plain types, for netlink and /proc/net.
+//
+// An Endpoint is one end of TCP, UDP, ping or raw IP. It is made by Stack.NewEndpoint or Endpoint.Accept and ends with
+// Close; what TCP still has to say after that (FIN, TIME_WAIT) is the stack's business.
+//
+// # Locking
+//
+// Stack.mu guards the table of endpoints and is a leaf. The tcpip package has locks of its own below everything here. Read
+// and Write call the caller's io.Writer and Payload, TCP's Read with the endpoint's own lock held: these callbacks may
+// touch guest memory, and may not call into the same endpoint.
+//
+// The function given to Attach is called with locks of tcpip held, from the stack's goroutines or from within a call to
+// another endpoint. It may wake waiters; it may not call back into this package.
+//
+// # Checkpoint
+//
+// Save writes stacks with their endpoints, unread data and connections included, as one blob; Load brings them back and
+// builds interfaces, addresses and routes anew on the loaded stacks, from our own listing of them. Between Save and Resume
+// nothing may call an endpoint. Interfaces other than loopback are outside things: Load gets them from its caller.
+//
+// # Differences
+//
+// A listener's backlog cannot be lowered below the number of connections waiting in it: the old value stays.
+// The length of TCP's send queue is not known. Urgent data is not supported.
+package netstack

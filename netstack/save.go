@@ -1,0 +1,212 @@
+package netstack
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/state"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"cordon/internal/linux"
+)
+
+// saveBuffer is large because the encoder writes a few bytes at a time: without it a save takes ten times as long.
+const saveBuffer = 1 << 20
+
+// image is the root of the blob. Endpoints of a stack that no Endpoint stands for (not accepted yet, saying goodbye) are
+// reached through the stack.
+type image struct {
+	stacks    []stackImage
+	endpoints []endpointImage
+}
+
+type stackImage struct {
+	s      *stack.Stack
+	tables []stack.Table // not the IPTables themselves: their connection tracking does not survive
+	links  []linkImage
+	routes []tcpip.Route
+}
+
+type linkImage struct {
+	index int32
+	name  string
+	kind  string
+	mtu   uint32
+	down  bool
+	addrs []tcpip.ProtocolAddress
+}
+
+type endpointImage struct {
+	stack               int
+	ep                  tcpip.Endpoint
+	wq                  *waiter.Queue
+	kind, family, proto int
+}
+
+// registerImages tells pkg/state our types, once, and not before somebody saves or loads.
+var registerImages = sync.OnceFunc(func() {
+	state.Register((*image)(nil))
+	state.Register((*stackImage)(nil))
+	state.Register((*linkImage)(nil))
+	state.Register((*endpointImage)(nil))
+})
+
+// Save stops the stacks and writes them and the endpoints to w; the order of endpoints is the order in which Load returns
+// them. The stacks stand still until Resume or Close.
+func Save(w io.Writer, stacks []*Stack, endpoints []*Endpoint) error {
+	registerImages()
+	img := new(image)
+	at := make(map[*Stack]int)
+	for i, s := range stacks {
+		at[s] = i
+		s.s.SetRemoveConf(false)
+		s.s.Pause()
+		img.stacks = append(img.stacks, s.image())
+	}
+	for _, e := range endpoints {
+		i, ok := at[e.stack]
+		if !ok {
+			return linux.EINVAL
+		}
+		e.detach()
+		img.endpoints = append(img.endpoints, endpointImage{i, e.ep, e.wq, int(e.kind), int(e.family), int(e.proto)})
+	}
+	bw := bufio.NewWriterSize(w, saveBuffer)
+	if _, err := state.Save(context.Background(), bw, img); err != nil {
+		return linux.EIO
+	}
+	if bw.Flush() != nil {
+		return linux.EIO
+	}
+	return nil
+}
+
+func (s *Stack) image() stackImage {
+	img := stackImage{s: s.s, routes: s.s.GetRouteTable()}
+	for id := stack.TableID(0); id < stack.NumTables; id++ {
+		img.tables = append(img.tables, s.s.IPTables().GetTable(id, false), s.s.IPTables().GetTable(id, true))
+	}
+	infos := s.s.NICInfo()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := tcpip.NICID(1); len(infos) > 0; id++ {
+		n, ok := infos[id]
+		if !ok {
+			continue
+		}
+		delete(infos, id)
+		img.links = append(img.links, linkImage{
+			index: int32(id), name: n.Name, kind: s.kinds[id], mtu: n.MTU, down: !n.Flags.Running, addrs: n.ProtocolAddresses,
+		})
+	}
+	return img
+}
+
+// Resume lets saved stacks go on in this process. Every endpoint must be attached again.
+func Resume(stacks []*Stack) {
+	for _, s := range stacks {
+		s.s.Resume()
+	}
+}
+
+// Links gives Load the interfaces that are outside things.
+type Links func(stackIndex int, kind, name string) (stack.LinkEndpoint, error)
+
+// Load reads what Save wrote. The stacks run when it returns; endpoints have to be attached. links may be nil when there
+// was nothing but loopback.
+func Load(r io.Reader, links Links) ([]*Stack, []*Endpoint, error) {
+	registerImages()
+	img := new(image)
+	if err := decode(r, img); err != nil {
+		return nil, nil, err
+	}
+	stacks := make([]*Stack, len(img.stacks))
+	for i := range img.stacks {
+		s, err := img.stacks[i].restore(i, links)
+		if err != nil {
+			return nil, nil, err
+		}
+		stacks[i] = s
+	}
+	for _, s := range stacks {
+		s.s.Restore()
+	}
+	endpoints := make([]*Endpoint, len(img.endpoints))
+	for i, e := range img.endpoints {
+		if e.stack < 0 || e.stack >= len(stacks) || e.ep == nil || e.wq == nil {
+			return nil, nil, linux.EINVAL
+		}
+		endpoints[i] = stacks[e.stack].adopt(e.ep, e.wq, Kind(e.kind), Family(e.family), uint8(e.proto))
+	}
+	return stacks, endpoints, nil
+}
+
+// decode turns the decoder's panics on a damaged blob into an errno: an image is hostile input.
+func decode(r io.Reader, img *image) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = linux.EINVAL
+		}
+	}()
+	if _, e := state.Load(context.Background(), bufio.NewReaderSize(r, saveBuffer), img); e != nil {
+		return linux.EINVAL
+	}
+	return nil
+}
+
+// restore builds interfaces, addresses, routes and tables on the loaded stack. A fresh stack's interfaces moved over would
+// look into the fresh stack's tables.
+func (i *stackImage) restore(index int, links Links) (*Stack, error) {
+	if i.s == nil {
+		return nil, linux.EINVAL
+	}
+	s := wrapStack(i.s)
+	i.s.ResetConfig()
+	tables := stack.DefaultTables(i.s.Clock(), i.s.InsecureRNG())
+	for j, t := range i.tables {
+		if j/2 < int(stack.NumTables) {
+			tables.ForceReplaceTable(stack.TableID(j/2), t, j%2 == 1)
+		}
+	}
+	i.s.SetIPTables(tables)
+	for _, l := range i.links {
+		if err := s.restoreLink(index, &l, links); err != nil {
+			return nil, err
+		}
+	}
+	i.s.SetRouteTable(i.routes)
+	return s, nil
+}
+
+func (s *Stack) restoreLink(index int, l *linkImage, links Links) error {
+	id := tcpip.NICID(l.index)
+	switch {
+	case l.kind == kindLoopback:
+		if err := s.addLoopback(); err != nil {
+			return err
+		}
+	case links == nil:
+		return linux.ENODEV
+	default:
+		link, err := links(index, l.kind, l.name)
+		if err != nil {
+			return err
+		}
+		if err := s.addLink(l.index, l.name, l.kind, link); err != nil {
+			return err
+		}
+	}
+	for _, a := range l.addrs {
+		if err := s.s.AddProtocolAddress(id, a, stack.AddressProperties{}); err != nil {
+			return errnoOf(err)
+		}
+	}
+	if l.down {
+		return s.SetUp(l.index, false)
+	}
+	return nil
+}

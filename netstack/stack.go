@@ -1,0 +1,194 @@
+package netstack
+
+import (
+	"net/netip"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"cordon/internal/linux"
+)
+
+// Buffer sizes in bytes. Linux starts smaller and grows; the stack's own growth is slower, so its defaults are larger.
+const (
+	minBufferSize     = 4 << 10
+	defaultBufferSize = 212992 // net.core.rmem_default
+	maxBufferSize     = 8 << 20
+	defaultTCPBuffer  = 1 << 20
+)
+
+// The ports handed out when a program asks for any: net.ipv4.ip_local_port_range.
+const (
+	FirstEphemeralPort = 32768
+	LastEphemeralPort  = 60999
+)
+
+// LoopbackIndex is the interface that every stack has.
+const LoopbackIndex = 1
+
+// Stack is the network of one network namespace.
+type Stack struct {
+	// immutable
+	s *stack.Stack
+
+	// guarded by mu
+	mu        sync.Mutex
+	endpoints map[tcpip.Endpoint]*Endpoint
+	kinds     map[tcpip.NICID]string // how Load must make a link again
+}
+
+const kindLoopback = "loopback"
+
+// New returns a stack with a loopback interface that is up and has 127.0.0.1/8 and ::1/128.
+func New() (*Stack, error) {
+	s := wrapStack(stack.New(stack.Options{
+		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{
+			tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+		},
+		RawFactory:               raw.EndpointFactory{},
+		HandleLocal:              true,
+		AllowPacketEndpointWrite: true,
+	}))
+	if err := s.tune(); err != nil {
+		return nil, err
+	}
+	if err := s.addLoopback(); err != nil {
+		return nil, err
+	}
+	for _, p := range []netip.Prefix{
+		netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8),
+		netip.PrefixFrom(netip.IPv6Loopback(), 128),
+	} {
+		if err := s.AddAddress(LoopbackIndex, p); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func wrapStack(s *stack.Stack) *Stack {
+	return &Stack{s: s, endpoints: make(map[tcpip.Endpoint]*Endpoint), kinds: make(map[tcpip.NICID]string)}
+}
+
+// tune sets what a Linux machine has by default where the stack's own default differs.
+func (s *Stack) tune() error {
+	sack, moderate, delay := tcpip.TCPSACKEnabled(true), tcpip.TCPModerateReceiveBufferOption(true), tcpip.TCPDelayEnabled(true)
+	snd := tcpip.TCPSendBufferSizeRangeOption{Min: minBufferSize, Default: defaultTCPBuffer, Max: maxBufferSize}
+	rcv := tcpip.TCPReceiveBufferSizeRangeOption{Min: minBufferSize, Default: defaultTCPBuffer, Max: maxBufferSize}
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &delay, &snd, &rcv} {
+		if err := s.s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
+			return errnoOf(err)
+		}
+	}
+	for _, o := range []any{
+		tcpip.SendBufferSizeOption{Min: minBufferSize, Default: defaultBufferSize, Max: maxBufferSize},
+		tcpip.ReceiveBufferSizeOption{Min: minBufferSize, Default: defaultBufferSize, Max: maxBufferSize},
+	} {
+		if err := s.s.SetOption(o); err != nil {
+			return errnoOf(err)
+		}
+	}
+	return errnoOf(s.s.SetPortRange(FirstEphemeralPort, LastEphemeralPort))
+}
+
+func (s *Stack) addLoopback() error {
+	return s.addLink(LoopbackIndex, "lo", kindLoopback, loopback.New())
+}
+
+func (s *Stack) addLink(index int32, name, kind string, link stack.LinkEndpoint) error {
+	id := tcpip.NICID(index)
+	if err := s.s.CreateNICWithOptions(id, link, stack.NICOptions{Name: name}); err != nil {
+		return errnoOf(err)
+	}
+	s.mu.Lock()
+	s.kinds[id] = kind
+	s.mu.Unlock()
+	return nil
+}
+
+// AddAddress gives an interface an address and the route to its network that comes with it.
+func (s *Stack) AddAddress(index int32, p netip.Prefix) error {
+	proto := header.IPv4ProtocolNumber
+	if !p.Addr().Is4() {
+		proto = header.IPv6ProtocolNumber
+	}
+	err := s.s.AddProtocolAddress(tcpip.NICID(index), tcpip.ProtocolAddress{
+		Protocol: proto, AddressWithPrefix: fromPrefix(p),
+	}, stack.AddressProperties{})
+	if err != nil {
+		return errnoOf(err)
+	}
+	s.s.AddRoute(tcpip.Route{Destination: fromPrefix(p).Subnet(), NIC: tcpip.NICID(index)})
+	return nil
+}
+
+// RemoveAddress takes an address away, and the route to its network when no other address of the interface needs it.
+func (s *Stack) RemoveAddress(index int32, p netip.Prefix) error {
+	id := tcpip.NICID(index)
+	if err := s.s.RemoveAddress(id, toAddress(p.Addr())); err != nil {
+		return errnoOf(err)
+	}
+	subnet := fromPrefix(p).Subnet()
+	for _, a := range s.s.AllAddresses()[id] {
+		if a.AddressWithPrefix.Subnet() == subnet {
+			return nil
+		}
+	}
+	s.s.RemoveRoutes(func(r tcpip.Route) bool { return r.Destination == subnet && r.NIC == id && r.Gateway.Len() == 0 })
+	return nil
+}
+
+// AddRoute adds a route to the main table. EEXIST when there is one of this destination on this interface.
+func (s *Stack) AddRoute(r Route) error {
+	nr := r.tcpip()
+	if !s.s.HasNIC(nr.NIC) {
+		return linux.ENODEV
+	}
+	for _, o := range s.s.GetRouteTable() {
+		if o.Equal(nr) {
+			return linux.EEXIST
+		}
+	}
+	s.s.AddRoute(nr)
+	return nil
+}
+
+// RemoveRoute removes the routes that agree with r; an Index of 0 and an invalid Gateway agree with any. ESRCH when none does.
+func (s *Stack) RemoveRoute(r Route) error {
+	want := r.tcpip()
+	n := s.s.RemoveRoutes(func(o tcpip.Route) bool {
+		return o.Destination == want.Destination && (want.NIC == 0 || o.NIC == want.NIC) &&
+			(want.Gateway.Len() == 0 || o.Gateway == want.Gateway)
+	})
+	if n == 0 {
+		return linux.ESRCH
+	}
+	return nil
+}
+
+// SetMTU and SetUp configure an interface.
+func (s *Stack) SetMTU(index int32, mtu uint32) error {
+	return errnoOf(s.s.SetNICMTU(tcpip.NICID(index), mtu))
+}
+
+// SetUp enables or disables an interface.
+func (s *Stack) SetUp(index int32, up bool) error {
+	if up {
+		return errnoOf(s.s.EnableNIC(tcpip.NICID(index)))
+	}
+	return errnoOf(s.s.DisableNIC(tcpip.NICID(index)))
+}
+
+// Close aborts every connection and frees the stack. It returns when the stack's goroutines have ended.
+func (s *Stack) Close() { s.s.Destroy() }
