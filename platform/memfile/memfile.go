@@ -1,0 +1,4 @@
+package memfile
+
+// A File is a memory file.
+type File struct{}

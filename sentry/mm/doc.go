@@ -1,0 +1,52 @@
+// Package mm is a guest's address space: what mmap(2) and its relatives do,
+// page faults, and copies between guest memory and the Sentry.
+//
+// # Objects
+//
+// A MemoryManager is one address space. New makes an empty one (exec), Fork a
+// copy. Two segment sets describe it. VMAs say what the guest asked for, as
+// /proc/pid/maps shows it. PMAs say where the bytes are: each gives a range of
+// addresses a place in a backing file (the memory file, or a host file that
+// was donated), what may be done with it, and what the platform's address
+// space has mapped for it now. A private anonymous mapping has its PMA, and one
+// host mapping, from the moment of its mmap: first touches are host page
+// faults. File mappings get PMAs at mmap or at a fault, as their Mappable
+// translates. A PMA of private memory that fork shared with another space is
+// marked cow: it is never mapped writable, and a store, the guest's or ours,
+// copies a chunk first or, for the last owner, takes the pages as they are.
+//
+// The platform's address space is made by the first Activate. Until then
+// nothing is applied anywhere, so a vfork child that execs costs none.
+//
+// # Locking
+//
+//	mapping (lock.MMMapping, read-write): the VMAs and all that mmap changes.
+//	active  (lock.MMActive, read-write):  the PMAs and the platform's mappings.
+//
+// mapping comes before active. Copies and futex words take only active, for
+// reading, when the PMAs suffice. Mappables are called with both held, so their
+// locks rank after these; Invalidate takes active only. Platform changes
+// are applied under active: when it is released, the stub's mappings are what
+// the PMAs say. Neither lock is held while a guest sleeps or while a Blocks
+// callback runs.
+//
+// # Lifetimes
+//
+// Users (tasks, /proc files, ptrace) hold counted references: IncUsers and
+// DecUsers. The last DecUsers releases the platform's address space and then
+// every page, file and Mappable reference. Memory given up by munmap goes back
+// to its backing only after the platform has unmapped it and no Blocks
+// callback can still see it.
+//
+// # Checkpoint
+//
+// Saved: VMAs, PMAs of private memory, layout and accounting. Rebuilt: the
+// platform's address space and PMAs that a Mappable gives again. The pages are
+// memfile's.
+//
+// # Differences
+//
+// A growing stack grows by up to 128 KiB at a time, not by a page. There are no
+// huge page pools: MAP_HUGETLB is ENOMEM. Swap, page migration and memory
+// failure do not exist. Resident sizes are estimates between two samples.
+package mm
