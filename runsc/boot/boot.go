@@ -1,0 +1,291 @@
+package boot
+
+// SpecVersion is the version of Spec. Both sides are the same binary, so a
+// difference means that the binary was replaced between the two starts.
+const SpecVersion = 1
+
+// A Spec says everything about a sandbox that its kernel has to know. It is
+// plain data: descriptors are numbers in the boot process, already open when
+// it starts.
+type Spec struct {
+	Version int
+
+	// ID is the container's identifier.
+	ID string
+	// Platform runs guest code: "ptrace", or the empty string for the default.
+	Platform string
+
+	// Hostname and Domainname start the UTS namespace.
+	Hostname   string
+	Domainname string
+
+	// Network is what the sandbox's sockets stand on.
+	Network NetworkMode
+
+	// MemoryLimit bounds the guest's memory in bytes; 0 is no bound.
+	MemoryLimit uint64
+	// CPUs is the number of processors the guest sees; 0 is the host's.
+	CPUs int
+
+	// Mounts are made in order; the first is the root ("/").
+	Mounts []Mount
+	// MaskedPaths read as empty; ReadonlyPaths refuse writes. Both follow the
+	// mounts; a path that does not exist is skipped.
+	MaskedPaths   []string
+	ReadonlyPaths []string
+	// Devices are made in /dev beside the usual ones.
+	Devices []Device
+	// Sysctl are written to /proc/sys before the first process runs.
+	Sysctl map[string]string
+
+	// Process is the container's first process.
+	Process Process
+
+	// Trace is what --strace asks for.
+	Trace Trace
+
+	FDs FDs
+
+	// Filter is the Sentry's own system call filter as a classic BPF program
+	// (struct sock_filter, host order). Main installs it; the kernel ignores it.
+	Filter []byte
+	// StubFilter is the filter the platform's stubs run under.
+	StubFilter []byte
+
+	// Hold makes Main wait for a start call before it calls Kernel.Start
+	// (`create`); without it the process starts at once (`run`, `do`).
+	Hold bool
+	// TiedToParent ends the sandbox when the other end of FDs.Lifeline closes.
+	TiedToParent bool
+}
+
+// NetworkMode says what the sandbox's sockets stand on.
+type NetworkMode string
+
+const (
+	// NetworkNone has a loopback interface that is down and nothing else.
+	NetworkNone NetworkMode = "none"
+	// NetworkSandbox is a user-space network stack of the sandbox's own.
+	NetworkSandbox NetworkMode = "sandbox"
+	// NetworkHost passes sockets on to the host's stack.
+	NetworkHost NetworkMode = "host"
+)
+
+// Mount types that the kernel is asked for.
+const (
+	// MountGofer is a tree (or a single file) that the gofer serves.
+	MountGofer = "gofer"
+	// MountTmpfs is memory.
+	MountTmpfs = "tmpfs"
+	MountProc  = "proc"
+	MountSysfs = "sysfs"
+	// MountDev is the usual /dev: null zero full random urandom tty console
+	// ptmx, and the links fd stdin stdout stderr. pts, shm and mqueue are
+	// mounts of their own in the list.
+	MountDev    = "dev"
+	MountDevpts = "devpts"
+	MountMqueue = "mqueue"
+	MountCgroup = "cgroup"
+)
+
+// A Mount is one mount of the guest's tree. The kernel makes a destination
+// that does not exist (a directory, or a file where File is set).
+type Mount struct {
+	Destination string
+	Type        string
+
+	// Attach is the name to give in the 9P attach, for MountGofer.
+	Attach string
+	// File is set where the attach point is not a directory.
+	File bool
+	// Overlay puts a writable layer in memory over the gofer's tree, which is
+	// then never written to.
+	Overlay bool
+	// Shared is set where someone outside the sandbox may change the tree: its
+	// entries and attributes are asked for again on every use.
+	Shared bool
+
+	ReadOnly bool
+	NoExec   bool
+	NoSUID   bool
+	NoDev    bool
+	NoAtime  bool
+
+	// Options are what remains for the file system, as key=value ("size=64m",
+	// "mode=1777", "uid=5").
+	Options []string
+}
+
+// A Device is a node to make in the guest's /dev.
+type Device struct {
+	Path         string
+	Type         string // "c", "b" or "p"
+	Major, Minor int64
+	Mode         uint32
+	UID, GID     uint32
+}
+
+// A Process is a program to start, the first of the container or one that
+// `exec` adds.
+type Process struct {
+	Args []string
+	Env  []string
+	// Cwd is an absolute path in the container. The kernel makes it where it
+	// does not exist if MakeCwd is set.
+	Cwd     string
+	MakeCwd bool
+
+	UID            uint32
+	GID            uint32
+	AdditionalGIDs []uint32
+	// Umask is nil for 022.
+	Umask *uint32
+	// UserName is set instead of UID and GID where the name is to be looked up
+	// in the container's /etc/passwd ("name", "name:group", "12:34").
+	UserName string
+
+	Capabilities Capabilities
+	NoNewPrivs   bool
+	Rlimits      []Rlimit
+	OOMScoreAdj  *int
+
+	// Terminal gives the process a new session with a terminal of the
+	// sandbox's own as its standard files and controlling terminal. What is
+	// written to it goes to Stdio[0], a host terminal in raw mode, and the
+	// other way round.
+	Terminal   bool
+	Rows, Cols uint16
+
+	// Filter is a seccomp program (classic BPF on the guest's seccomp_data)
+	// that the process starts under; empty for none.
+	Filter []byte
+}
+
+// Capabilities are the five sets as bit masks.
+type Capabilities struct {
+	Bounding, Effective, Inheritable, Permitted, Ambient uint64
+}
+
+// An Rlimit is one resource limit. Resource is Linux's number.
+type Rlimit struct {
+	Resource   int
+	Soft, Hard uint64
+}
+
+// Trace says which system calls are logged, in strace's form.
+type Trace struct {
+	Enabled bool
+	// Calls are names; empty means all.
+	Calls []string
+	// FD is where lines are written; -1 for FDs.Log.
+	FD int
+}
+
+// FDs are descriptors of the boot process. -1 is none.
+type FDs struct {
+	// Stdio are the first process's standard files.
+	Stdio [3]int
+	// Gofer9P and GoferDonate are the 9P stream and the SEQPACKET channel that
+	// carries descriptors. -1 where no mount needs a gofer.
+	Gofer9P     int
+	GoferDonate int
+	// MemFile is the file that guest memory is taken from, empty.
+	MemFile int
+	// Control is the listening control socket; -1 for none.
+	Control int
+	// Log is where log lines go.
+	Log int
+	// Lifeline is the read end of a pipe whose other end the parent holds.
+	Lifeline int
+	// Ready is the write end of a pipe on which Main reports that the sandbox
+	// stands, or why it does not.
+	Ready int
+}
+
+// ErrorKind classes a failure to start a program, for the exit code.
+type ErrorKind string
+
+const (
+	// ErrNotFound: no such program (exit code 127).
+	ErrNotFound ErrorKind = "not found"
+	// ErrNotExecutable: it exists and cannot be executed (exit code 126).
+	ErrNotExecutable ErrorKind = "not executable"
+	// ErrOther is any other failure: a mount, a user, the working directory.
+	ErrOther ErrorKind = "other"
+)
+
+// A StartError says why a program could not be started. Message is one line
+// that names the thing ("exec: \"foo\": executable file not found in $PATH").
+type StartError struct {
+	Kind    ErrorKind
+	Message string
+}
+
+func (e *StartError) Error() string { return e.Message }
+
+// InitPID is the pid of the container's first process inside the sandbox.
+const InitPID = 1
+
+// A Kernel is the Sentry of one sandbox. All methods may be called from any
+// goroutine. A new Kernel (NewKernel) has its mounts, and its first process
+// loaded but not running, so that a missing program is known then.
+type Kernel interface {
+	// Start lets the first process run. It is called once.
+	Start() error
+
+	// Exec starts another process; stdio are host descriptors that the kernel
+	// takes over, in a failure too. A StartError says why it could not.
+	Exec(p *Process, stdio [3]int) (pid int32, err error)
+
+	// Wait blocks until the process ends and returns its status as wait(2)
+	// gives it. It works for the first process and those of Exec, once each;
+	// any other pid is an error.
+	Wait(pid int32) (status uint32, err error)
+
+	// Signal sends sig to a process (ErrNoProcess when it is gone), or with
+	// pid 0 to every process of the container.
+	Signal(pid int32, sig int) error
+
+	// Processes lists what `ps` shows.
+	Processes() []ProcessInfo
+
+	// Stop ends every guest process and the platform's stubs. After it Wait
+	// returns at once.
+	Stop()
+}
+
+// A Pauser is a Kernel that can stop all guest code between two instructions.
+type Pauser interface {
+	Pause() error
+	Resume() error
+}
+
+// A Resizer is a Kernel whose terminals can be resized. pid is the process
+// that was started with the terminal.
+type Resizer interface {
+	Resize(pid int32, rows, cols uint16) error
+}
+
+// An Inspector is a Kernel that can describe its tasks for `debug stacks`:
+// what each is running and where each goroutine of the Sentry stands.
+type Inspector interface {
+	Stacks() string
+}
+
+// A ProcessInfo is one line of `ps`.
+type ProcessInfo struct {
+	PID, PPID  int32
+	UID        uint32
+	Threads    int
+	State      string // a letter as in /proc/PID/stat
+	TTY        string // "pts/0" or "?"
+	StartTimeS int64  // seconds since the epoch
+	CPUTimeNS  int64
+	Command    string
+	Args       []string
+}
+
+// NewKernel builds the Sentry for a spec. It is called before the process's
+// filter is installed: whatever needs system calls that the filter does not
+// allow (the platform's zygote) is done here.
+type NewKernel func(s *Spec) (Kernel, error)

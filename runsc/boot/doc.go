@@ -1,0 +1,25 @@
+// Package boot is the Sentry's process as the runtime sees it: the plain data
+// it is started with (Spec), the calls the runtime makes on the kernel inside
+// it (Kernel), and the process itself (Main).
+//
+// # Objects
+//
+// The parent (`runsc create`, `run` or `do`) writes a Spec into a sealed memory
+// file and starts `runsc boot` in namespaces of its own with the descriptors
+// that Spec.FDs names. A C constructor runs before the Go runtime has threads:
+// it mounts the private file system for guest memory, makes an empty directory
+// the root, and gives up every capability. Main then builds the Kernel,
+// installs the system call filter, and serves the control socket until the
+// container's first process ends.
+//
+// # Lifetimes
+//
+// Everything in the sandbox hangs off this process: it is process 1 of its PID
+// namespace, so the stubs end with it, and the gofer ends when its sockets
+// close. The process exits with the status of the container's first process.
+//
+// # Checkpoint
+//
+// Nothing here is saved: a restored sandbox gets a new Spec whose descriptors
+// fill the slots that the image names.
+package boot
