@@ -1,0 +1,66 @@
+package lock
+
+// order is the one statement of cordon's lock order. A lock may be taken only
+// while every lock that the goroutine holds stands on an earlier line; locks on
+// one line never nest. Words before the dash are ranks, what follows says what
+// the locks guard.
+//
+// To add a rank: one type below, one word here; then go test ./internal/lock
+// -update writes docs/locks.md.
+const order = `
+	Kernel - the kernel object's own tables
+	TaskSet - all thread groups, sessions and pid numbers
+	ThreadGroup - one process: its threads, children, timers, exit state
+	SignalHandlers - signal actions, shared by clone's CLONE_SIGHAND
+	Task - one thread: pending signals, credentials, names
+	FDTable - descriptor numbers
+	FSContext - root, working directory, umask
+	MountNamespace - the mount tree
+	Mount - one mount's options and peers
+	RenameFS - one file system's renames between directories
+	DentryDir - one directory's children in the dentry cache
+	Dentry - one dentry's name, parent and references
+	Epoll - an epoll instance's interest list
+	File - an open file description's offset and flags
+	Inode - an inode's attributes and contents
+	Socket - a socket's state
+	Pipe - a pipe's slots and ends
+	MM - an address space's mappings
+	MMActive - an address space's platform side and page tables
+	Mappings - who maps a file's ranges
+	MemFile - allocation of guest memory
+	Platform - contexts, stubs and their pools
+	Timer - armed timers
+	WaitQueue - waiters of one object; callbacks under it only mark and wake
+	Log - the log's writer
+`
+
+// A rank is an empty struct that embeds ranked; its type name is its word in
+// the order.
+type (
+	Kernel         struct{ ranked }
+	TaskSet        struct{ ranked }
+	ThreadGroup    struct{ ranked }
+	SignalHandlers struct{ ranked }
+	Task           struct{ ranked }
+	FDTable        struct{ ranked }
+	FSContext      struct{ ranked }
+	MountNamespace struct{ ranked }
+	Mount          struct{ ranked }
+	RenameFS       struct{ ranked }
+	DentryDir      struct{ ranked }
+	Dentry         struct{ ranked }
+	Epoll          struct{ ranked }
+	File           struct{ ranked }
+	Inode          struct{ ranked }
+	Socket         struct{ ranked }
+	Pipe           struct{ ranked }
+	MM             struct{ ranked }
+	MMActive       struct{ ranked }
+	Mappings       struct{ ranked }
+	MemFile        struct{ ranked }
+	Platform       struct{ ranked }
+	Timer          struct{ ranked }
+	WaitQueue      struct{ ranked }
+	Log            struct{ ranked }
+)
