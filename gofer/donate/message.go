@@ -1,0 +1,219 @@
+package donate
+
+import "cordon/internal/linux"
+
+// Limits of one message.
+const (
+	// MaxPacket is the largest packet either side sends.
+	MaxPacket = 128 << 10
+	// MaxNames is the most components one walk takes.
+	MaxNames = 64
+	// MaxName bounds a path component, MaxTarget a symbolic link.
+	MaxName   = linux.NAME_MAX
+	MaxTarget = linux.PATH_MAX
+	// MaxHandles is the most handles in one clunk.
+	MaxHandles = 1024
+	// MaxDirents is the most entries of one reply.
+	MaxDirents = 1024
+	// MaxData bounds an extended attribute or a list of their names.
+	MaxData = linux.XATTR_SIZE_MAX
+)
+
+// Op is an operation of the side channel.
+type Op uint8
+
+const (
+	// OpDonation is no request: it goes from the gofer to the Sentry, with
+	// Tag the token of an Rlopen and the descriptor attached.
+	OpDonation Op = iota
+	// OpAttach returns the root of the mount called Name, with a handle.
+	OpAttach
+	// OpWalk walks Names from Handle: one entry per component reached. It
+	// ends before a component that cannot be had (Errno says why, with the
+	// entries before it) and after one that is no directory. The last entry
+	// has a handle if WalkHandle is set, a directory always; with WalkOpen
+	// and Flags a regular file at the end comes with a descriptor.
+	OpWalk
+	// OpStat returns Handle's entry.
+	OpStat
+	// OpOpen donates a descriptor of Handle, a regular file.
+	OpOpen
+	// OpCreate makes the regular file Name in Handle and donates it.
+	OpCreate
+	// OpTmpfile makes an unnamed file in directory Handle and donates it.
+	OpTmpfile
+	OpMkdir
+	// OpMknod makes Name with the type in Mode: a fifo, socket, device or an
+	// empty regular file.
+	OpMknod
+	// OpSymlink makes Name in Handle, pointing to Target.
+	OpSymlink
+	// OpLink makes Name in Handle another name of Handle2.
+	OpLink
+	// OpUnlink removes Name; Flags is AT_REMOVEDIR for a directory. It goes
+	// over 9P.
+	OpUnlink
+	// OpRename moves Name in Handle to Name2 in Handle2 by renameat2 flags.
+	OpRename
+	// OpSetAttr applies SetAttr and returns the entry as it is after.
+	OpSetAttr
+	// OpReaddir returns entries of Handle after the cookie Offset.
+	OpReaddir
+	OpGetXattr
+	OpSetXattr
+	OpListXattr
+	OpRemoveXattr
+	// OpLock tries a lock on Handle for Owner: LockFlock or LockRange of
+	// [Offset, Offset+Length), Length 0 for up to the end; Mode is F_RDLCK,
+	// F_WRLCK or F_UNLCK. It does not wait: EAGAIN.
+	OpLock
+	// OpGetLock returns what conflicts in Lock.
+	OpGetLock
+	// OpUnlockAll drops every lock of Owner on Handle.
+	OpUnlockAll
+	OpFallocate
+	OpFsync
+	// OpStatFS goes over 9P.
+	OpStatFS
+	// OpConnect connects a new socket of type Mode to the socket inode
+	// Handle and donates it.
+	OpConnect
+	// OpClunk gives back Handles. It has no reply.
+	OpClunk
+	opCount
+)
+
+// Walk flags, in Request.Mode.
+const (
+	WalkHandle uint32 = 1 << iota
+	WalkOpen
+)
+
+// Kinds of locks, in Request.Flags.
+const (
+	LockFlock uint32 = iota
+	LockRange
+)
+
+// A Request asks for one operation. Fields that the operation has no use for
+// are not sent.
+type Request struct {
+	Tag     uint32
+	Op      Op
+	Handle  uint64
+	Handle2 uint64
+	Name    string
+	Name2   string
+	Target  string
+	Names   []string
+	Flags   uint32
+	Mode    uint32
+	UID     uint32
+	GID     uint32
+	Dev     uint64
+	Offset  uint64
+	Length  uint64
+	Owner   uint64
+	Data    []byte
+	SetAttr SetAttr
+	Handles []uint64
+}
+
+// A Reply answers a Request. With an Errno the other fields are empty, except
+// that a walk returns the entries it came to.
+type Reply struct {
+	Tag     uint32
+	Op      Op
+	Errno   linux.Errno
+	Entries []Entry
+	Dirents []Dirent
+	End     bool // Dirents ends the directory
+	Data    []byte
+	Lock    Lock
+	StatFS  StatFS
+
+	// FD is the descriptor that came with the reply, or -1. Whoever holds
+	// the reply owns it.
+	FD int
+}
+
+// Lock is a range lock in the way.
+type Lock struct {
+	Type           uint32 // F_UNLCK where there is none
+	Offset, Length uint64
+}
+
+type field uint32
+
+const (
+	fHandle field = 1 << iota
+	fHandle2
+	fName
+	fName2
+	fTarget
+	fNames
+	fFlags
+	fMode
+	fOwners // UID and GID
+	fDev
+	fRange // Offset and Length
+	fOwner
+	fData
+	fSetAttr
+	fHandles
+	// of replies
+	fEntries
+	fDirents
+	fLock
+	fStatFS
+	fFD
+)
+
+// opInfo describes an operation on the wire.
+type opInfo struct {
+	name    string
+	request field
+	reply   field
+}
+
+const fCreate = fHandle | fName | fMode | fOwners
+
+var ops = [opCount]opInfo{
+	OpDonation:    {"donation", 0, fFD},
+	OpAttach:      {"attach", fName, fEntries},
+	OpWalk:        {"walk", fHandle | fNames | fFlags | fMode, fEntries | fFD},
+	OpStat:        {"stat", fHandle, fEntries},
+	OpOpen:        {"open", fHandle | fFlags, fEntries | fFD},
+	OpCreate:      {"create", fCreate | fFlags, fEntries | fFD},
+	OpTmpfile:     {"tmpfile", fHandle | fMode | fOwners | fFlags, fEntries | fFD},
+	OpMkdir:       {"mkdir", fCreate, fEntries},
+	OpMknod:       {"mknod", fCreate | fDev, fEntries},
+	OpSymlink:     {"symlink", fHandle | fName | fTarget | fOwners, fEntries},
+	OpLink:        {"link", fHandle | fName | fHandle2, fEntries},
+	OpUnlink:      {"unlink", fHandle | fName | fFlags, 0},
+	OpRename:      {"rename", fHandle | fName | fHandle2 | fName2 | fFlags, 0},
+	OpSetAttr:     {"setattr", fHandle | fSetAttr, fEntries},
+	OpReaddir:     {"readdir", fHandle | fRange, fDirents},
+	OpGetXattr:    {"getxattr", fHandle | fName, fData},
+	OpSetXattr:    {"setxattr", fHandle | fName | fData | fFlags, 0},
+	OpListXattr:   {"listxattr", fHandle, fData},
+	OpRemoveXattr: {"removexattr", fHandle | fName, 0},
+	OpLock:        {"lock", fHandle | fOwner | fRange | fMode | fFlags, 0},
+	OpGetLock:     {"getlock", fHandle | fOwner | fRange | fMode, fLock},
+	OpUnlockAll:   {"unlockall", fHandle | fOwner, 0},
+	OpFallocate:   {"fallocate", fHandle | fMode | fRange, fEntries},
+	OpFsync:       {"fsync", fHandle | fFlags, 0},
+	OpStatFS:      {"statfs", fHandle, fStatFS},
+	OpConnect:     {"connect", fHandle | fMode, fFD},
+	OpClunk:       {"clunk", fHandles, 0},
+}
+
+func (o Op) String() string {
+	if o < opCount {
+		return ops[o].name
+	}
+	return "unknown"
+}
+
+// GivesFD reports whether a reply to o may carry a descriptor.
+func (o Op) GivesFD() bool { return o < opCount && ops[o].reply&fFD != 0 }

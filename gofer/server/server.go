@@ -1,0 +1,120 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"cordon/gofer/donate"
+	"cordon/gofer/p9"
+	"cordon/internal/linux"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxWorkers bounds the calls in progress on the side channel.
+const maxWorkers = 32
+
+// maxIdle is how many workers stay to wait for the next call.
+const maxIdle = 4
+
+// A Backend performs operations.
+type Backend interface {
+	// Do performs q and fills r, whose FD is -1. A descriptor put there
+	// becomes the caller's. q is not OpClunk.
+	Do(q *donate.Request, r *donate.Reply)
+	// Clunk gives back handles.
+	Clunk(handles []uint64)
+	// NineP is the tree that 9P serves. Files it opens are sent to donations.
+	NineP(donations *p9.Donor) p9.Attacher
+}
+
+type server struct {
+	// immutable
+	side    *donate.Conn
+	backend Backend
+
+	// atomic
+	idle    atomic.Int32
+	workers atomic.Int32
+
+	wg sync.WaitGroup
+}
+
+// Serve serves one Sentry on the two sockets, which it takes over, until the
+// Sentry is gone or breaks the protocol.
+func Serve(fd9p, fdSide int, backend Backend) {
+	s := &server{side: donate.NewConn(fdSide), backend: backend}
+	stream := p9.NewStream(fd9p)
+
+	s.wg.Add(1)
+	s.workers.Add(1)
+	go s.work()
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		s.side.WaitHangup()
+		stream.Shutdown()
+	}()
+
+	p9.Serve(stream, backend.NineP(p9.NewDonor(s.side)))
+	s.side.Shutdown()
+	s.wg.Wait()
+	s.side.Close()
+	stream.Close()
+}
+
+// work receives and serves until the connection ends or enough others wait.
+func (s *server) work() {
+	defer s.wg.Done()
+	defer s.workers.Add(-1)
+	in := make([]byte, donate.MaxPacket)
+	var out []byte
+	for {
+		if s.idle.Add(1) > maxIdle {
+			s.idle.Add(-1)
+			return
+		}
+		n, fd, errno := s.side.Recv(in)
+		waiting := s.idle.Add(-1)
+		if fd >= 0 {
+			// The Sentry has nothing to donate.
+			unix.Close(fd)
+			errno = linux.EPROTO
+		}
+		if errno != 0 {
+			s.side.Shutdown()
+			return
+		}
+		if waiting == 0 && s.workers.Load() < maxWorkers {
+			s.wg.Add(1)
+			s.workers.Add(1)
+			go s.work()
+		}
+		var ok bool
+		if out, ok = s.serve(in[:n], out[:0]); !ok {
+			s.side.Shutdown()
+			return
+		}
+	}
+}
+
+// serve performs the request in packet and sends the reply, encoded in out,
+// which it returns for the next. False ends the connection.
+func (s *server) serve(packet, out []byte) ([]byte, bool) {
+	var q donate.Request
+	if !q.Decode(packet) {
+		return out, false
+	}
+	if q.Op == donate.OpClunk {
+		s.backend.Clunk(q.Handles)
+		return out, true
+	}
+	r := donate.Reply{Tag: q.Tag, Op: q.Op, FD: -1}
+	s.backend.Do(&q, &r)
+	out = r.Append(out)
+	errno := s.side.Send(out, r.FD)
+	if r.FD >= 0 {
+		unix.Close(r.FD)
+	}
+	return out, errno == 0
+}
