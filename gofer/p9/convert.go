@@ -13,19 +13,21 @@ import (
 
 // The library's names, so that users of this package need not import it too.
 type (
-	File      = p9.File
-	Attacher  = p9.Attacher
-	QID       = p9.QID
-	Attr      = p9.Attr
-	AttrMask  = p9.AttrMask
-	SetAttr   = p9.SetAttr
-	OpenFlags = p9.OpenFlags
-	FileMode  = p9.FileMode
-	Dirent    = p9.Dirent
-	Dirents   = p9.Dirents
-	FSStat    = p9.FSStat
-	UID       = p9.UID
-	GID       = p9.GID
+	File        = p9.File
+	Attacher    = p9.Attacher
+	QID         = p9.QID
+	Attr        = p9.Attr
+	AttrMask    = p9.AttrMask
+	SetAttr     = p9.SetAttr
+	SetAttrMask = p9.SetAttrMask
+	XattrFlags  = p9.XattrFlags
+	OpenFlags   = p9.OpenFlags
+	FileMode    = p9.FileMode
+	Dirent      = p9.Dirent
+	Dirents     = p9.Dirents
+	FSStat      = p9.FSStat
+	UID         = p9.UID
+	GID         = p9.GID
 )
 
 // Errno returns an error for the library that it passes on as it is.
@@ -118,3 +120,6 @@ func FromStatFS(s FSStat) donate.StatFS {
 		Bavail: s.BlocksAvailable, Files: s.Files, Ffree: s.FilesFree, Fsid: s.FSID, Namelen: s.NameLength,
 	}
 }
+
+// AllAttrs asks for, or offers, every attribute.
+func AllAttrs() AttrMask { return p9.AttrMaskAll }

@@ -115,3 +115,9 @@ func (f *Fid) Clunk() {
 		f.s.check(f.f.Close())
 	}
 }
+
+// Broken reports whether the session has ended.
+func (s *Session) Broken() bool { return s.broken.Load() }
+
+// Close releases the stream. No call may be in progress.
+func (s *Session) Close() { s.stream.Close() }

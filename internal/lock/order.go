@@ -20,6 +20,8 @@ const order = `
 	RenameFS - one file system's renames between directories
 	DentryDir - one directory's children in the dentry cache
 	Dentry - one dentry's name, parent and references
+	MountTree - what is mounted where, in every mount namespace
+	DentryCache - the ring of cached dentries
 	Epoll - an epoll instance's interest list
 	File - an open file description's offset and flags
 	Inode - an inode's attributes and contents
@@ -29,6 +31,7 @@ const order = `
 	MMActive - an address space's platform side and page tables
 	Mappings - who maps a file's ranges
 	MemFile - allocation of guest memory
+	Gofer - calls to a gofer in progress, handles to give back
 	Platform - contexts, stubs and their pools
 	Timer - armed timers
 	WaitQueue - waiters of one object; callbacks under it only mark and wake
@@ -50,6 +53,8 @@ type (
 	RenameFS       struct{ ranked }
 	DentryDir      struct{ ranked }
 	Dentry         struct{ ranked }
+	MountTree      struct{ ranked }
+	DentryCache    struct{ ranked }
 	Epoll          struct{ ranked }
 	File           struct{ ranked }
 	Inode          struct{ ranked }
@@ -59,6 +64,7 @@ type (
 	MMActive       struct{ ranked }
 	Mappings       struct{ ranked }
 	MemFile        struct{ ranked }
+	Gofer          struct{ ranked }
 	Platform       struct{ ranked }
 	Timer          struct{ ranked }
 	WaitQueue      struct{ ranked }
