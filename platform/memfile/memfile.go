@@ -1,4 +1,239 @@
 package memfile
 
+import (
+	"cordon/internal/check"
+	"cordon/internal/linux"
+	"cordon/internal/lock"
+)
+
+const (
+	pageSize = linux.PageSize
+	hugeSize = linux.HugePageSize
+
+	// chunkSize is the size of a window, and what an arena grows by.
+	chunkSize = 1 << 30
+	// maxSize bounds the file, and with it the Sentry's windows, well below
+	// the Sentry's own address space.
+	maxSize = 1 << 46
+
+	// maxRecycled is the largest range, maxKept the most bytes, that are kept
+	// committed for reuse.
+	maxRecycled = 1 << 20
+	maxKept     = 64 << 20
+)
+
+// A Range is [Start, End) in the file's offsets.
+type Range struct{ Start, End uint64 }
+
+// Len returns the number of bytes in r.
+func (r Range) Len() uint64 { return r.End - r.Start }
+
+// Kind says what memory is for.
+type Kind uint8
+
+const (
+	// Anonymous is private memory of programs.
+	Anonymous Kind = iota
+	// Shared is memory that programs share: MAP_SHARED|MAP_ANONYMOUS, SysV.
+	Shared
+	// Files is the contents of tmpfs and memfd files.
+	Files
+	// Kernel is the Sentry's own: pipes, the vDSO's pages.
+	Kernel
+
+	kinds
+)
+
+// Options refine an Alloc.
+type Options struct {
+	Kind Kind
+	// Huge asks for offsets that are Phase modulo 2 MiB, in a part of the
+	// file where the Sentry's windows use huge pages too.
+	Huge  bool
+	Phase uint64
+	// Recycle allows memory that was used and is committed already. It is
+	// zero all the same, unless Dirty is set too: then the caller overwrites
+	// all of it before a guest can see it.
+	Recycle bool
+	Dirty   bool
+	// After asks for the offsets that follow this one, so that two mappings
+	// become one. It is a wish. Zero is none.
+	After uint64
+}
+
+// arenas are parts of the file with different windows.
+const (
+	smallArena = iota
+	hugeArena
+	arenas
+)
+
 // A File is a memory file.
-type File struct{}
+type File struct {
+	// immutable
+	fd int32
+	id uint64
+
+	win windows
+
+	mu lock.Mutex[lock.MemFile]
+	// guarded by mu
+	top      uint64 // where the next chunk begins
+	size     uint64 // of the host file
+	arenaOf  []uint8
+	free     [arenas]extents
+	refs     refSet
+	recycled [maxRecycled/pageSize + 1][]uint64
+	kept     uint64
+	punch    []Range
+	punching bool
+	usage    [kinds]uint64
+	closed   bool
+}
+
+// New returns a File over the empty host file fd, which it takes over: an
+// O_TMPFILE of a tmpfs, or a memfd. id names it to the platform.
+func New(fd int32, id uint64) *File {
+	f := &File{fd: fd, id: id}
+	for i := range f.free {
+		f.free[i] = newExtents()
+	}
+	f.win.fd = fd
+	return f
+}
+
+// FD returns the host descriptor, ID the platform's name for the file.
+func (f *File) FD() int32  { return f.fd }
+func (f *File) ID() uint64 { return f.id }
+
+// Alloc returns n bytes (a page multiple), each page with one reference and
+// zero. committed says that the pages are present already: mapping them with
+// Populate is worth it.
+func (f *File) Alloc(n uint64, o Options) (r Range, committed bool, err linux.Errno) {
+	check.That(n != 0 && n%pageSize == 0, "memfile: allocation of %d bytes", n)
+	if o.Recycle && !o.Huge && n <= maxRecycled {
+		if r, ok := f.takeRecycled(n, o.Kind); ok {
+			if !o.Dirty {
+				f.Zero(r)
+			}
+			return r, true, 0
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, err = f.allocLocked(n, o)
+	if err != 0 {
+		return Range{}, false, err
+	}
+	f.usage[o.Kind] += n
+	f.refs.insert(r, o.Kind)
+	return r, false, 0
+}
+
+// AllocPages is Alloc for pages that are about to be filled.
+func (f *File) AllocPages(n uint64, k Kind) (Range, linux.Errno) {
+	r, _, err := f.Alloc(n, Options{Kind: k, Recycle: true})
+	return r, err
+}
+
+func (f *File) allocLocked(n uint64, o Options) (Range, linux.Errno) {
+	f.mu.AssertHeld()
+	arena, align := smallArena, uint64(pageSize)
+	if o.Huge {
+		arena, align = hugeArena, hugeSize
+	}
+	x := &f.free[arena]
+	if o.After != 0 && int(o.After/chunkSize) < len(f.arenaOf) && f.arenaOf[o.After/chunkSize] == uint8(arena) &&
+		(!o.Huge || o.After&(hugeSize-1) == o.Phase&(hugeSize-1)) && x.takeAt(o.After, n) {
+		return Range{o.After, o.After + n}, 0
+	}
+	phase := o.Phase & (align - 1)
+	if r, ok := x.take(n, align, phase); ok {
+		return r, 0
+	}
+	if n > maxSize || f.growLocked(arena, n+align) != 0 {
+		return Range{}, linux.ENOMEM
+	}
+	r, ok := x.take(n, align, phase)
+	check.That(ok, "memfile: no room for %d bytes after growing", n)
+	return r, 0
+}
+
+// growLocked adds chunks for n bytes to an arena.
+func (f *File) growLocked(arena int, n uint64) linux.Errno {
+	n = (n + chunkSize - 1) &^ (chunkSize - 1)
+	if f.closed || n > maxSize || f.top+n > maxSize {
+		return linux.ENOMEM
+	}
+	if f.top+n > f.size {
+		// Offsets are free: large steps make the call rare.
+		size := (f.top + n + 63*chunkSize) &^ (64*chunkSize - 1)
+		if err := truncate(f.fd, size); err != 0 {
+			return linux.ENOMEM
+		}
+		f.size = size
+	}
+	r := Range{f.top, f.top + n}
+	f.top += n
+	for range n / chunkSize {
+		f.arenaOf = append(f.arenaOf, uint8(arena))
+	}
+	f.win.setHuge(r, arena == hugeArena)
+	f.free[arena].put(r)
+	return 0
+}
+
+func (f *File) takeRecycled(n uint64, k Kind) (Range, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.recycled[n/pageSize]
+	if len(list) == 0 {
+		return Range{}, false
+	}
+	at := list[len(list)-1]
+	f.recycled[n/pageSize] = list[:len(list)-1]
+	f.kept -= n
+	r := Range{at, at + n}
+	f.usage[k] += n
+	f.refs.insert(r, k)
+	return r, true
+}
+
+// IncRef adds a reference to every page of r, all of which have one.
+func (f *File) IncRef(r Range) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refs.add(r)
+}
+
+// DecRef drops a reference of every page of r. Pages without references are
+// free: see Lifetimes for what the caller promises.
+func (f *File) DecRef(r Range) {
+	var buf [8]freed
+	f.mu.Lock()
+	gone := f.refs.drop(r, buf[:0])
+	for _, g := range gone {
+		f.usage[g.kind] -= g.Len()
+	}
+	f.mu.Unlock()
+	for _, g := range gone {
+		f.release(g.Range)
+	}
+}
+
+// Sole returns the largest range within r around the page at off whose pages
+// have one reference each; empty where that page has more.
+func (f *File) Sole(off uint64, r Range) Range {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refs.sole(off, r)
+}
+
+// Close drops the windows and the host file. Nobody uses the File afterwards.
+func (f *File) Close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.win.close()
+	closeFile(f.fd)
+}

@@ -74,9 +74,10 @@ type Mappable interface {
 // A MappingSpace is the memory manager as a Mappable sees it.
 type MappingSpace interface {
 	// Invalidate drops every translation of [addr, addr+n) that came from
-	// the Mappable, and private copies too if andPrivate. When it returns no
-	// guest thread of the space can use one.
-	Invalidate(addr, n uint64, andPrivate bool)
+	// file, and private copies of its pages too if andPrivate (truncation).
+	// When it returns no guest thread of the space can use one. Addresses
+	// that map something else by now are left alone.
+	Invalidate(file Mappable, addr, n uint64, andPrivate bool)
 }
 
 // A File is an open file as mm keeps it in a mapping: what /proc/self/maps

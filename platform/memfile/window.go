@@ -1,0 +1,200 @@
+package memfile
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"cordon/internal/check"
+	"cordon/internal/linux"
+)
+
+// windows are the Sentry's own mappings of the file, by chunk.
+type windows struct {
+	// immutable
+	fd int32
+
+	// atomic
+	table atomic.Pointer[[]*byte] // the slice is never changed
+
+	mu sync.Mutex
+	// guarded by mu
+	huge []bool
+}
+
+// setHuge says, before any window of r exists, whether it has huge pages.
+func (w *windows) setHuge(r Range, huge bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range r.Len() / chunkSize {
+		w.huge = append(w.huge, huge)
+	}
+}
+
+// chunk returns the mapping of chunk i, making it at first use. A nil answer
+// means that the host refused.
+func (w *windows) chunk(i uint64) *byte {
+	if t := w.table.Load(); t != nil && i < uint64(len(*t)) && (*t)[i] != nil {
+		return (*t)[i]
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var old []*byte
+	if t := w.table.Load(); t != nil {
+		old = *t
+	}
+	if i < uint64(len(old)) && old[i] != nil {
+		return old[i]
+	}
+	check.That(i < uint64(len(w.huge)), "memfile: window of chunk %d of %d", i, len(w.huge))
+	p := mapChunk(w.fd, i*chunkSize, w.huge[i])
+	if p == nil {
+		return nil
+	}
+	table := make([]*byte, max(uint64(len(old)), i+1))
+	copy(table, old)
+	table[i] = p
+	w.table.Store(&table)
+	return p
+}
+
+// close unmaps every window.
+func (w *windows) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t := w.table.Swap(nil); t != nil {
+		for _, p := range *t {
+			if p != nil {
+				unmapChunk(p)
+			}
+		}
+	}
+}
+
+// Window returns the Sentry's mapping of r, or of the first part of it, which
+// the caller keeps alive by a reference. Its end is r's or a multiple of 1 GiB.
+func (f *File) Window(r Range) []byte {
+	check.That(r.Start < r.End && r.End <= maxSize, "memfile: window of [%#x,%#x)", r.Start, r.End)
+	p := f.win.chunk(r.Start / chunkSize)
+	check.That(p != nil, "memfile: the host refuses a window")
+	in := r.Start % chunkSize
+	return sliceOf(p, in, min(r.Len(), chunkSize-in))
+}
+
+// each calls fn with the windows of r in order.
+func (f *File) each(r Range, fn func(at uint64, b []byte)) {
+	for r.Start < r.End {
+		b := f.Window(r)
+		fn(r.Start, b)
+		r.Start += uint64(len(b))
+	}
+}
+
+// Zero clears r.
+func (f *File) Zero(r Range) { f.each(r, func(_ uint64, b []byte) { clear(b) }) }
+
+// ReadAt copies from the file. Unlike a read of a file it has no end.
+func (f *File) ReadAt(p []byte, off uint64) int {
+	f.each(Range{off, off + uint64(len(p))}, func(at uint64, b []byte) { copy(p[at-off:], b) })
+	return len(p)
+}
+
+// WriteAt copies to the file.
+func (f *File) WriteAt(p []byte, off uint64) int {
+	f.each(Range{off, off + uint64(len(p))}, func(at uint64, b []byte) { copy(b, p[at-off:]) })
+	return len(p)
+}
+
+// Committed returns how many bytes of r (a page multiple) have memory.
+func (f *File) Committed(r Range) uint64 {
+	var n uint64
+	var vec [maxRecycled / pageSize]byte
+	for r.Start < r.End {
+		part := Range{r.Start, min(r.End, r.Start+maxRecycled)}
+		b := f.Window(part)
+		v := vec[:(len(b)+pageSize-1)/pageSize]
+		resident(b, v)
+		for _, x := range v {
+			n += uint64(x&1) * pageSize
+		}
+		r.Start += uint64(len(b))
+	}
+	return n
+}
+
+// CommittedRuns appends to runs the parts of r, at most 1 MiB, that have
+// memory.
+func (f *File) CommittedRuns(r Range, runs []Range) []Range {
+	for r.Start < r.End {
+		b := f.Window(Range{r.Start, min(r.End, r.Start+maxRecycled)})
+		var vec [maxRecycled / pageSize]byte
+		v := vec[:(len(b)+pageSize-1)/pageSize]
+		resident(b, v)
+		for i, x := range v {
+			if x&1 == 0 {
+				continue
+			}
+			at := r.Start + uint64(i)*pageSize
+			if k := len(runs) - 1; k >= 0 && runs[k].End == at {
+				runs[k].End += pageSize
+			} else {
+				runs = append(runs, Range{at, at + pageSize})
+			}
+		}
+		r.Start += uint64(len(b))
+	}
+	return runs
+}
+
+// AllocCopy returns memory with the contents of src (for copy on write; at most
+// 1 MiB). Pages that src never had are not made.
+func (f *File) AllocCopy(src Range, o Options) (r Range, committed bool, err linux.Errno) {
+	o.Recycle, o.Dirty = true, true
+	r, committed, err = f.Alloc(src.Len(), o)
+	if err != 0 {
+		return r, false, err
+	}
+	var buf [16]Range
+	done := src.Start
+	for _, run := range f.CommittedRuns(src, buf[:0]) {
+		to := r.Start + (run.Start - src.Start)
+		if committed {
+			if done < run.Start {
+				f.Zero(Range{r.Start + (done - src.Start), to})
+			}
+			f.each(run, func(at uint64, b []byte) { f.WriteAt(b, to+(at-run.Start)) })
+		} else {
+			// A write(2) makes the pages without faults in our window.
+			f.each(run, func(at uint64, b []byte) {
+				if err == 0 {
+					err = write(f.fd, b, to+(at-run.Start))
+				}
+			})
+		}
+		done = run.End
+	}
+	if committed && done < src.End {
+		f.Zero(Range{r.Start + (done - src.Start), r.End})
+	}
+	if err != 0 {
+		f.DecRef(r)
+		return Range{}, false, err
+	}
+	return r, committed || done == src.End, 0
+}
+
+// Usage returns the bytes allocated for k, committed or not.
+func (f *File) Usage(k Kind) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.usage[k]
+}
+
+// Total returns the bytes of memory that the file holds on the host.
+func (f *File) Total() uint64 { return blocks(f.fd) }
+
+// Kept returns the bytes of it that are kept for reuse.
+func (f *File) Kept() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kept
+}
