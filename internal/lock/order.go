@@ -27,6 +27,9 @@ const order = `
 	Inode - an inode's attributes and contents
 	Socket - a socket's state
 	Pipe - a pipe's slots and ends
+	TTY - a terminal pair's line discipline and buffers
+	IPC - a System V or POSIX queue, semaphore set or segment
+	Futex - one bucket of a futex table
 	MM - an address space's mappings
 	MMActive - an address space's platform side and page tables
 	Mappings - who maps a file's ranges
@@ -34,7 +37,10 @@ const order = `
 	Gofer - calls to a gofer in progress, handles to give back
 	Platform - contexts, stubs and their pools
 	Timer - armed timers
+	Clock - alarms of a clock that can be set
+	VirtualTime - the time of tests
 	WaitQueue - waiters of one object; callbacks under it only mark and wake
+	EpollReady - an epoll instance's ready list
 	Log - the log's writer
 `
 
@@ -69,4 +75,10 @@ type (
 	Timer          struct{ ranked }
 	WaitQueue      struct{ ranked }
 	Log            struct{ ranked }
+	TTY            struct{ ranked }
+	IPC            struct{ ranked }
+	Futex          struct{ ranked }
+	Clock          struct{ ranked }
+	VirtualTime    struct{ ranked }
+	EpollReady     struct{ ranked }
 )
