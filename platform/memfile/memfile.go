@@ -94,7 +94,7 @@ type File struct {
 // New returns a File over the empty host file fd, which it takes over: an
 // O_TMPFILE of a tmpfs, or a memfd. id names it to the platform.
 func New(fd int32, id uint64) *File {
-	f := &File{fd: fd, id: id}
+	f := &File{fd: fd, id: id, refs: newRefSet()}
 	for i := range f.free {
 		f.free[i] = newExtents()
 	}

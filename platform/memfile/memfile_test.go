@@ -101,12 +101,17 @@ func TestReferences(t *testing.T) {
 		t.Errorf("Sole after the drop: %v, want %v", s, r)
 	}
 	f.DecRef(r)
+}
+
+func TestReleaseOfFreePagesIsCaught(t *testing.T) {
+	x := newRefSet()
+	x.insert(Range{0, pageSize}, Files)
 	defer func() {
 		if recover() == nil {
 			t.Error("a release of free pages is accepted")
 		}
 	}()
-	f.DecRef(r)
+	x.drop(Range{0, 2 * pageSize}, nil)
 }
 
 func TestCommittedPagesAreReusedAtOnce(t *testing.T) {

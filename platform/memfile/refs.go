@@ -2,7 +2,7 @@ package memfile
 
 import (
 	"cordon/internal/check"
-	"cordon/platform/memfile/span"
+	"cordon/internal/seg"
 )
 
 // pageRefs is how many references each page of a range has.
@@ -11,16 +11,18 @@ type pageRefs struct {
 	kind Kind
 }
 
-func (p pageRefs) Advance(uint64) pageRefs             { return p }
-func (p pageRefs) Joins(_ uint64, next pageRefs) bool { return p == next }
-func (p pageRefs) Absorb(pageRefs)                     {}
-
 // maxRefs bounds the count of one page; more is refused by a check, since each
 // reference is a mapping in some address space.
 const maxRefs = 1 << 31
 
 // A refSet counts references of pages. What it does not hold has none.
-type refSet struct{ s span.Set[pageRefs] }
+type refSet struct{ s seg.Set[pageRefs] }
+
+func newRefSet() refSet {
+	return refSet{seg.New(seg.Funcs[pageRefs]{
+		Merge: func(_ seg.Range, v1 pageRefs, _ seg.Range, v2 pageRefs) (pageRefs, bool) { return v1, v1 == v2 },
+	})}
+}
 
 // freed is a range without references.
 type freed struct {
@@ -28,13 +30,13 @@ type freed struct {
 	kind Kind
 }
 
-func (x *refSet) insert(r Range, k Kind) { x.s.Insert(r.Start, r.End, pageRefs{1, k}) }
+func (x *refSet) insert(r Range, k Kind) { x.s.Insert(seg.Range(r), pageRefs{1, k}) }
 
 func (x *refSet) add(r Range) {
 	at := r.Start
-	x.s.Change(r.Start, r.End, func(g *span.Seg[pageRefs]) {
-		check.That(g.Start == at && g.Value.n < maxRefs, "memfile: reference to free pages at %#x", at)
-		g.Value.n++
+	x.s.Update(seg.Range(r), func(g seg.Range, p *pageRefs) {
+		check.That(g.Start == at && p.n < maxRefs, "memfile: reference to free pages at %#x", at)
+		p.n++
 		at = g.End
 	})
 	check.That(at == r.End, "memfile: reference to free pages at %#x", at)
@@ -43,27 +45,26 @@ func (x *refSet) add(r Range) {
 // drop appends to gone what has no reference left.
 func (x *refSet) drop(r Range, gone []freed) []freed {
 	at, dead := r.Start, 0
-	x.s.Split(r.Start)
-	x.s.Split(r.End)
-	x.s.Visit(r.Start, r.End, func(g *span.Seg[pageRefs]) {
+	x.s.Isolate(seg.Range(r))
+	for g, p := range x.s.Over(seg.Range(r)) {
 		check.That(g.Start == at, "memfile: release of free pages at %#x", at)
 		at = g.End
-		if g.Value.n--; g.Value.n == 0 {
+		if p.n--; p.n == 0 {
 			dead++
-			gone = append(gone, freed{Range{g.Start, g.End}, g.Value.kind})
+			gone = append(gone, freed{Range(g), p.kind})
 		}
-	})
+	}
 	check.That(at == r.End, "memfile: release of free pages at %#x", at)
 	for _, d := range gone[len(gone)-dead:] {
-		x.s.Cut(d.Start, d.End, nil)
+		x.s.Remove(seg.Range(d.Range), nil)
 	}
-	x.s.Join(r.Start, r.End)
+	x.s.Merge(seg.Range(r))
 	return gone
 }
 
 func (x *refSet) sole(off uint64, r Range) Range {
-	g := x.s.Find(off)
-	if g == nil || g.Value.n != 1 {
+	g, ok := x.s.Find(off)
+	if !ok || g.Value.n != 1 {
 		return Range{}
 	}
 	return Range{max(g.Start, r.Start), min(g.End, r.End)}
