@@ -1,0 +1,228 @@
+package ptrace
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"cordon/platform/arch"
+)
+
+// The leader is the one thread of the Sentry that traces the first thread of
+// every stub. Those threads never run guest code and stand stopped for life, so
+// there is always a thread in an address space into which calls can be injected,
+// whatever its guest threads do. Everything here but the channel is used by that
+// thread only, because a tracer is a thread.
+type leader struct {
+	// immutable
+	p     *Platform
+	want  int
+	work  chan func()
+	ready chan stub
+	done  chan struct{}
+}
+
+// A stub is a process with a stopped first thread and one parked thread that
+// nobody traces yet.
+type stub struct {
+	pid, tid int32
+	errno    unix.Errno
+}
+
+func newLeader(p *Platform, pool int) *leader {
+	l := &leader{p: p, want: pool, work: make(chan func(), 64), ready: make(chan stub, pool), done: make(chan struct{})}
+	go l.run()
+	return l
+}
+
+// run serves requests first and fills the pool when there are none.
+func (l *leader) run() {
+	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and its stubs with it
+	failed := false
+	for {
+		if failed || len(l.ready) == cap(l.ready) {
+			f := <-l.work
+			if f == nil {
+				close(l.done)
+				return
+			}
+			f()
+			failed = false
+			continue
+		}
+		select {
+		case f := <-l.work:
+			if f == nil {
+				close(l.done)
+				return
+			}
+			f()
+		default:
+			s := l.newStub()
+			if failed = s.errno != 0; !failed {
+				l.ready <- s
+			}
+		}
+	}
+}
+
+// do runs f on the leader's thread and returns when it has run. It returns
+// false when the platform has ended.
+func (l *leader) do(f func()) bool {
+	finished := make(chan struct{})
+	select {
+	case l.work <- func() { f(); close(finished) }:
+	case <-l.done:
+		return false
+	}
+	select {
+	case <-finished:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+// post runs f on the leader's thread some time.
+func (l *leader) post(f func()) {
+	select {
+	case l.work <- f:
+	case <-l.done:
+	}
+}
+
+// stop ends the thread, and by PTRACE_O_EXITKILL every stub.
+func (l *leader) stop() {
+	select {
+	case l.work <- nil:
+	case <-l.done:
+	}
+	<-l.done
+}
+
+// take returns an unused stub.
+func (l *leader) take() (stub, unix.Errno) {
+	select {
+	case s := <-l.ready:
+		// Wake the thread to refill, without waiting for it.
+		select {
+		case l.work <- func() {}:
+		default:
+		}
+		return s, 0
+	default:
+	}
+	var s stub
+	if !l.do(func() {
+		select {
+		case s = <-l.ready:
+		default:
+			s = l.newStub()
+		}
+	}) {
+		return stub{}, unix.ESRCH
+	}
+	return s, s.errno
+}
+
+// check makes sure that stubs can be made and traced.
+func (l *leader) check() unix.Errno {
+	s, errno := l.take()
+	if errno == 0 {
+		l.do(func() { l.drop(s.pid) })
+	}
+	return errno
+}
+
+// newStub forks a stub, stops its first thread for good and makes its first
+// guest thread. Leader only.
+func (l *leader) newStub() stub {
+	pid, errno := l.p.zygote.fork()
+	if errno != 0 {
+		return stub{errno: errno}
+	}
+	if errno := seize(pid); errno != 0 {
+		unix.Kill(int(pid), unix.SIGKILL)
+		return stub{errno: errno}
+	}
+	tid, errno := l.newThread(pid)
+	if errno != 0 {
+		l.drop(pid)
+		return stub{errno: errno}
+	}
+	return stub{pid: pid, tid: tid}
+}
+
+// newThread makes a parked thread in a stub. Leader only.
+func (l *leader) newThread(pid int32) (int32, unix.Errno) {
+	tid, errno := inject(pid, stubAddress+offClone, unix.SYS_CLONE, [6]uint64{threadBits})
+	return int32(tid), errno
+}
+
+// drop kills a stub. A first thread that is stopped is let go and then has no
+// tracer to wait for it; one that was killed from outside must be waited for,
+// which succeeds once all the others have been. Leader only.
+func (l *leader) drop(pid int32) {
+	if ptrace(unix.PTRACE_DETACH, pid, 0, uintptr(unix.SIGKILL)) != 0 {
+		unix.Kill(int(pid), unix.SIGKILL)
+		pollThread(pid)
+	}
+}
+
+// seize makes the calling thread the tracer of a parked thread and stops it.
+func seize(tid int32) unix.Errno {
+	const options = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD
+	if errno := ptrace(unix.PTRACE_SEIZE, tid, 0, options); errno != 0 {
+		return errno
+	}
+	if errno := ptrace(unix.PTRACE_INTERRUPT, tid, 0, 0); errno != 0 {
+		return errno
+	}
+	status, errno := waitThread(tid)
+	if errno != 0 {
+		return errno
+	}
+	if !status.Stopped() {
+		return unix.ESRCH
+	}
+	return 0
+}
+
+// inject makes a stopped thread run one host call, entered at at, and returns
+// its result. The thread's general registers are lost.
+func inject(tid int32, at uint64, number uint64, args [6]uint64) (uint64, unix.Errno) {
+	r := arch.Registers{
+		RAX: number, RDI: args[0], RSI: args[1], RDX: args[2], R10: args[3], R8: args[4], R9: args[5],
+		OrigRAX: ^uint64(0), RIP: at, CS: userCS, SS: userDS, RFlags: 0x202,
+	}
+	if errno := setGeneral(tid, &r); errno != 0 {
+		return 0, errno
+	}
+	for {
+		if errno := ptrace(unix.PTRACE_CONT, tid, 0, 0); errno != 0 {
+			return 0, errno
+		}
+		status, errno := waitThread(tid)
+		if errno != 0 {
+			return 0, errno
+		}
+		if !status.Stopped() {
+			return 0, unix.ESRCH
+		}
+		if status.StopSignal() == unix.SIGTRAP && status>>16 == 0 {
+			break
+		}
+		// A kick or a signal from outside: forget it and go on.
+		if s := uint(status.StopSignal()); s == sigSEGV || s == sigBUS || s == sigILL || s == sigSYS {
+			return 0, unix.EFAULT
+		}
+	}
+	v, errno := peekWord(tid, wordRAX)
+	if errno != 0 {
+		return 0, errno
+	}
+	if v > ^uint64(4095) {
+		return 0, unix.Errno(-v)
+	}
+	return v, 0
+}

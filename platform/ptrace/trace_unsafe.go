@@ -1,0 +1,143 @@
+package ptrace
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"cordon/platform/arch"
+)
+
+// Requests and constants of ptrace(2) that x/sys lacks for amd64.
+const (
+	ptraceSysemu           = 31
+	ptraceSysemuSingleStep = 32
+	noteRegisters          = 1     // NT_PRSTATUS
+	noteXState             = 0x202 // NT_X86_XSTATE
+)
+
+// Offsets of struct user_regs_struct, in words.
+const (
+	wordRAX    = 10
+	wordCS     = 17
+	wordFSBase = 21
+	wordGSBase = 22
+	wordDS     = 23
+	wordES     = 24
+	wordFS     = 25
+	wordGS     = 26
+
+	// Words before fs_base: what setGeneral writes.
+	generalWords = 21
+)
+
+func ptrace(request int, tid int32, addr, data uintptr) unix.Errno {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0)
+	return e
+}
+
+// getRegisters reads all registers of a stopped thread.
+func getRegisters(tid int32, r *arch.Registers) unix.Errno {
+	return ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(r)))
+}
+
+// setGeneral writes the registers before fs_base of a thread in 64-bit mode.
+func setGeneral(tid int32, r *arch.Registers) unix.Errno {
+	iov := unix.Iovec{Base: (*byte)(unsafe.Pointer(r)), Len: generalWords * 8}
+	return ptrace(unix.PTRACE_SETREGSET, tid, noteRegisters, uintptr(unsafe.Pointer(&iov)))
+}
+
+// peekWord reads one word of struct user_regs_struct. The host call, unlike the
+// C library's, stores the word through data.
+func peekWord(tid int32, word uintptr) (uint64, unix.Errno) {
+	var v uint64
+	e := ptrace(unix.PTRACE_PEEKUSR, tid, word*8, uintptr(unsafe.Pointer(&v)))
+	return v, e
+}
+
+func pokeWord(tid int32, word uintptr, v uint64) unix.Errno {
+	return ptrace(unix.PTRACE_POKEUSR, tid, word*8, uintptr(v))
+}
+
+// getXState reads the extended state into buf and returns its length.
+func getXState(tid int32, buf []byte) (int, unix.Errno) {
+	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
+	e := ptrace(unix.PTRACE_GETREGSET, tid, noteXState, uintptr(unsafe.Pointer(&iov)))
+	return int(iov.Len), e
+}
+
+func setXState(tid int32, buf []byte) unix.Errno {
+	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
+	return ptrace(unix.PTRACE_SETREGSET, tid, noteXState, uintptr(unsafe.Pointer(&iov)))
+}
+
+// A sigInfo is a host siginfo_t, of which a stop needs these fields.
+type sigInfo struct {
+	signo int32
+	errno int32
+	code  int32
+	_     int32
+	addr  uint64 // SIGSYS: the instruction after the call
+	sysNr int32  // SIGSYS
+	arch  uint32 // SIGSYS
+	_     [96]byte
+}
+
+func getSigInfo(tid int32, info *sigInfo) unix.Errno {
+	return ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(info)))
+}
+
+// syscallArch returns the audit architecture of the call a thread is stopped in.
+func syscallArch(tid int32) (uint32, unix.Errno) {
+	var info [88]byte // struct ptrace_syscall_info
+	e := ptrace(unix.PTRACE_GET_SYSCALL_INFO, tid, unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)))
+	return *(*uint32)(unsafe.Pointer(&info[4])), e
+}
+
+// waitThread waits for a thread's next stop or its end. It goes through the
+// scheduler's system call entry: the guest may run for long.
+func waitThread(tid int32) (unix.WaitStatus, unix.Errno) {
+	var status int32
+	for {
+		_, _, e := unix.Syscall6(unix.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(&status)), unix.WALL, 0, 0, 0)
+		if e != unix.EINTR {
+			return unix.WaitStatus(status), e
+		}
+	}
+}
+
+// pollThread is waitThread without waiting; ok says that something was reported.
+func pollThread(tid int32) (status unix.WaitStatus, ok bool, errno unix.Errno) {
+	var s int32
+	n, _, e := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(&s)), unix.WALL|unix.WNOHANG, 0, 0, 0)
+	return unix.WaitStatus(s), n != 0 && e == 0, e
+}
+
+func tgkill(tgid, tid int32, sig uint) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_TGKILL, uintptr(tgid), uintptr(tid), uintptr(sig))
+	return e
+}
+
+// setAffinity binds a thread (0: the caller) to one CPU of the first 1024.
+func setAffinity(tid int32, cpu int) unix.Errno {
+	var set [16]uint64
+	set[cpu/64] = 1 << (cpu % 64)
+	return setAffinitySet(tid, &set)
+}
+
+func setAffinitySet(tid int32, set *[16]uint64) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, uintptr(tid), unsafe.Sizeof(*set), uintptr(unsafe.Pointer(set)))
+	return e
+}
+
+func getAffinitySet(tid int32, set *[16]uint64) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_SCHED_GETAFFINITY, uintptr(tid), unsafe.Sizeof(*set), uintptr(unsafe.Pointer(set)))
+	return e
+}
+
+// currentCPU returns the CPU that the caller runs on.
+func currentCPU() int {
+	var cpu uint32
+	unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0)
+	return int(cpu)
+}
