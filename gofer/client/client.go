@@ -114,3 +114,15 @@ func asError(e linux.Errno) error {
 	}
 	return e
 }
+
+// What SetAttr may change.
+const (
+	SetMode     = donate.SetMode
+	SetUID      = donate.SetUID
+	SetGID      = donate.SetGID
+	SetSize     = donate.SetSize
+	SetAtime    = donate.SetAtime
+	SetMtime    = donate.SetMtime
+	SetAtimeNow = donate.SetAtimeNow
+	SetMtimeNow = donate.SetMtimeNow
+)

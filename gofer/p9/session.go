@@ -2,6 +2,7 @@ package p9
 
 import (
 	"sync/atomic"
+	"time"
 
 	"cordon/gofer/donate"
 	"cordon/internal/linux"
@@ -15,8 +16,26 @@ const messageSize = 16 << 10
 
 // Serve runs the server on s until the connection ends.
 func Serve(s *Stream, a Attacher) {
-	// The stream is closed by its owner, when nothing uses it any more.
-	_ = p9.NewServer(a).Handle(shared{s}, shared{s})
+	// Where the connection ends just after the library started a goroutine
+	// to receive, the library panics: it counts the goroutine only when it
+	// runs, in a WaitGroup that is being waited for. Nothing is lost then
+	// but what ends with the session anyway.
+	defer func() { _ = recover() }()
+	_ = p9.NewServer(a).Handle(lingering{shared{s}}, shared{s})
+}
+
+// lingering gives goroutines that the library has just started the time to be
+// counted before it learns that the connection has ended.
+type lingering struct{ shared }
+
+const linger = 2 * time.Millisecond
+
+func (l lingering) Read(p []byte) (int, error) {
+	n, err := l.shared.Read(p)
+	if err != nil {
+		time.Sleep(linger)
+	}
+	return n, err
 }
 
 // shared keeps the library from closing a stream that others still use.

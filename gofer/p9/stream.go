@@ -3,6 +3,7 @@ package p9
 import (
 	"encoding/binary"
 	"io"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,9 +13,14 @@ const readAhead = 16 << 10
 
 // A Stream is a connected stream socket in blocking mode, as an
 // io.ReadWriteCloser. One goroutine may read and one may write at a time, as
-// the library does.
+// the library does. After Close every call fails: the library's client clunks
+// forgotten fids when the collector finds them, which may be later than that.
 type Stream struct {
-	fd int // immutable
+	// use is held for reading during a system call on fd, for writing by
+	// Close.
+	use    sync.RWMutex
+	fd     int  // immutable
+	closed bool // guarded by use
 
 	// by the one reader
 	buf  []byte
@@ -48,6 +54,11 @@ func (s *Stream) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	s.use.RLock()
+	defer s.use.RUnlock()
+	if s.closed {
+		return 0, io.EOF
+	}
 	for {
 		n, err := unix.Read(s.fd, p)
 		if err == unix.EINTR {
@@ -72,6 +83,11 @@ func (s *Stream) Write(p []byte) (int, error) {
 	}
 	b := s.out
 	s.out = s.out[:0]
+	s.use.RLock()
+	defer s.use.RUnlock()
+	if s.closed {
+		return 0, io.ErrClosedPipe
+	}
 	for len(b) > 0 {
 		n, err := unix.SendmsgN(s.fd, b, nil, nil, unix.MSG_NOSIGNAL)
 		if err == unix.EINTR {
@@ -86,7 +102,20 @@ func (s *Stream) Write(p []byte) (int, error) {
 }
 
 // Shutdown ends the connection: every blocked call returns.
-func (s *Stream) Shutdown() { unix.Shutdown(s.fd, unix.SHUT_RDWR) }
+func (s *Stream) Shutdown() {
+	s.use.RLock()
+	defer s.use.RUnlock()
+	if !s.closed {
+		unix.Shutdown(s.fd, unix.SHUT_RDWR)
+	}
+}
 
-// Close releases the socket. No call may be in progress.
-func (s *Stream) Close() error { return unix.Close(s.fd) }
+// Close releases the socket, after Shutdown.
+func (s *Stream) Close() {
+	s.use.Lock()
+	defer s.use.Unlock()
+	if !s.closed {
+		s.closed = true
+		unix.Close(s.fd)
+	}
+}
