@@ -71,8 +71,9 @@ const (
 // A File is a memory file.
 type File struct {
 	// immutable
-	fd int32
-	id uint64
+	fd   int32
+	id   uint64
+	huge bool
 
 	win windows
 
@@ -101,6 +102,16 @@ func New(fd int32, id uint64) *File {
 	f.win.fd = fd
 	return f
 }
+
+// NewHuge is New for a file of a tmpfs mounted huge=advise.
+func NewHuge(fd int32, id uint64) *File {
+	f := New(fd, id)
+	f.huge = true
+	return f
+}
+
+// Huge reports whether asking for huge pages can help.
+func (f *File) Huge() bool { return f.huge }
 
 // FD returns the host descriptor, ID the platform's name for the file.
 func (f *File) FD() int32  { return f.fd }

@@ -20,7 +20,7 @@
 //
 // # Locking
 //
-//	mapping (lock.MMMapping, read-write): the VMAs and all that mmap changes.
+//	mapping (lock.MM, read-write): the VMAs and all that mmap changes.
 //	active  (lock.MMActive, read-write):  the PMAs and the platform's mappings.
 //
 // mapping comes before active. Copies and futex words take only active, for

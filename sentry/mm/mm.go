@@ -2,10 +2,12 @@ package mm
 
 import (
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 
+	"cordon/internal/check"
 	"cordon/internal/linux"
+	"cordon/internal/lock"
+	"cordon/internal/seg"
 	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/sentry/limit"
@@ -14,6 +16,10 @@ import (
 
 // MaxMapCount is the most VMAs of one address space (vm.max_map_count).
 const MaxMapCount = 65530
+
+// replayMax is how many translations the first Activate maps at once. A program
+// just loaded has fewer; a space after fork is left to faults.
+const replayMax = 64
 
 // A Config is what a new address space is made with.
 type Config struct {
@@ -26,24 +32,44 @@ type Config struct {
 	Random func() uint64
 	// Fixed lays the space out without randomisation (ADDR_NO_RANDOMIZE).
 	Fixed bool
+	// TotalMemory is the memory of the machine that the guest sees, which no
+	// single mapping may exceed unless MAP_NORESERVE. Zero is no limit.
+	TotalMemory uint64
 }
 
 // A MemoryManager is one address space.
 type MemoryManager struct {
 	// immutable
 	cfg      Config
+	memory   memmap.Memory
 	min, max uint64 // bounds of guest mappings
+	mmapBase uint64 // mappings are placed downwards from here
+	hugeOK   bool
+	replay   bool // Activate maps everything
 
-	mapping sync.RWMutex
+	mapping lock.RWMutex[lock.MM]
 	// guarded by mapping
-	layout   Layout
-	mmapBase uint64
+	vmas    seg.Set[vma]
+	layout  Layout
+	sizes   sizes
+	peak    uint64 // of sizes.total
+	lockNew vmaFlags
 
-	active sync.RWMutex
+	active lock.RWMutex[lock.MMActive]
 	// guarded by active
+	pmas       seg.Set[pma]
+	ops        []platform.Op // being collected
+	generation uint64        // of the stub's mappings
+	spurious   [8]spuriousFault
+	deferred   []backRange // to drop when pins is zero
+	brkSpare   spare
+	stackSpare spare
+	lost       bool // the stub could not be emptied
+	rssPeak    uint64
 
 	// atomic
 	users atomic.Int64
+	pins  atomic.Int64 // Blocks callbacks that see windows
 	as    atomic.Pointer[platform.AddressSpace]
 }
 
@@ -52,84 +78,101 @@ func New(cfg Config) *MemoryManager {
 	if cfg.Random == nil {
 		cfg.Random = rand.Uint64
 	}
-	m := &MemoryManager{cfg: cfg}
+	m := newManager(cfg)
+	m.replay = true
+	m.chooseBase()
+	return m
+}
+
+func newManager(cfg Config) *MemoryManager {
+	m := &MemoryManager{cfg: cfg, memory: memmap.Memory{File: cfg.Memory}, vmas: newVMAs(), pmas: newPMAs()}
+	m.min, m.max = cfg.Platform.Bounds()
+	m.min = max(m.min, minAddress)
+	m.max = min(m.max, linux.TASK_SIZE)
+	m.hugeOK = cfg.Memory.Huge()
 	m.users.Store(1)
 	return m
 }
 
-// MMapOpts are the arguments of MMap.
-type MMapOpts struct {
-	Addr, Len uint64
-	Prot      linux.Prot
-	Flags     linux.MapFlags
-
-	// Mappable is nil for anonymous memory. MMap takes a reference of its own
-	// to File.
-	Mappable memmap.Mappable
-	File     memmap.File
-	Offset   uint64
-	// MaxProt limits what mprotect may give later; zero is everything. The
-	// caller has checked it against the file's open mode.
-	MaxProt linux.Prot
-
-	// Name is shown by /proc/pid/maps for a mapping without a file.
-	Name string
-	// LockAnyway says that RLIMIT_MEMLOCK does not apply (CAP_IPC_LOCK).
-	LockAnyway bool
-}
-
 // IncUsers takes a reference unless the space is already gone.
-func (m *MemoryManager) IncUsers() bool { return false }
+func (m *MemoryManager) IncUsers() bool {
+	for {
+		n := m.users.Load()
+		if n == 0 {
+			return false
+		}
+		if m.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
 
 // DecUsers drops a reference; the last one releases everything. No guest
 // thread runs in the space by then.
-func (m *MemoryManager) DecUsers() {}
+func (m *MemoryManager) DecUsers() {
+	n := m.users.Add(-1)
+	check.That(n >= 0, "mm: a user too many is gone")
+	if n == 0 {
+		m.releaseAll()
+	}
+}
+
+func (m *MemoryManager) releaseAll() {
+	var rel release
+	m.mapping.Lock()
+	m.active.Lock()
+	if as := m.as.Swap(nil); as != nil {
+		(*as).Release()
+	}
+	all := seg.Range{Start: 0, End: ^uint64(0)}
+	m.dropPMAs(all, &rel)
+	m.dropSpares(&rel)
+	m.apply(nil, &rel)
+	m.active.Unlock()
+	m.vmas.Remove(all, func(r seg.Range, v vma) {
+		if v.mappable != nil {
+			v.mappable.RemoveMapping(m, r.Start, memmap.Range{Start: v.off, End: v.off + r.Len()}, v.tracksWrites())
+		}
+		if v.file != nil {
+			rel.files = append(rel.files, v.file)
+		}
+	})
+	if m.layout.Exe != nil {
+		rel.files = append(rel.files, m.layout.Exe)
+	}
+	m.layout, m.sizes = Layout{}, sizes{}
+	m.mapping.Unlock()
+	rel.run()
+}
 
 // Activate returns the platform's address space to run in, making it first
-// where there is none yet.
-func (m *MemoryManager) Activate() (platform.AddressSpace, error) { return nil, linux.ENOMEM }
-
-// Fork returns a copy for a child. limits are the child's.
-func (m *MemoryManager) Fork(c platform.Context, limits *limit.Set) (*MemoryManager, error) {
-	return nil, linux.ENOMEM
+// where there is none yet. The caller is a user.
+func (m *MemoryManager) Activate() (platform.AddressSpace, error) {
+	if as := m.as.Load(); as != nil {
+		return *as, nil
+	}
+	m.active.Lock()
+	defer m.active.Unlock()
+	if as := m.as.Load(); as != nil {
+		return *as, nil
+	}
+	as, err := m.cfg.Platform.NewAddressSpace()
+	if err != 0 {
+		return nil, err
+	}
+	m.as.Store(&as)
+	if m.replay && m.pmas.Len() <= replayMax {
+		for r, p := range m.pmas.All() {
+			m.mapOp(r, p, 0, false)
+		}
+		var rel release
+		m.apply(nil, &rel)
+	}
+	return as, nil
 }
 
-// MMap is mmap(2). c, here and below, is the calling task's context when its
-// guest thread runs in this space, else nil.
-func (m *MemoryManager) MMap(c platform.Context, o MMapOpts) (uint64, error) { return 0, linux.ENOMEM }
-
-// MUnmap is munmap(2).
-func (m *MemoryManager) MUnmap(c platform.Context, addr, n uint64) error { return linux.EINVAL }
-
-// MProtect is mprotect(2).
-func (m *MemoryManager) MProtect(c platform.Context, addr, n uint64, prot linux.Prot) error {
-	return linux.EINVAL
-}
-
-// MRemap is mremap(2).
-func (m *MemoryManager) MRemap(c platform.Context, old, oldLen, newLen uint64, flags linux.MremapFlags, to uint64) (uint64, error) {
-	return 0, linux.EINVAL
-}
-
-// SetBrk sets where the heap starts (exec).
-func (m *MemoryManager) SetBrk(start uint64) {}
-
-// Brk is brk(2): it returns the new end of the heap, or the old one where the
-// request cannot be met.
-func (m *MemoryManager) Brk(c platform.Context, end uint64) uint64 { return 0 }
-
-// MapStack makes the first thread's stack and returns its end. The caller
-// writes the arguments below it; copies grow it as pushes do.
-func (m *MemoryManager) MapStack(c platform.Context, prot linux.Prot) (top uint64, err error) {
-	return 0, linux.ENOMEM
-}
-
-// HandleFault resolves a fault of a guest thread at addr. Signal zero means that
-// the access is to be tried again; else the thread is due signal with code.
-// hostSignal is what the host would have sent.
-func (m *MemoryManager) HandleFault(c platform.Context, addr uint64, access platform.Access, hostSignal linux.Signal) (signal linux.Signal, code int32) {
-	return linux.SIGSEGV, 1
-}
+// Bounds returns the lowest address and the end of what can be mapped.
+func (m *MemoryManager) Bounds() (lowest, end uint64) { return m.min, m.max }
 
 // Layout is where the parts of a program are (prctl(PR_SET_MM), /proc).
 type Layout struct {
@@ -143,14 +186,44 @@ type Layout struct {
 	Exe                memmap.File
 }
 
-// Layout returns the layout. Its Exe is not referenced.
-func (m *MemoryManager) Layout() Layout { return Layout{} }
+// Layout returns the layout. Its Exe is not referenced: ask ExeFile.
+func (m *MemoryManager) Layout() Layout {
+	m.mapping.RLock()
+	defer m.mapping.RUnlock()
+	return m.layout
+}
+
+// ExeFile returns the executable with a reference, or nil.
+func (m *MemoryManager) ExeFile() memmap.File {
+	m.mapping.RLock()
+	defer m.mapping.RUnlock()
+	if m.layout.Exe != nil {
+		m.layout.Exe.IncRef()
+	}
+	return m.layout.Exe
+}
 
 // SetLayout changes the layout by f, under the lock. The space takes a
-// reference to a new Exe and drops the old one's. Brk and StartBrk are SetBrk's.
-func (m *MemoryManager) SetLayout(f func(l *Layout)) {}
+// reference to a new Exe and drops the old one's. A new Brk or StartBrk says
+// where the heap is and maps nothing.
+func (m *MemoryManager) SetLayout(f func(l *Layout)) {
+	m.mapping.Lock()
+	old := m.layout.Exe
+	f(&m.layout)
+	exe := m.layout.Exe
+	if exe != nil && exe != old {
+		exe.IncRef()
+	}
+	m.mapping.Unlock()
+	if old != nil && exe != old {
+		old.DecRef()
+	}
+}
 
-// FutexKey names the futex word at addr.
-func (m *MemoryManager) FutexKey(addr uint64, private bool) (memmap.FutexKey, error) {
-	return memmap.FutexKey{}, linux.EFAULT
+// soft returns a resource limit.
+func (m *MemoryManager) soft(r linux.Resource) uint64 {
+	if m.cfg.Limits == nil {
+		return limit.Infinity
+	}
+	return m.cfg.Limits.Soft(r)
 }
