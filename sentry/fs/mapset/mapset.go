@@ -1,0 +1,108 @@
+// Package mapset keeps which address spaces map which parts of a file: what a
+// memmap.Mappable needs to take its pages back.
+//
+// # Locking
+//
+// A Set has the rank Mappings: memory managers add and remove with their own
+// locks held. Invalidate calls back without it.
+package mapset
+
+import (
+	"cordon/internal/lock"
+	"cordon/sentry/memmap"
+)
+
+// A Set is the mappings of one file. The zero Set is empty.
+type Set struct {
+	mu lock.Mutex[lock.Mappings]
+
+	// guarded by mu
+	spaces   map[memmap.MappingSpace][]mapping
+	writable uint64 // bytes mapped shared and writable
+}
+
+// A mapping is bytes r of the file at addr.
+type mapping struct {
+	addr     uint64
+	r        memmap.Range
+	writable bool
+}
+
+// Add notes a mapping.
+func (s *Set) Add(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.spaces == nil {
+		s.spaces = make(map[memmap.MappingSpace][]mapping)
+	}
+	s.spaces[ms] = append(s.spaces[ms], mapping{addr, r, writable})
+	if writable {
+		s.writable += r.Len()
+	}
+}
+
+// Remove forgets these bytes, which may be a part of what was added or several
+// additions that lie side by side.
+func (s *Set) Remove(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if writable {
+		s.writable -= min(r.Len(), s.writable)
+	}
+	var keep []mapping
+	for _, m := range s.spaces[ms] {
+		same := m.writable == writable && m.addr-m.r.Start == addr-r.Start
+		if !same || m.r.End <= r.Start || r.End <= m.r.Start {
+			keep = append(keep, m)
+			continue
+		}
+		if m.r.Start < r.Start {
+			keep = append(keep, mapping{m.addr, memmap.Range{Start: m.r.Start, End: r.Start}, writable})
+		}
+		if r.End < m.r.End {
+			keep = append(keep, mapping{m.addr + (r.End - m.r.Start), memmap.Range{Start: r.End, End: m.r.End}, writable})
+		}
+	}
+	if len(keep) == 0 {
+		delete(s.spaces, ms)
+		return
+	}
+	s.spaces[ms] = keep
+}
+
+// Writable reports whether stores may change the file without a call.
+func (s *Set) Writable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writable > 0
+}
+
+// Mapped reports whether the file is mapped at all.
+func (s *Set) Mapped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.spaces) > 0
+}
+
+// Invalidate drops every translation of r that address spaces have from file,
+// and private copies too if andPrivate.
+func (s *Set) Invalidate(file memmap.Mappable, r memmap.Range, andPrivate bool) {
+	type part struct {
+		ms      memmap.MappingSpace
+		addr, n uint64
+	}
+	var parts []part
+	s.mu.Lock()
+	for ms, list := range s.spaces {
+		for _, m := range list {
+			start, end := max(m.r.Start, r.Start), min(m.r.End, r.End)
+			if start < end {
+				parts = append(parts, part{ms, m.addr + (start - m.r.Start), end - start})
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range parts {
+		p.ms.Invalidate(file, p.addr, p.n, andPrivate)
+	}
+}
