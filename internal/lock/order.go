@@ -28,6 +28,7 @@ const order = `
 	Socket - a socket's state
 	Pipe - a pipe's slots and ends
 	TTY - a terminal pair's line discipline and buffers
+	TTYControl - a terminal's session and foreground group
 	IPC - a System V or POSIX queue, semaphore set or segment
 	Futex - one bucket of a futex table
 	MM - an address space's mappings
@@ -76,6 +77,7 @@ type (
 	WaitQueue      struct{ ranked }
 	Log            struct{ ranked }
 	TTY            struct{ ranked }
+	TTYControl     struct{ ranked }
 	IPC            struct{ ranked }
 	Futex          struct{ ranked }
 	Clock          struct{ ranked }

@@ -38,8 +38,12 @@ type Spec struct {
 	// Sysctl are written to /proc/sys before the first process runs.
 	Sysctl map[string]string
 
-	// Process is the container's first process.
+	// Process is the container's first process, with pid 1.
 	Process Process
+	// PlainInit makes the first process an ordinary one for signals: one that
+	// it does not handle has its default action (`do`). Without it Linux's
+	// rule for process 1 holds.
+	PlainInit bool
 
 	// Trace is what --strace asks for.
 	Trace Trace
@@ -139,11 +143,7 @@ type Process struct {
 	GID            uint32
 	AdditionalGIDs []uint32
 	// Umask is nil for 022.
-	Umask *uint32
-	// UserName is set instead of UID and GID where the name is to be looked up
-	// in the container's /etc/passwd ("name", "name:group", "12:34").
-	UserName string
-
+	Umask        *uint32
 	Capabilities Capabilities
 	NoNewPrivs   bool
 	Rlimits      []Rlimit
@@ -242,8 +242,9 @@ type Kernel interface {
 	// any other pid is an error.
 	Wait(pid int32) (status uint32, err error)
 
-	// Signal sends sig to a process (ErrNoProcess when it is gone), or with
-	// pid 0 to every process of the container.
+	// Signal sends sig to a process (ErrNoProcess when it is gone), with pid 0
+	// to every process of the container, with a negative pid to the process
+	// group -pid.
 	Signal(pid int32, sig int) error
 
 	// Processes lists what `ps` shows.

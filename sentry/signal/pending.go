@@ -96,7 +96,7 @@ func (p *Pending) Discard(set linux.SigSet) {
 }
 
 // RemoveTimer drops queued instances that the POSIX timer id sent.
-func (p *Pending) RemoveTimer(s linux.Signal, id int32) {
+func (p *Pending) RemoveTimer(s linux.Signal, id linux.TimerID) {
 	if s <= 0 || s > linux.NSIG {
 		return
 	}

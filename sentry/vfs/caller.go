@@ -22,6 +22,11 @@ type Caller struct {
 	Umask linux.FileMode
 	// FileSizeLimit is RLIMIT_FSIZE.
 	FileSizeLimit uint64
+	// FileSizeLimited says that a FileSizeLimit of 0 is meant.
+	FileSizeLimited bool
+	// FileSizeHit is set when RLIMIT_FSIZE refused something (EFBIG): the
+	// system call raises SIGXFSZ.
+	FileSizeHit bool
 	// Job is the caller's place in job control, nil for the kernel itself.
 	Job Job
 }

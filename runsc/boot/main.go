@@ -1,0 +1,177 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"cordon/runsc/control"
+	"cordon/runsc/filter"
+
+	"golang.org/x/sys/unix"
+)
+
+// Main is the boot process after enter.c has taken its rights away. It returns
+// the exit code.
+func Main(newKernel NewKernel) int {
+	s, err := readSpec(FDSpec)
+	if err != nil {
+		reportOf(err).send(FDReady)
+		return 1
+	}
+	closeOnExec(s)
+	if !awaitByte(s.FDs.Lifeline, 'g') {
+		return 1
+	}
+	k, err := newKernel(s)
+	if err != nil {
+		reportOf(err).send(FDReady)
+		return 1
+	}
+	if len(s.Filter) > 0 {
+		if err := filter.Install(s.Filter); err != nil {
+			k.Stop()
+			reportOf(fmt.Errorf("installing the system call filter: %w", err)).send(FDReady)
+			return 1
+		}
+	}
+	b := &box{kernel: k, spec: s, start: make(chan struct{})}
+	go watchLifeline(s.FDs.Lifeline, b.end)
+	b.forwardSignals()
+	if s.FDs.Control >= 0 {
+		go control.Serve(s.FDs.Control, 0, b.handle)
+	}
+	return b.run()
+}
+
+// A box is the running sandbox as the control socket sees it.
+type box struct {
+	// immutable
+	kernel Kernel
+	spec   *Spec
+	start  chan struct{} // closed by the start call
+
+	mu sync.Mutex
+	// guarded by mu
+	state  State
+	paused bool
+	ended  int // the signal that ended a first process before it was started
+}
+
+// State is where a container stands, in the runtime specification's words.
+type State string
+
+// The states; a paused one is running with code stopped.
+//
+//	created --start--> running --first process ends--> stopped
+const (
+	Created State = "created"
+	Running State = "running"
+	Paused  State = "paused"
+	Stopped State = "stopped"
+)
+
+// run reports, starts the first process when it is time, and returns its
+// status as an exit code.
+func (b *box) run() int {
+	b.state = Created
+	if !b.spec.Hold {
+		if err := b.startKernel(); err != nil {
+			reportOf(err).send(FDReady)
+			b.kernel.Stop()
+			return 1
+		}
+	}
+	Report{}.send(FDReady)
+	<-b.start
+	b.mu.Lock()
+	ended := b.ended
+	b.mu.Unlock()
+	if ended != 0 {
+		b.kernel.Stop()
+		return 128 + ended
+	}
+	status, err := b.kernel.Wait(InitPID)
+	b.mu.Lock()
+	b.state = Stopped
+	b.mu.Unlock()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "runsc boot: waiting for the first process: %v\n", err)
+		status = uint32(syscall.SIGKILL)
+	}
+	b.kernel.Stop()
+	return ExitCode(status)
+}
+
+// ExitCode returns what a shell shows for a wait status.
+func ExitCode(status uint32) int {
+	if ws := syscall.WaitStatus(status); ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return int(status>>8) & 0xff
+}
+
+func (b *box) startKernel() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state != Created {
+		return fmt.Errorf("cannot start a container that is %s", b.state)
+	}
+	if err := b.kernel.Start(); err != nil {
+		return err
+	}
+	b.state = Running
+	close(b.start)
+	return nil
+}
+
+// end kills the sandbox because its parent is gone.
+func (b *box) end() {
+	b.kernel.Stop()
+	os.Exit(128 + int(syscall.SIGKILL))
+}
+
+// forwardSignals passes what a host process sends to this one on to the
+// container's first process, and a terminal's new size to the kernel.
+func (b *box) forwardSignals() {
+	ch := make(chan os.Signal, 32)
+	signal.Notify(ch, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	go func() {
+		for sig := range ch {
+			if sig == syscall.SIGWINCH {
+				b.resizeFromHost()
+				continue
+			}
+			// Gone already: nobody is left to tell.
+			_ = b.kernel.Signal(InitPID, int(sig.(syscall.Signal)))
+		}
+	}()
+}
+
+func (b *box) resizeFromHost() {
+	r, ok := b.kernel.(Resizer)
+	if !ok || !b.spec.Process.Terminal {
+		return
+	}
+	ws, err := unix.IoctlGetWinsize(b.spec.FDs.Stdio[0], unix.TIOCGWINSZ)
+	if err == nil {
+		_ = r.Resize(InitPID, ws.Row, ws.Col)
+	}
+}
+
+// ErrNoProcess is what Kernel.Signal returns for a process that is gone.
+var ErrNoProcess = errors.New("no such process")
+
+// closeOnExec keeps the descriptors out of the platform's zygote.
+func closeOnExec(s *Spec) {
+	f := &s.FDs
+	for _, fd := range []int{FDReady, f.Stdio[0], f.Stdio[1], f.Stdio[2], f.Gofer9P, f.GoferDonate, f.MemFile, f.Control, f.Log, f.Lifeline, s.Trace.FD} {
+		if fd >= 0 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// removeTimeout is how long killed processes may take to leave a cgroup.
+const removeTimeout = 5 * time.Second
+
+// Remove removes cgroup directories, the last first, killing what is left
+// inside. A directory that is not there is no error.
+func Remove(dirs []string) error {
+	for i := len(dirs) - 1; i >= 0; i-- {
+		if parent, ok := strings.CutSuffix(dirs[i], parentMark); ok {
+			// Someone else may use it by now.
+			_ = syscall.Rmdir(parent)
+			continue
+		}
+		if err := removeOne(dirs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeOne(dir string) error {
+	deadline := time.Now().Add(removeTimeout)
+	for wait := time.Millisecond; ; wait *= 2 {
+		err := syscall.Rmdir(dir)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if !errors.Is(err, syscall.EBUSY) {
+			return fmt.Errorf("removing cgroup %s: %w", dir, err)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("removing cgroup %s: processes in it do not end", dir)
+		}
+		killAll(dir)
+		time.Sleep(wait)
+	}
+}
+
+// killAll kills the processes of a cgroup, which is ours alone.
+func killAll(dir string) {
+	if os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0) == nil {
+		return
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return
+	}
+	for f := range strings.FieldsSeq(string(data)) {
+		if pid, err := strconv.Atoi(f); err == nil && pid != os.Getpid() {
+			// Gone between the two: what we want.
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}

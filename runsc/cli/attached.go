@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/console"
+	"cordon/runsc/container"
+	"cordon/runsc/filter"
+	"cordon/runsc/sandbox"
+)
+
+// prepare fills in what every sandbox gets: filters, log and trace.
+func (g *globals) prepare(c *sandbox.Config) error {
+	if g.logger.file != nil {
+		c.Log = g.logger.file
+	} else {
+		c.Log = c.Errors
+	}
+	c.Trace = c.Log
+	if g.noFilter {
+		g.logger.warn("no system call filters: a broken Sentry can reach the host's kernel")
+		return nil
+	}
+	var wg sync.WaitGroup
+	var goferErr error
+	wg.Go(func() { c.GoferFilter, goferErr = filter.Gofer().Compile() })
+	var err error
+	c.SentryFilter, err = filter.Sentry(filter.Mode{HostNetwork: c.Spec.Network == boot.NetworkHost}).Compile()
+	wg.Wait()
+	return errors.Join(err, goferErr)
+}
+
+// startFailure gives a failure to start the program a shell's exit code.
+func startFailure(err error) error {
+	var start *boot.StartError
+	if !errors.As(err, &start) {
+		return err
+	}
+	switch start.Kind {
+	case boot.ErrNotFound:
+		return &exitError{exitNotFound, err}
+	case boot.ErrNotExecutable:
+		return &exitError{exitNotExecutable, err}
+	}
+	return err
+}
+
+// catchSignals takes the signals that are passed on to the guest.
+func catchSignals() chan os.Signal {
+	ch := make(chan os.Signal, 64)
+	signal.Notify(ch, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGTSTP)
+	return ch
+}
+
+// forwardSignals passes signals on until stop is called.
+func forwardSignals(ch chan os.Signal, c *container.Container, spec *boot.Spec) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-ch:
+				forwardOne(s.(syscall.Signal), c, spec)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(ch)
+		close(done)
+	}
+}
+
+func forwardOne(sig syscall.Signal, c *container.Container, spec *boot.Spec) {
+	var err error
+	switch sig {
+	case syscall.SIGWINCH:
+		if spec.Process.Terminal {
+			rows, cols := console.Size(os.Stdin)
+			err = c.Call(boot.OpResize, boot.ResizeArgs{PID: boot.InitPID, Rows: rows, Cols: cols}, nil)
+		}
+	case syscall.SIGTSTP:
+		suspend(c)
+	case syscall.SIGINT, syscall.SIGQUIT:
+		// A terminal's: natively its whole foreground group gets it.
+		err = c.Call(boot.OpSignal, boot.SignalArgs{PID: -boot.InitPID, Signal: int(sig)}, nil)
+	default:
+		err = c.Call(boot.OpSignal, boot.SignalArgs{PID: boot.InitPID, Signal: int(sig)}, nil)
+	}
+	// The guest may have ended meanwhile, which the caller learns anyway.
+	_ = err
+}
+
+// suspend stops the guest and then this process, as job control asks, and lets
+// the guest go on when this process does.
+func suspend(c *container.Container) {
+	if c.Call(boot.OpPause, nil, nil) != nil {
+		return
+	}
+	syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	if err := c.Call(boot.OpResume, nil, nil); err != nil {
+		fmt.Fprintf(os.Stderr, "runsc: resuming the sandbox: %v\n", err)
+	}
+}

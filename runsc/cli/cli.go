@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/container"
+)
+
+// Exit codes that are not a program's own.
+const (
+	exitFailure       = 1   // runc's for every failure
+	exitTimeout       = 124 // timeout(1)'s
+	exitNotExecutable = 126 // a shell's
+	exitNotFound      = 127 // a shell's
+	exitExecFailure   = 255 // runc's where `exec` cannot start the program
+)
+
+// globals are the flags before the command, and what they lead to.
+type globals struct {
+	root      string
+	log       string
+	logFormat string
+	debug     bool
+	platform  string
+	network   string
+	strace    bool
+	straceOf  string
+	noFilter  bool
+
+	newKernel boot.NewKernel
+	logger    *logger
+}
+
+func (g *globals) store() *container.Store { return &container.Store{Root: g.root} }
+
+// A command is one of runsc's.
+type command struct {
+	name     string
+	args     string // as in "[flags] ID"
+	summary  string
+	examples []string
+	hidden   bool
+	minArgs  int
+	maxArgs  int // -1 is no bound
+
+	// flags declares the command's flags and returns what runs it.
+	flags func(fs *flag.FlagSet) runner
+}
+
+// A runner performs a command with the arguments after its flags. The code
+// counts when err is nil or an exitError names none.
+type runner func(g *globals, args []string) (code int, err error)
+
+// An exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// Run performs the command line args (without the program's name) and returns
+// the exit code. newKernel builds the Sentry in the boot process.
+func Run(args []string, newKernel boot.NewKernel) int {
+	g := &globals{newKernel: newKernel, logger: &logger{}}
+	fs := newFlagSet("runsc")
+	g.declare(fs)
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) || err == nil && fs.NArg() == 0 {
+		usage(os.Stdout, fs)
+		return 0
+	}
+	if err != nil {
+		return fail(g, err)
+	}
+	if err := g.logger.open(g.log, g.logFormat, g.debug); err != nil {
+		return fail(g, err)
+	}
+	name, rest := fs.Arg(0), fs.Args()[1:]
+	if name == "help" {
+		if len(rest) == 0 {
+			usage(os.Stdout, fs)
+			return 0
+		}
+		name, rest = rest[0], []string{"--help"}
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(g, rest)
+		}
+	}
+	return fail(g, fmt.Errorf("unknown command %q; `runsc help` lists them", name))
+}
+
+func (c *command) run(g *globals, args []string) int {
+	fs := newFlagSet(c.name)
+	run := c.flags(fs)
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		c.help(os.Stdout, fs)
+		return 0
+	}
+	if err == nil {
+		err = c.checkArgs(fs.Args())
+	}
+	if err != nil {
+		return fail(g, fmt.Errorf("%s: %w", c.name, err))
+	}
+	code, err := run(g, fs.Args())
+	if err != nil {
+		if code != 0 {
+			err = &exitError{code, err}
+		}
+		return fail(g, err)
+	}
+	return code
+}
+
+func (c *command) checkArgs(args []string) error {
+	switch {
+	case len(args) < c.minArgs:
+		return fmt.Errorf("expected at least %d argument(s) (%s), got %d", c.minArgs, c.args, len(args))
+	case c.maxArgs >= 0 && len(args) > c.maxArgs:
+		return fmt.Errorf("unexpected argument %q", args[c.maxArgs])
+	}
+	return nil
+}
+
+// fail prints the error's one line and returns its exit code.
+func fail(g *globals, err error) int {
+	line := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	g.logger.log("error", line)
+	fmt.Fprintf(os.Stderr, "runsc: %s\n", line)
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return exitFailure
+}
+
+func newFlagSet(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	// Errors are printed once, by fail.
+	fs.SetOutput(io.Discard)
+	return fs
+}
+
+func (g *globals) declare(fs *flag.FlagSet) {
+	fs.StringVar(&g.root, "root", defaultRoot(), "directory for the state of containers")
+	fs.StringVar(&g.log, "log", "", "file for log lines; standard error gets errors in any case")
+	fs.StringVar(&g.logFormat, "log-format", "text", "format of log lines: text or json")
+	fs.BoolVar(&g.debug, "debug", false, "log debug messages")
+	fs.StringVar(&g.platform, "platform", "", "what runs guest code: ptrace")
+	fs.StringVar(&g.network, "network", "", "what sockets stand on: none, sandbox or host")
+	fs.BoolVar(&g.strace, "strace", false, "log every system call of the guest")
+	fs.StringVar(&g.straceOf, "strace-syscalls", "", "log these system calls only, separated by commas")
+	fs.BoolVar(&g.noFilter, "unsafe-no-filter", false, "run without the host's system call filters (to debug cordon itself)")
+}
+
+// defaultRoot is runc's choice.
+func defaultRoot() string {
+	if os.Geteuid() != 0 {
+		if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+			return filepath.Join(dir, "runsc")
+		}
+		return filepath.Join(os.TempDir(), fmt.Sprintf("runsc-%d", os.Geteuid()))
+	}
+	return "/run/runsc"
+}
+
+// trace is what the flags ask of the boot process.
+func (g *globals) trace() boot.Trace {
+	t := boot.Trace{Enabled: g.strace || g.straceOf != "", FD: -1}
+	if g.straceOf != "" {
+		t.Calls = strings.Split(g.straceOf, ",")
+	}
+	return t
+}
+
+// networkMode checks --network.
+func (g *globals) networkMode() (boot.NetworkMode, error) {
+	switch m := boot.NetworkMode(g.network); m {
+	case "":
+		return boot.NetworkSandbox, nil
+	case boot.NetworkNone, boot.NetworkSandbox, boot.NetworkHost:
+		return m, nil
+	}
+	return "", fmt.Errorf("--network: %q is none of none, sandbox, host", g.network)
+}
+
+// platforms are the names --platform takes.
+var platforms = []string{"", "ptrace"}
+
+func (g *globals) checkPlatform() error {
+	for _, p := range platforms {
+		if g.platform == p {
+			return nil
+		}
+	}
+	return fmt.Errorf("--platform: %q is no platform; there is ptrace", g.platform)
+}

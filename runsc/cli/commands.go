@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"flag"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/sandbox"
+)
+
+// commands is the table of all commands, in the order help shows them.
+func commands() []*command {
+	return []*command{
+		doCommand(),
+		bootCommand(), goferCommand(),
+	}
+}
+
+// bootCommand and goferCommand are the two processes of a sandbox; package
+// sandbox starts them.
+func bootCommand() *command {
+	return &command{name: "boot", hidden: true, summary: "the Sentry's process", flags: func(*flag.FlagSet) runner {
+		return func(g *globals, _ []string) (int, error) { return boot.Main(g.newKernel), nil }
+	}}
+}
+
+func goferCommand() *command {
+	return &command{name: "gofer", hidden: true, summary: "the gofer's process", maxArgs: -1, flags: func(*flag.FlagSet) runner {
+		return func(_ *globals, args []string) (int, error) { return sandbox.GoferMain(args), nil }
+	}}
+}

@@ -1,0 +1,16 @@
+// Package cli is the command line of runsc: its commands, their flags, their
+// messages and their exit codes.
+//
+// # Objects
+//
+// A command is a row of the table in commands.go: name, arguments, summary,
+// examples, a function that declares its flags, and one that runs it. Run finds
+// the row, parses flags, and turns an error into one line on standard error and
+// an exit code.
+//
+// # Differences
+//
+// Flags, exit codes and messages of the OCI commands are runc 1.1's. Options
+// of runc that have no meaning here are refused, not ignored, unless a client
+// that cordon supports always gives them.
+package cli

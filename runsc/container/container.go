@@ -1,0 +1,136 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/cgroup"
+	"cordon/runsc/control"
+
+	"golang.org/x/sys/unix"
+)
+
+// killTimeout is how long a killed process may take to be gone.
+const killTimeout = 10 * time.Second
+
+// Status is a container's state as `state` shows it: a boot.State, or
+// "creating".
+type Status string
+
+// Status asks the sandbox where the container stands.
+func (c *Container) Status() Status {
+	if c.State.Creating && c.State.Boot.PID == 0 {
+		return "creating"
+	}
+	if !c.State.Boot.Alive() {
+		return Status(boot.Stopped)
+	}
+	if c.State.Creating {
+		return "creating"
+	}
+	var s boot.State
+	if err := c.Call(boot.OpState, nil, &s); err != nil {
+		// It ended since, or it is being killed.
+		return Status(boot.Stopped)
+	}
+	return Status(s)
+}
+
+// Dial connects to the sandbox.
+func (c *Container) Dial() (*control.Client, error) {
+	cl, err := control.Dial(c.controlPath())
+	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
+		return nil, control.ErrClosed
+	}
+	return cl, err
+}
+
+// Call performs one operation of the sandbox.
+func (c *Container) Call(op string, args, result any, fds ...int) error {
+	cl, err := c.Dial()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	return cl.Call(op, args, result, fds...)
+}
+
+// Delete removes a container that has stopped, or one that was not started;
+// with force any. It returns after nothing of it is left.
+func (c *Container) Delete(force bool) error {
+	lock, err := c.takeLock(force)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	// What was written since we read it may name more.
+	if now, err := c.store.Load(c.State.ID); err == nil {
+		c.State = now.State
+	}
+	if s := c.Status(); !force && s != Status(boot.Stopped) && s != Status(boot.Created) && s != "creating" {
+		return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.State.ID, s)
+	}
+	return c.clear()
+}
+
+// takeLock takes the container's lock. The creator of a container that is to
+// be deleted by force is not waited for: its sandbox is ended first.
+func (c *Container) takeLock(force bool) (*os.File, error) {
+	lock, err := c.store.lock(c.State.ID, unix.LOCK_NB)
+	if err == nil || !errors.Is(err, unix.EWOULDBLOCK) {
+		return lock, err
+	}
+	if force {
+		if err := c.State.Boot.Kill(killTimeout); err != nil {
+			return nil, err
+		}
+	}
+	return c.store.lock(c.State.ID, 0)
+}
+
+// clear ends what runs and removes what is there. It is called with the lock
+// held and may be repeated after a failure.
+func (c *Container) clear() error {
+	if err := c.State.Boot.Kill(killTimeout); err != nil {
+		return err
+	}
+	if err := c.State.Gofer.Kill(killTimeout); err != nil {
+		return err
+	}
+	if err := cgroup.Remove(c.State.Cgroups); err != nil {
+		return err
+	}
+	return c.removeDir()
+}
+
+// removeDir removes the directory in one step for those who look for it.
+func (c *Container) removeDir() error {
+	gone, err := os.MkdirTemp(c.store.Root, tempPrefix)
+	if err != nil {
+		return err
+	}
+	err = os.Rename(c.dir(), filepath.Join(gone, "old"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		os.Remove(gone)
+		return err
+	}
+	return os.RemoveAll(gone)
+}
+
+// Forget removes an attached container whose sandbox has ended and was waited
+// for.
+func (c *Container) Forget() error {
+	lock, err := c.store.lock(c.State.ID, 0)
+	if errors.Is(err, ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	return c.clear()
+}

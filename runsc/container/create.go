@@ -1,0 +1,144 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"cordon/runsc/control"
+	"cordon/runsc/sandbox"
+)
+
+// A Container is one of a Store's, as it was when it was loaded.
+type Container struct {
+	State State
+
+	store *Store
+}
+
+// Cgroups are the host's resource groups of a container.
+type Cgroups interface {
+	// Paths are the directories that Create may make.
+	Paths() []string
+	// Create makes them, sets their limits and puts processes into them.
+	Create(pids ...int) error
+	// Remove removes what Create made, killing what is left inside.
+	Remove() error
+}
+
+// Params say what to create.
+type Params struct {
+	State   State
+	Sandbox sandbox.Config
+	// Cgroups may be nil.
+	Cgroups Cgroups
+	// PIDFile gets the pid of the boot process; empty is none.
+	PIDFile string
+	// BeforeRun is called while the processes exist and wait (hooks of the
+	// runtime); it may be nil.
+	BeforeRun func(c *Container) error
+}
+
+// Create makes a container and its sandbox. On an error nothing is left. A
+// sandbox that is not attached has been detached.
+func (s *Store) Create(p *Params) (c *Container, box *sandbox.Sandbox, err error) {
+	if err := checkID(p.State.ID); err != nil {
+		return nil, nil, err
+	}
+	c = &Container{State: p.State, store: s}
+	c.State.Creating = true
+	c.State.Created = time.Now().UTC()
+	if p.Cgroups != nil {
+		c.State.Cgroups = p.Cgroups.Paths()
+	}
+	lock, err := s.newDir(&c.State)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer lock.Close()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.clear())
+		}
+	}()
+	fd, err := control.Listen(c.controlPath())
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Sandbox.Control = os.NewFile(uintptr(fd), "control")
+	defer p.Sandbox.Control.Close()
+	p.Sandbox.Started = func(boot, gofer int) error { return c.started(p, boot, gofer) }
+	if box, err = sandbox.Start(&p.Sandbox); err != nil {
+		return nil, nil, err
+	}
+	if err = c.finish(p, box); err != nil {
+		box.Kill()
+		box.Wait()
+		return nil, nil, err
+	}
+	return c, box, nil
+}
+
+// started records the processes of a sandbox and lets the host act on them,
+// before they have done anything.
+func (c *Container) started(p *Params, boot, gofer int) (err error) {
+	if c.State.Boot, err = FindProc(boot); err != nil {
+		return err
+	}
+	if c.State.Gofer, err = FindProc(gofer); err != nil {
+		return err
+	}
+	if err := c.save(); err != nil {
+		return err
+	}
+	if p.Cgroups != nil {
+		pids := []int{boot}
+		if gofer != 0 {
+			pids = append(pids, gofer)
+		}
+		if err := p.Cgroups.Create(pids...); err != nil {
+			return err
+		}
+	}
+	if p.BeforeRun != nil {
+		return p.BeforeRun(c)
+	}
+	return nil
+}
+
+// finish makes a container that stands visible as such.
+func (c *Container) finish(p *Params, box *sandbox.Sandbox) error {
+	if p.PIDFile != "" {
+		if err := WritePIDFile(p.PIDFile, box.BootPID); err != nil {
+			return err
+		}
+	}
+	c.State.Creating = false
+	if err := c.save(); err != nil {
+		return err
+	}
+	if p.Sandbox.Attached {
+		return nil
+	}
+	return box.Detach()
+}
+
+// WritePIDFile writes a pid so that a reader sees all of it or nothing.
+func WritePIDFile(path string, pid int) error {
+	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
+	if err := os.WriteFile(tmp, []byte(strconv.Itoa(pid)), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return nil
+}
+
+func (c *Container) dir() string         { return c.store.dir(c.State.ID) }
+func (c *Container) controlPath() string { return filepath.Join(c.dir(), controlFile) }
+func (c *Container) save() error         { return writeState(c.dir(), &c.State) }

@@ -1,0 +1,51 @@
+package container
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	stateFile   = "state.json"
+	controlFile = "control.sock"
+)
+
+// State is what is written down about a container.
+type State struct {
+	ID      string            `json:"id"`
+	Bundle  string            `json:"bundle"`
+	Rootfs  string            `json:"rootfs"`
+	Created time.Time         `json:"created"`
+	Owner   string            `json:"owner"`
+	OCI     string            `json:"ociVersion"`
+	Notes   map[string]string `json:"annotations,omitempty"`
+
+	// Creating is set until the sandbox stands.
+	Creating bool `json:"creating,omitempty"`
+	// Ephemeral is set for a sandbox of `do`, whose directory goes with it.
+	Ephemeral bool `json:"ephemeral,omitempty"`
+
+	Boot  Proc `json:"boot"`
+	Gofer Proc `json:"gofer"`
+
+	// Cgroups are directories to remove, each made by us.
+	Cgroups []string `json:"cgroups,omitempty"`
+	// CgroupPath is what the configuration asked for.
+	CgroupPath string `json:"cgroupPath,omitempty"`
+	// Poststop are hooks to run after the container's end.
+	Poststop json.RawMessage `json:"poststop,omitempty"`
+}
+
+func writeState(dir string, st *State) error {
+	data, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(dir, stateFile+".tmp")
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(dir, stateFile))
+}

@@ -1,0 +1,158 @@
+package filter
+
+import (
+	"slices"
+
+	"cordon/gofer/hostfs"
+	"cordon/platform/ptrace"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Mode chooses the rules that not every sandbox needs.
+type Mode struct {
+	// HostNetwork lets the Sentry pass sockets on to the host.
+	HostNetwork bool
+}
+
+// Sentry is the table of the boot process.
+func Sentry(m Mode) Table {
+	rules := runtimeRules()
+	rules = append(rules, controlRules()...)
+	rules = append(rules, hostRules()...)
+	rules = append(rules, fromPlatform("ptrace: ", ptrace.SentrySyscalls())...)
+	if m.HostNetwork {
+		rules = append(rules, hostNetworkRules()...)
+	}
+	return Table{
+		Zone:  "sentry",
+		About: "runsc boot: user 65534 (or the caller) in a user namespace of its own, no capabilities, empty root, own PID, network and IPC namespaces",
+		Rules: rules,
+	}
+}
+
+// controlRules are the control socket's.
+func controlRules() []Rule {
+	var r []Rule
+	r = append(r, Allow("control socket: runsc commands connect to it", "accept4")...)
+	r = append(r, Rule{Name: "getsockopt", Args: []Arg{Eq32(1, unix.SOL_SOCKET), Eq32(2, unix.SO_PEERCRED)}, Reason: "control socket: whose command it is"})
+	r = append(r, Allow("control socket, gofer channels: messages with descriptors", "sendmsg", "recvmsg")...)
+	r = append(r, Allow("waits for a descriptor", "ppoll")...)
+	return r
+}
+
+// hostRules are what the Sentry asks the host for on behalf of guests: data of
+// files that the gofer opened, and its own memory file.
+func hostRules() []Rule {
+	var r []Rule
+	r = append(r, Allow("donated files, memory file: data at a position", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2")...)
+	r = append(r, Allow("standard files: data at the host's shared position", "readv", "writev", "lseek")...)
+	r = append(r, Allow("donated files: size and identity", "fstat", "fstatfs")...)
+	r = append(r, Rule{Name: "newfstatat", Args: []Arg{Eq32(3, unix.AT_EMPTY_PATH)}, Reason: "donated files: size and identity"})
+	r = append(r, Rule{Name: "statx", Args: []Arg{Has(2, unix.AT_EMPTY_PATH)}, Reason: "donated files: size and identity"})
+	r = append(r, Allow("donated files, memory file: size and holes", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range")...)
+	r = append(r, Allow("memory file: what is resident", "mincore")...)
+	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED}, Only(2, unix.PROT_READ|unix.PROT_WRITE)},
+		Reason: "memory file, donated files: windows onto them, never executable"})
+	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED | unix.MAP_ANONYMOUS}, Only(2, unix.PROT_READ|unix.PROT_WRITE)},
+		Reason: "pages shared with stubs"})
+	r = append(r, Rule{Name: "memfd_create", Reason: "pages shared with stubs"})
+	r = append(r, AllowEach("terminals given as standard files", "ioctl", 1,
+		unix.TCGETS, unix.TCSETS, unix.TCSETSW, unix.TCSETSF, unix.TIOCGWINSZ, unix.TIOCSWINSZ, unix.TIOCINQ, unix.TIOCGPGRP, unix.TIOCSPGRP, unix.TCSBRK, unix.TCFLSH, unix.TCXONC)...)
+	r = append(r, AllowEach("copies of descriptors", "fcntl", 1, unix.F_DUPFD_CLOEXEC, unix.F_GETPIPE_SZ, unix.F_GET_SEALS)...)
+	r = append(r, Allow("gofer channels: end of the session", "shutdown")...)
+	r = append(r, Allow("pipes and eventfds that wake its own threads", "pipe2")...)
+	r = append(r, Allow("own accounting", "getrusage", "sysinfo", "clock_getres")...)
+	return r
+}
+
+// Gofer is the table of the gofer process.
+func Gofer() Table {
+	rules := runtimeRules()
+	for _, c := range hostfs.Syscalls() {
+		rules = append(rules, goferRules(c)...)
+	}
+	return Table{
+		Zone:  "gofer",
+		About: "runsc gofer: clones of the trees it serves and nothing else, file capabilities only, own PID, network and IPC namespaces",
+		Rules: rules,
+	}
+}
+
+// goferRules narrows what a call of the file server may be given, where its
+// arguments are fixed.
+func goferRules(c hostfs.Syscall) []Rule {
+	reason := "files: " + c.Reason
+	rule := func(args ...Arg) []Rule { return []Rule{{Name: c.Name, Args: args, Reason: reason}} }
+	switch c.Name {
+	case "shutdown":
+		return rule(Eq32(1, unix.SHUT_RDWR))
+	case "umask":
+		return rule(Eq32(0, 0))
+	case "mknodat":
+		var all []Rule
+		for _, typ := range []uint64{unix.S_IFIFO, unix.S_IFSOCK, unix.S_IFREG, 0} {
+			all = append(all, rule(Arg{2, unix.S_IFMT, typ})...)
+		}
+		// The one device is the whiteout's, 0:0.
+		return append(all, rule(Arg{2, unix.S_IFMT, unix.S_IFCHR}, Eq32(3, 0))...)
+	case "fcntl":
+		return AllowEach(reason, c.Name, 1, unix.F_OFD_SETLK, unix.F_OFD_GETLK, unix.F_DUPFD_CLOEXEC, unix.F_GETFD)
+	case "flock":
+		return AllowEach(reason, c.Name, 1, unix.LOCK_SH|unix.LOCK_NB, unix.LOCK_EX|unix.LOCK_NB, unix.LOCK_UN, unix.LOCK_UN|unix.LOCK_NB)
+	case "socket":
+		return rule(Eq32(0, unix.AF_UNIX))
+	}
+	return rule()
+}
+
+// Stub is the table of the stubs, which run guest code. The platform compiles
+// it itself.
+func Stub() Table {
+	return Table{
+		Zone: "stub",
+		About: "stub processes: guest code. What a guest calls is caught before the filter (ptrace); these are the calls that are " +
+			"injected into it and those of the process it is forked from",
+		Rules: fromPlatform("", ptrace.StubSyscalls(stubSocket)),
+	}
+}
+
+// stubSocket stands for the descriptor of the zygote's command socket, which
+// is only known at run time.
+const stubSocket = 3
+
+// fromPlatform writes a platform's rules as ours: one for each combination of
+// the values its arguments may have.
+func fromPlatform(prefix string, in []ptrace.Rule) []Rule {
+	var out []Rule
+	for _, r := range in {
+		rules := []Rule{{Name: r.Name, Trap: r.Trap, Reason: prefix + r.Why}}
+		for _, a := range r.Args {
+			var more []Rule
+			for _, base := range rules {
+				for _, v := range a.Values {
+					next := base
+					next.Args = append(slices.Clone(base.Args), Arg{uint(a.Index), a.Mask, v})
+					more = append(more, next)
+				}
+			}
+			rules = more
+		}
+		out = append(out, rules...)
+	}
+	return out
+}
+
+// hostNetworkRules are what sockets of the host need, with --network=host.
+func hostNetworkRules() []Rule {
+	var r []Rule
+	for _, family := range []uint32{unix.AF_INET, unix.AF_INET6} {
+		for _, kind := range []uint64{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
+			r = append(r, Rule{Name: "socket", Args: []Arg{Eq32(0, family), {1, 0xf, kind}}, Reason: "host network: TCP and UDP sockets"})
+		}
+	}
+	r = append(r, Rule{Name: "socket", Args: []Arg{Eq32(0, unix.AF_NETLINK), Arg{1, 0xf, unix.SOCK_RAW}, Eq32(2, unix.NETLINK_ROUTE)}, Reason: "host network: what interfaces there are"})
+	r = append(r, Allow("host network: on the guest's sockets", "bind", "connect", "listen", "getsockname", "getpeername",
+		"getsockopt", "setsockopt", "sendto", "recvfrom")...)
+	return r
+}

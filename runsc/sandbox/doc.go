@@ -1,0 +1,26 @@
+// Package sandbox starts the two processes of a sandbox and watches them:
+// `runsc gofer`, which serves host files, and `runsc boot`, which is the Sentry.
+//
+// # Objects
+//
+// Both are this same binary, executed again in namespaces of their own. enter.c
+// runs in them before the Go runtime has threads and leaves them in an empty
+// directory without rights; ARCHITECTURE and docs/security.md say what each may
+// do. Start makes both at once and returns when the Sentry has its mounts and
+// its first program loaded, or says in one line why not.
+//
+//	runsc run --- ready pipes --- gofer   cloned trees, file capabilities
+//	    |                           |      9P stream, donated descriptors
+//	    +------- lifeline -------- boot   no capability, user 65534
+//	                                 |
+//	                               stubs  run guest code
+//
+// # Lifetimes
+//
+// boot holds the only other ends of the gofer's sockets: when it ends, the
+// gofer sees end of file and ends too. boot waits on the lifeline: a byte 'g'
+// lets it go on after its parent has put it into a cgroup, a byte 'd' detaches
+// it, and an end of file before 'd' ends it, so a parent that is killed at any
+// point leaves nothing running. An attached sandbox has the kernel's
+// parent-death signal besides, since its parent never detaches it.
+package sandbox

@@ -1,0 +1,248 @@
+// What the boot and gofer processes do before the Go runtime has threads.
+//
+// Capabilities, the bounding set and securebits belong to a thread, so they
+// have to be given up while there is one: a constructor runs before main. The
+// parent has put the process into new namespaces by clone(2); this code makes
+// the file system empty and then gives the rights away. A failure is one line,
+// "E" and a text, on the ready descriptor, and exit status 1.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Declared here: <sys/mount.h> and <linux/mount.h> clash in some versions.
+int mount(const char *, const char *, const char *, unsigned long, const void *);
+int umount2(const char *, int);
+enum { MS_REC_ = 16384, MS_PRIVATE_ = 1 << 18, MNT_DETACH_ = 2 };
+
+// Fixed descriptors: sandbox.go has the same numbers.
+enum { FD_READY = 3, FD_MEMFILE = 5, FD_PROC = 6, FD_ROOTS = 7 };
+
+// What the gofer keeps: acting on files of any owner.
+#define KEEP_GOFER                                                          \
+	((1ull << CAP_CHOWN) | (1ull << CAP_DAC_OVERRIDE) |                 \
+	 (1ull << CAP_DAC_READ_SEARCH) | (1ull << CAP_FOWNER) |             \
+	 (1ull << CAP_FSETID) | (1ull << CAP_MKNOD) | (1ull << CAP_SETFCAP) | \
+	 (1ull << CAP_LEASE))
+
+static void fail(const char *fmt, ...)
+{
+	char text[512];
+	int saved = errno;
+	text[0] = 'E';
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(text + 1, sizeof text - 64, fmt, ap);
+	va_end(ap);
+	if (n > (int)sizeof text - 66)
+		n = sizeof text - 66;
+	n += snprintf(text + 1 + n, 60, ": %s", strerror(saved));
+	if (write(FD_READY, text, n + 1) < 0) {
+		// The parent is gone; the exit status is all that is left.
+	}
+	_exit(1);
+}
+
+// make_tmpfs returns a detached mount of a new tmpfs.
+static int make_tmpfs(const char *keys[][2], unsigned attrs)
+{
+	int fs = syscall(SYS_fsopen, "tmpfs", 1 /* FSOPEN_CLOEXEC */);
+	if (fs < 0)
+		fail("opening a tmpfs");
+	for (int i = 0; keys[i][0]; i++) {
+		// A kernel without huge pages refuses the key; it is a wish.
+		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, keys[i][0], keys[i][1], 0) < 0 &&
+		    strcmp(keys[i][0], "huge") != 0)
+			fail("tmpfs option %s=%s", keys[i][0], keys[i][1]);
+	}
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		fail("creating a tmpfs");
+	int mnt = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attrs);
+	if (mnt < 0)
+		fail("mounting a tmpfs");
+	close(fs);
+	return mnt;
+}
+
+// place_fd gives fd the number to.
+static void place_fd(int fd, int to, const char *what)
+{
+	if (fd == to)
+		return;
+	if (dup3(fd, to, O_CLOEXEC) < 0)
+		fail("placing the descriptor of %s", what);
+	close(fd);
+}
+
+static void private_mounts(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL) < 0)
+		fail("making mounts private");
+}
+
+// empty_root makes an empty directory that nobody can write to the root.
+static void empty_root(void)
+{
+	const char *keys[][2] = {{"size", "4096"}, {"nr_inodes", "1"}, {"mode", "555"}, {NULL, NULL}};
+	int mnt = make_tmpfs(keys, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (syscall(SYS_move_mount, mnt, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		fail("mounting the empty root");
+	if (fchdir(mnt) < 0)
+		fail("entering the empty root");
+	close(mnt);
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		fail("pivot_root");
+	if (umount2(".", MNT_DETACH_) < 0)
+		fail("unmounting the old root");
+	if (chdir("/") < 0)
+		fail("chdir to the empty root");
+}
+
+static void drop_rights(uint64_t keep, long id)
+{
+	for (int c = 0; c < 64; c++) {
+		if (keep >> c & 1)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0) {
+			if (errno == EINVAL)
+				break;
+			fail("dropping capability %d from the bounding set", c);
+		}
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		fail("clearing ambient capabilities");
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+				     SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+				     SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED, 0, 0, 0) < 0)
+		fail("setting securebits");
+	if (id >= 0) {
+		if (setgroups(0, NULL) < 0)
+			fail("setgroups");
+		if (setresgid(id, id, id) < 0)
+			fail("setresgid");
+		if (setresuid(id, id, id) < 0)
+			fail("setresuid");
+	}
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct now[2], want[2];
+	if (syscall(SYS_capget, &head, now) < 0)
+		fail("capget");
+	for (int i = 0; i < 2; i++) {
+		uint32_t k = now[i].permitted & (uint32_t)(keep >> (32 * i));
+		want[i].effective = want[i].permitted = k;
+		want[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, want) < 0)
+		fail("capset");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fail("no_new_privs");
+}
+
+// boot: the memory file, then an empty root and no rights at all.
+static void enter_boot(long id)
+{
+	private_mounts();
+	// Not noexec: guests execute from this file.
+	const char *keys[][2] = {{"size", "0"}, {"huge", "advise"}, {"mode", "700"}, {NULL, NULL}};
+	int mnt = make_tmpfs(keys, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
+	int file = openat(mnt, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (file < 0)
+		fail("making the memory file");
+	close(mnt);
+	place_fd(file, FD_MEMFILE, "the memory file");
+	empty_root();
+	drop_rights(0, id);
+	// Stubs are traced by a process without CAP_SYS_PTRACE.
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		fail("PR_SET_DUMPABLE");
+}
+
+static int clone_tree(const char *path, int read_only)
+{
+	int fd = syscall(SYS_open_tree, AT_FDCWD, path,
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (fd < 0)
+		fail("cloning the tree at %s", path);
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0),
+	};
+	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
+		fail("setting the attributes of %s", path);
+	return fd;
+}
+
+// gofer: a private clone of each tree it serves ("ro:PATH", "rw:PATH"), and
+// nothing else. A tree that is the host's root is cloned last and without the
+// kernel's own file systems: they are the guest kernel's to provide, and
+// behind them lie the host's switches.
+static void enter_gofer(int count, char **trees)
+{
+	private_mounts();
+	// A mount whose root is this process's own directory of descriptors: ".."
+	// leads nowhere from there.
+	place_fd(clone_tree("/proc/self/fd", 1), FD_PROC, "/proc/self/fd");
+	for (int last = 0; last < 2; last++) {
+		for (int i = 0; i < count; i++) {
+			const char *path = trees[i] + 3;
+			if ((strcmp(path, "/") == 0) == last)
+				place_fd(clone_tree(path, trees[i][1] == 'o'), FD_ROOTS + i, path);
+		}
+		const char *cover[] = {"/proc", "/sys", "/dev"};
+		for (int i = 0; i < 3 && !last; i++) {
+			if (mount("none", cover[i], "tmpfs", 1 /* MS_RDONLY */, "size=4096,mode=755") < 0 && errno != ENOENT)
+				fail("covering %s", cover[i]);
+		}
+	}
+	empty_root();
+	drop_rights(KEEP_GOFER, -1);
+}
+
+// The Go runtime raises the soft limit of descriptors when it starts.
+static struct rlimit descriptors_at_start;
+
+unsigned long long cordon_descriptor_limit(void)
+{
+	return descriptors_at_start.rlim_cur;
+}
+
+// CORDON_ZONE is "boot", "boot:ID" (become user and group ID) or "gofer";
+// a "+" at its end asks to be killed when the parent dies.
+__attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
+{
+	const char *zone = NULL;
+	getrlimit(RLIMIT_NOFILE, &descriptors_at_start);
+	for (char **e = envp; e && *e && !zone; e++) {
+		if (strncmp(*e, "CORDON_ZONE=", 12) == 0)
+			zone = *e + 12;
+	}
+	if (!zone || argc < 2)
+		return;
+	if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
+		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1);
+	else if (strncmp(zone, "gofer", 5) == 0 && strcmp(argv[1], "gofer") == 0)
+		enter_gofer(argc - 2, argv + 2);
+	else
+		return;
+	// A crash must not write guest memory to the host's disk.
+	struct rlimit none = {0, 0};
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		fail("setrlimit");
+	// Last: a change of credentials clears it.
+	if (zone[strlen(zone) - 1] == '+' && prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0) < 0)
+		fail("PR_SET_PDEATHSIG");
+}

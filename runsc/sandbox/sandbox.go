@@ -1,0 +1,415 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"cordon/runsc/boot"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Root is a tree or file that the gofer serves.
+type Root struct {
+	// Attach is its name in the 9P attach.
+	Attach string
+	// Path is the host's, absolute and free of symbolic links.
+	Path string
+	// ReadOnly is enforced by the mount, the gofer and the Sentry.
+	ReadOnly bool
+	// Connect lets the guest connect to unix sockets below it.
+	Connect bool
+}
+
+// IDMaps are the user and group mappings the gofer runs under, as in
+// user_namespaces(7). Empty maps mean that it stays in the caller's.
+type IDMaps struct {
+	UID, GID []syscall.SysProcIDMap
+}
+
+// A Config is what a sandbox is made from.
+type Config struct {
+	// Spec's FDs, Filter and Version are filled in by Start.
+	Spec *boot.Spec
+	// Roots are served by the gofer; without any there is no gofer.
+	Roots []Root
+	IDMaps
+
+	// Stdio are the first process's files. Control is the listening socket,
+	// Log and Trace may be nil.
+	Stdio   [3]*os.File
+	Control *os.File
+	Log     *os.File
+	Trace   *os.File
+	// Errors is where the two processes' own crash reports go; nil is nowhere.
+	Errors *os.File
+
+	// Attached ends the sandbox when this process ends.
+	Attached bool
+	// ControllingTerminal makes Stdio[0] the boot process's terminal, so that
+	// it learns of new sizes.
+	ControllingTerminal bool
+	// NetNS is the network namespace to run in for network "host".
+	NetNS string
+
+	// Filters are the programs for the two processes; empty is none.
+	SentryFilter, GoferFilter []byte
+
+	// Started is called with the pids of the processes while they wait, to
+	// record them and put them into a cgroup. An error ends them.
+	Started func(bootPID, goferPID int) error
+}
+
+// A Sandbox is a running pair of processes.
+type Sandbox struct {
+	// immutable
+	BootPID  int
+	GoferPID int // 0 without a gofer
+
+	boot, gofer *os.Process
+	lifeline    *os.File
+}
+
+// Start makes the processes and returns when the sandbox stands. On an error
+// no process is left. The error is a *boot.StartError when the program is at
+// fault.
+func Start(c *Config) (*Sandbox, error) {
+	s := &Sandbox{}
+	goferReady, bootReady, err := s.spawn(c)
+	if goferReady != nil {
+		defer goferReady.Close()
+	}
+	if bootReady != nil {
+		defer bootReady.Close()
+	}
+	if err == nil && c.Started != nil {
+		err = c.Started(s.BootPID, s.GoferPID)
+	}
+	if err == nil {
+		err = s.release(goferReady, bootReady)
+	}
+	if err != nil {
+		s.Kill()
+		s.Wait()
+		return nil, err
+	}
+	return s, nil
+}
+
+// release lets the boot process go on and waits until it is ready.
+func (s *Sandbox) release(goferReady, bootReady *os.File) error {
+	// EPIPE: it failed before; its report says why.
+	if _, err := s.lifeline.Write([]byte{'g'}); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return err
+	}
+	err := readReport(bootReady)
+	if err == nil {
+		return nil
+	}
+	// When the gofer failed, the Sentry only noticed a closed socket.
+	if goferReady != nil {
+		goferReady.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if gerr := readReport(goferReady); gerr != nil && !errors.Is(gerr, os.ErrDeadlineExceeded) && gerr != errNoReport {
+			return fmt.Errorf("gofer: %w", gerr)
+		}
+	}
+	if err == errNoReport {
+		return fmt.Errorf("the sandbox ended before it was ready (%v)", s.bootState())
+	}
+	return err
+}
+
+// bootState says how the boot process ended, for a message.
+func (s *Sandbox) bootState() string {
+	s.boot.Kill()
+	st, err := s.boot.Wait()
+	s.boot = nil
+	if err != nil {
+		return err.Error()
+	}
+	return st.String()
+}
+
+// Wait blocks until both processes are gone and returns the boot process's
+// exit code, as a shell would see it.
+func (s *Sandbox) Wait() (int, error) {
+	code, failure := 0, error(nil)
+	if s.boot != nil {
+		st, err := s.boot.Wait()
+		if err != nil {
+			failure = err
+		} else if ws := st.Sys().(syscall.WaitStatus); ws.Signaled() {
+			code = 128 + int(ws.Signal())
+		} else {
+			code = ws.ExitStatus()
+		}
+		s.boot = nil
+	}
+	if s.gofer != nil {
+		// It ends when the Sentry's ends of its sockets are closed, which
+		// they are now.
+		s.gofer.Wait()
+		s.gofer = nil
+	}
+	return code, failure
+}
+
+// Detach lets the sandbox outlive this process.
+func (s *Sandbox) Detach() error {
+	_, err := s.lifeline.Write([]byte{'d'})
+	s.lifeline.Close()
+	return err
+}
+
+// Kill ends the sandbox at once.
+func (s *Sandbox) Kill() {
+	if s.boot != nil {
+		s.boot.Kill()
+	}
+	if s.gofer != nil {
+		s.gofer.Kill()
+	}
+}
+
+// spawn starts both processes at once.
+func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
+	var ends sockets
+	defer ends.close()
+	if len(c.Roots) > 0 {
+		if err := ends.open(); err != nil {
+			return nil, nil, err
+		}
+	}
+	var wg sync.WaitGroup
+	var goferErr, bootErr error
+	if len(c.Roots) > 0 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			s.gofer, goferReady, goferErr = startGofer(c, &ends)
+		}()
+	}
+	s.boot, s.lifeline, bootReady, bootErr = startBoot(c, &ends)
+	wg.Wait()
+	if s.boot != nil {
+		s.BootPID = s.boot.Pid
+	}
+	if s.gofer != nil {
+		s.GoferPID = s.gofer.Pid
+	}
+	return goferReady, bootReady, errors.Join(goferErr, bootErr)
+}
+
+// sockets are the two channels between Sentry and gofer; index 0 is the
+// Sentry's end.
+type sockets struct {
+	nineP, donate [2]*os.File
+}
+
+func (k *sockets) open() error {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socketpair: %w", err)
+	}
+	d, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socketpair: %w", err)
+	}
+	for i := range 2 {
+		k.nineP[i] = os.NewFile(uintptr(p[i]), "9p")
+		k.donate[i] = os.NewFile(uintptr(d[i]), "donate")
+	}
+	return nil
+}
+
+func (k *sockets) close() {
+	for i := range 2 {
+		k.nineP[i].Close()
+		k.donate[i].Close()
+	}
+}
+
+// startGofer executes `runsc gofer` with its descriptors in the order that
+// enter.c and GoferMain expect.
+func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer w.Close()
+	filter, err := memFile("gofer-filter", c.GoferFilter)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer filter.Close()
+
+	errs := c.Errors
+	if errs == nil {
+		errs = null
+	}
+	// The number after the filter is fdProc's place, which enter.c fills.
+	files := []*os.File{null, null, errs, w, ends.nineP[1], ends.donate[1], null}
+	argv := []string{"runsc", "gofer"}
+	for _, root := range c.Roots {
+		kind := "rw:"
+		if root.ReadOnly {
+			kind = "ro:"
+		}
+		argv = append(argv, kind+root.Path)
+		files = append(files, null)
+	}
+	files = append(files, filter)
+	names := make([]string, len(c.Roots))
+	for i, root := range c.Roots {
+		names[i] = root.Attach
+		if root.Connect {
+			names[i] += "+connect"
+		}
+	}
+	attr := &syscall.SysProcAttr{
+		Setsid:     true,
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+	}
+	if len(c.UID) > 0 {
+		attr.Cloneflags |= unix.CLONE_NEWUSER
+		attr.UidMappings, attr.GidMappings = c.UID, c.GID
+		attr.GidMappingsEnableSetgroups = os.Geteuid() == 0
+	}
+	zone := "CORDON_ZONE=gofer"
+	if c.Attached {
+		zone += "+"
+	}
+	env := append(passedEnv(), zone, "CORDON_TREES="+strings.Join(names, ","))
+	p, err := startOnOwnThread("", argv, env, files, attr)
+	if err != nil {
+		r.Close()
+		return nil, nil, fmt.Errorf("starting the gofer: %w", err)
+	}
+	return p, r, nil
+}
+
+// firstSpecFD is the first of boot's descriptors that Spec.FDs numbers.
+const firstSpecFD = 6
+
+// startBoot executes `runsc boot`.
+func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.File, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer null.Close()
+	ready, readyW, err := os.Pipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer readyW.Close()
+	lifeR, lifeline, err := os.Pipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer lifeR.Close()
+
+	errs := c.Errors
+	if errs == nil {
+		errs = null
+	}
+	files := []*os.File{null, null, errs, readyW, nil, null}
+	add := func(f *os.File) int {
+		if f == nil {
+			return -1
+		}
+		files = append(files, f)
+		return len(files) - 1
+	}
+	c.Spec.Version = boot.SpecVersion
+	c.Spec.Filter = c.SentryFilter
+	c.Spec.FDs = boot.FDs{
+		Stdio:       [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])},
+		Gofer9P:     add(ends.nineP[0]),
+		GoferDonate: add(ends.donate[0]),
+		MemFile:     boot.FDMemFile,
+		Control:     add(c.Control),
+		Log:         add(c.Log),
+		Lifeline:    add(lifeR),
+		Ready:       boot.FDReady,
+	}
+	c.Spec.Trace.FD = add(c.Trace)
+	c.Spec.TiedToParent = c.Attached
+	data, err := c.Spec.Encode()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	spec, err := memFile("spec", data)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer spec.Close()
+	files[boot.FDSpec] = spec
+
+	attr, zone := bootAttr(c)
+	env := append(passedEnv(), zone)
+	p, err = startOnOwnThread(c.NetNS, []string{"runsc", "boot"}, env, files, attr)
+	if err != nil {
+		lifeline.Close()
+		ready.Close()
+		return nil, nil, nil, fmt.Errorf("starting the sandbox: %w", err)
+	}
+	return p, lifeline, ready, nil
+}
+
+// unprivilegedID is the user and group the Sentry becomes when the caller can
+// give it one of its own ("nobody" everywhere).
+const unprivilegedID = 65534
+
+// bootAttr says which namespaces the Sentry gets and what it is called there.
+func bootAttr(c *Config) (*syscall.SysProcAttr, string) {
+	attr := &syscall.SysProcAttr{
+		Setsid: true,
+		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID |
+			unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+	}
+	if c.Spec.Network != boot.NetworkHost {
+		attr.Cloneflags |= unix.CLONE_NEWNET
+	}
+	if c.ControllingTerminal {
+		attr.Setctty = true
+		attr.Ctty = firstSpecFD
+	}
+	zone := "CORDON_ZONE=boot"
+	if os.Geteuid() == 0 && canMap(unprivilegedID) {
+		attr.GidMappingsEnableSetgroups = true
+		own := syscall.SysProcIDMap{ContainerID: unprivilegedID, HostID: unprivilegedID, Size: 1}
+		attr.UidMappings = append(attr.UidMappings, own)
+		attr.GidMappings = append(attr.GidMappings, own)
+		zone += ":" + strconv.Itoa(unprivilegedID)
+	}
+	if c.Attached {
+		zone += "+"
+	}
+	return attr, zone
+}
+
+// passedEnv is what the two processes get of the caller's environment: the
+// knobs of the Go runtime, and nothing else.
+func passedEnv() []string {
+	env := []string{"GOTRACEBACK=all"}
+	for _, k := range []string{"GODEBUG", "GOCOVERDIR", "GORACE", "GOMAXPROCS"} {
+		if v, ok := os.LookupEnv(k); ok {
+			env = append(env, k+"="+v)
+		}
+	}
+	return env
+}

@@ -1,0 +1,50 @@
+package loader
+
+import (
+	"encoding/binary"
+
+	"cordon/internal/linux"
+	"cordon/sentry/cred"
+	"cordon/sentry/vfs"
+)
+
+// credentials returns the identity that the program runs with.
+func (b *builder) credentials() (*cred.Credentials, bool) {
+	a := &b.file.attr
+	x := &cred.Executable{
+		Mode: a.Mode, UID: a.UID, GID: a.GID,
+		NoSetID: b.file.d.Path().Mount.Flags()&linux.MS_NOSUID != 0,
+	}
+	if store, ok := b.file.d.Inode().(vfs.XattrStore); ok {
+		if v, err := store.GetXattr("security.capability"); err == nil {
+			parseFileCaps(v, x)
+		}
+	}
+	return b.c.Cred.ForExec(x)
+}
+
+// parseFileCaps reads struct vfs_cap_data, revision 2 or 3 (capabilities(7)).
+// A revision 3 entry for another root is ignored, as is what is malformed.
+func parseFileCaps(v []byte, x *cred.Executable) {
+	if len(v) < 20 {
+		return
+	}
+	le := binary.LittleEndian
+	magic := le.Uint32(v)
+	const rev2, rev3, revMask = 0x02000000, 0x03000000, 0xff000000
+	switch magic & revMask {
+	case rev2:
+	case rev3:
+		if len(v) < 24 || le.Uint32(v[20:]) != 0 {
+			return
+		}
+	default:
+		return
+	}
+	x.HasFileCaps = true
+	x.FileEffective = magic&1 != 0
+	x.FilePermitted = cred.CapSet(le.Uint32(v[4:])) | cred.CapSet(le.Uint32(v[12:]))<<32
+	x.FileInheritable = cred.CapSet(le.Uint32(v[8:])) | cred.CapSet(le.Uint32(v[16:]))<<32
+	x.FilePermitted &= cred.AllCaps
+	x.FileInheritable &= cred.AllCaps
+}

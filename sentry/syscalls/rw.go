@@ -1,0 +1,300 @@
+package syscalls
+
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/arg"
+	"cordon/sentry/task"
+	"cordon/sentry/usermem"
+	"cordon/sentry/vfs"
+	"cordon/sentry/wait"
+)
+
+const (
+	waitIn  = wait.In | wait.RdNorm | wait.RdHup
+	waitOut = wait.Out | wait.WrNorm
+)
+
+// readable returns fd's description for reading.
+func readable(t *task.Task, fd linux.FD) (*vfs.Description, error) {
+	d := t.FDs().Get(fd)
+	if d == nil {
+		return nil, linux.EBADF
+	}
+	if !d.Readable() {
+		d.DecRef()
+		return nil, linux.EBADF
+	}
+	return d, nil
+}
+
+func writable(t *task.Task, fd linux.FD) (*vfs.Description, error) {
+	d := t.FDs().Get(fd)
+	if d == nil {
+		return nil, linux.EBADF
+	}
+	if !d.Writable() {
+		d.DecRef()
+		return nil, linux.EBADF
+	}
+	return d, nil
+}
+
+// sysRead is read(2).
+func sysRead(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size) (uintptr, error) {
+	d, err := readable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	dst, err := buf.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	return read(t, d, &dst)
+}
+
+func read(t *task.Task, d *vfs.Description, dst *usermem.Seq) (uintptr, error) {
+	c := t.Caller()
+	k, err := d.Read(c, dst)
+	if err != linux.EAGAIN || k > 0 || d.Nonblocking() {
+		return result1(t, k, err)
+	}
+	return t.IO(d, waitIn, func() (int, error) { return d.Read(t.Caller(), dst) })
+}
+
+// result1 is a count that wins over an error.
+func result1(_ *task.Task, n int, err error) (uintptr, error) {
+	if n > 0 {
+		return uintptr(n), nil
+	}
+	return 0, restartable(err)
+}
+
+// restartable turns the file layer's wish to run a call again after a signal
+// (a background read of a terminal) into a restart.
+func restartable(err error) error {
+	if err == vfs.ErrRestart {
+		return task.RestartSys
+	}
+	return err
+}
+
+// sysReadv is readv(2).
+func sysReadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size) (uintptr, error) {
+	d, err := readable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	dst, err := iov.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	return read(t, d, &dst)
+}
+
+// sysPread64 is pread(2).
+func sysPread64(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, off arg.Off) (uintptr, error) {
+	if off < 0 {
+		return 0, linux.EINVAL
+	}
+	d, err := readable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	dst, err := buf.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	k, err := d.PRead(t.Caller(), &dst, int64(off))
+	return result1(t, k, err)
+}
+
+// sysPreadv is preadv(2). On amd64 the offset is one register.
+func sysPreadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.Off, _ arg.Off) (uintptr, error) {
+	return preadv(t, fd, iov, n, off, 0)
+}
+
+// rwKnown are the flags of preadv2 and pwritev2 that need no support of the
+// file: what they ask for is true of every file here.
+const rwKnown = linux.RWF_HIPRI | linux.RWF_DSYNC | linux.RWF_SYNC | linux.RWF_NOWAIT | linux.RWF_APPEND | linux.RWF_NOAPPEND
+
+// sysPreadv2 is preadv2(2).
+func sysPreadv2(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.Off, _ arg.Off, flags linux.RWFlags) (uintptr, error) {
+	if off == -1 {
+		if flags&^rwKnown != 0 {
+			return 0, linux.EOPNOTSUPP
+		}
+		d, err := readable(t, fd)
+		if err != nil {
+			return 0, err
+		}
+		defer d.DecRef()
+		dst, err := iov.Seq(t.MM(), uint64(n))
+		if err != nil {
+			return 0, err
+		}
+		if flags&linux.RWF_NOWAIT != 0 {
+			k, err := d.Read(t.Caller(), &dst)
+			return result1(t, k, err)
+		}
+		return read(t, d, &dst)
+	}
+	return preadv(t, fd, iov, n, off, flags)
+}
+
+func preadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.Off, flags linux.RWFlags) (uintptr, error) {
+	if off < 0 {
+		return 0, linux.EINVAL
+	}
+	if flags&^rwKnown != 0 {
+		return 0, linux.EOPNOTSUPP
+	}
+	d, err := readable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	dst, err := iov.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	k, err := d.PRead(t.Caller(), &dst, int64(off))
+	return result1(t, k, err)
+}
+
+// sysWrite is write(2).
+func sysWrite(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size) (uintptr, error) {
+	d, err := writable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	src, err := buf.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	return write(t, d, &src)
+}
+
+// write is a write at the description's offset. A blocking stream is written
+// to until all has gone or something stops it.
+func write(t *task.Task, d *vfs.Description, src *usermem.Seq) (uintptr, error) {
+	total := src.Len()
+	c := t.Caller()
+	k, err := d.Write(c, src)
+	done := uint64(k)
+	if !d.Nonblocking() && (err == linux.EAGAIN || err == nil && done < total && d.Queue() != nil && !d.Seekable()) {
+		_, err = t.IO(d, waitOut, func() (int, error) {
+			k, err := d.Write(t.Caller(), src)
+			done += uint64(k)
+			if err == nil && done < total {
+				err = linux.EAGAIN
+			}
+			if err == linux.EAGAIN {
+				return 0, err
+			}
+			return int(done), err
+		})
+	}
+	return written(t, c, done, err)
+}
+
+// written is a write's result, with the signal that its error calls for.
+func written(t *task.Task, c *vfs.Caller, done uint64, err error) (uintptr, error) {
+	if done > 0 {
+		return uintptr(done), nil
+	}
+	switch {
+	case err == linux.EPIPE:
+		t.Send(userInfo(t, linux.SIGPIPE, linux.SI_USER))
+	case err == linux.EFBIG && c.FileSizeHit:
+		t.Send(userInfo(t, linux.SIGXFSZ, linux.SI_USER))
+	}
+	return 0, restartable(err)
+}
+
+// sysWritev is writev(2).
+func sysWritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size) (uintptr, error) {
+	d, err := writable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	src, err := iov.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	return write(t, d, &src)
+}
+
+// sysPwrite64 is pwrite(2).
+func sysPwrite64(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, off arg.Off) (uintptr, error) {
+	if off < 0 {
+		return 0, linux.EINVAL
+	}
+	d, err := writable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	src, err := buf.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	c := t.Caller()
+	k, err := d.PWrite(c, &src, int64(off))
+	return written(t, c, uint64(k), err)
+}
+
+// sysPwritev is pwritev(2).
+func sysPwritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.Off, _ arg.Off) (uintptr, error) {
+	if off < 0 {
+		return 0, linux.EINVAL
+	}
+	return pwritev(t, fd, iov, n, off, 0)
+}
+
+// sysPwritev2 is pwritev2(2).
+func sysPwritev2(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.Off, _ arg.Off, flags linux.RWFlags) (uintptr, error) {
+	if flags&^rwKnown != 0 {
+		return 0, linux.EOPNOTSUPP
+	}
+	if flags&linux.RWF_APPEND != 0 && flags&linux.RWF_NOAPPEND != 0 || off < -1 {
+		return 0, linux.EINVAL
+	}
+	return pwritev(t, fd, iov, n, off, flags)
+}
+
+func pwritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.Off, flags linux.RWFlags) (uintptr, error) {
+	d, err := writable(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	src, err := iov.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	if off == -1 && !d.Seekable() {
+		return write(t, d, &src)
+	}
+	c := t.Caller()
+	k, err := d.PWriteFlags(c, &src, int64(off), flags)
+	if err == nil && flags&(linux.RWF_SYNC|linux.RWF_DSYNC) != 0 {
+		err = d.Sync(flags&linux.RWF_SYNC == 0)
+	}
+	return written(t, c, uint64(k), err)
+}
+
+// sysLseek is lseek(2).
+func sysLseek(t *task.Task, fd linux.FD, off arg.Off, whence linux.Whence) (uintptr, error) {
+	d := t.FDs().Get(fd)
+	if d == nil {
+		return 0, linux.EBADF
+	}
+	defer d.DecRef()
+	n, err := d.Seek(int64(off), whence)
+	return uintptr(n), err
+}

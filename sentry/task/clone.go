@@ -1,0 +1,331 @@
+package task
+
+import (
+	"cordon/internal/linux"
+	"cordon/platform/arch"
+	"cordon/sentry/cred"
+	"cordon/sentry/limit"
+	"cordon/sentry/signal"
+	"cordon/sentry/vfs"
+)
+
+// Clone makes a task like t and starts it (clone(2), clone3(2), fork(2),
+// vfork(2)). before, if not nil, runs when the child exists and has not
+// started: it stores ids in memory and makes the pidfd. Task-only.
+func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (*Task, linux.Errno) {
+	if e := checkCloneFlags(a); e != 0 {
+		return nil, e
+	}
+	ns, e := t.cloneNamespaces(a.Flags)
+	if e != 0 {
+		return nil, e
+	}
+	c, e := t.copy(a, ns)
+	if e != 0 {
+		return nil, e
+	}
+	if e := c.link(t, a); e != 0 {
+		c.discard()
+		return nil, e
+	}
+	if before != nil {
+		if e := before(c); e != 0 {
+			c.unlink()
+			c.discard()
+			return nil, e
+		}
+	}
+	if a.Flags&linux.CLONE_VFORK != 0 {
+		t.vforkPending.Store(true)
+		t.sys.tree.Lock()
+		c.vforkParent = t
+		t.sys.tree.Unlock()
+	}
+	c.Start()
+	if a.Flags&linux.CLONE_VFORK != 0 {
+		t.runState = WaitVfork
+		t.sys.sleepBegin()
+		t.uninterruptible(func() bool { return !t.vforkPending.Load() })
+		t.sys.sleepEnd()
+		if t.runState == WaitVfork {
+			t.runState = Running
+		}
+	}
+	return c, 0
+}
+
+// checkCloneFlags refuses what does not go together (Linux: kernel/fork.c
+// copy_process).
+func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
+	f := a.Flags
+	has := func(x linux.CloneFlags) bool { return f&x != 0 }
+	switch {
+	case has(linux.CLONE_NEWNS) && has(linux.CLONE_FS),
+		has(linux.CLONE_NEWUSER) && has(linux.CLONE_FS),
+		has(linux.CLONE_THREAD) && !has(linux.CLONE_SIGHAND),
+		has(linux.CLONE_SIGHAND) && !has(linux.CLONE_VM),
+		has(linux.CLONE_CLEAR_SIGHAND) && has(linux.CLONE_SIGHAND),
+		has(linux.CLONE_THREAD) && has(linux.CLONE_NEWUSER|linux.CLONE_NEWPID):
+		return linux.EINVAL
+	// Namespaces that cordon does not make, as a kernel built without them.
+	case has(linux.CLONE_NEWPID | linux.CLONE_NEWCGROUP | linux.CLONE_INTO_CGROUP | linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
+		return linux.EINVAL
+	}
+	return 0
+}
+
+// copy makes the child's own parts.
+func (t *Task) copy(a *linux.CloneArgs, ns *Namespaces) (*Task, linux.Errno) {
+	f := a.Flags
+	c := t.sys.newTask(t.Cred(), t.Name())
+	c.ns = ns
+	m := t.MM()
+	if f&linux.CLONE_VM != 0 {
+		m.IncUsers()
+	} else {
+		var err error
+		if m, err = m.Fork(t.ctx, t.group.limits); err != nil {
+			return nil, linux.ENOMEM
+		}
+	}
+	c.mm.Store(m)
+	if f&linux.CLONE_FILES != 0 {
+		c.fds = t.fds
+		c.fds.IncRef()
+	} else {
+		c.fds = t.fds.Fork()
+	}
+	if f&linux.CLONE_FS != 0 {
+		c.fs = t.fs.Share()
+	} else {
+		c.fs = t.fs.Fork()
+	}
+	c.inherit(t)
+	if f&linux.CLONE_VM != 0 && f&linux.CLONE_VFORK == 0 {
+		c.altStack = linux.StackT{Flags: linux.SS_DISABLE}
+	}
+	c.regs = t.regs
+	c.regs.RAX = 0
+	if a.Stack != 0 {
+		c.regs.RSP = a.Stack + a.StackSize
+	}
+	if f&linux.CLONE_SETTLS != 0 {
+		if !arch.ValidTLS(a.TLS) {
+			c.discard()
+			return nil, linux.EPERM
+		}
+		c.regs.FSBase = a.TLS
+	}
+	if f&linux.CLONE_CHILD_CLEARTID != 0 {
+		c.clearTID = a.ChildTID
+	}
+	if f&linux.CLONE_VM == 0 || f&linux.CLONE_VFORK != 0 {
+		c.rseq = t.rseq
+	}
+	c.ctx.SetFPU(t.ctx.FPU())
+	return c, 0
+}
+
+func (c *Task) inherit(t *Task) {
+	t.group.mu.Lock()
+	c.mask = t.mask
+	c.sched = t.sched
+	t.group.mu.Unlock()
+	if c.sched.ResetOn {
+		c.sched.Policy, c.sched.Priority, c.sched.ResetOn = 0, 0, false
+		c.sched.Nice = max(c.sched.Nice, 0)
+	}
+	c.altStack = t.altStack
+	c.dumpable.Store(t.Dumpable())
+	c.timerSlack = t.timerSlack
+	c.personality = t.personality
+	c.ioprio = t.ioprio
+	c.execFn = t.execFn
+}
+
+// newTask returns a task that belongs to nothing yet.
+func (s *System) newTask(c *cred.Credentials, name string) *Task {
+	t := &Task{sys: s, wake: make(chan struct{}, 1), ctx: s.Platform.NewContext()}
+	t.SetCred(c)
+	t.SetName(name)
+	t.cpuClock = &cpuClock{s, t.CPUTime}
+	t.altStack.Flags = linux.SS_DISABLE
+	t.dumpable.Store(true)
+	t.timerSlack = defaultTimerSlack
+	for i := range s.CPUs() {
+		t.sched.Affinity[i/64] |= 1 << (i % 64)
+	}
+	return t
+}
+
+// discard gives back what copy took.
+func (c *Task) discard() {
+	if m := c.MM(); m != nil {
+		c.mm.Store(nil)
+		m.DecUsers()
+	}
+	if c.fds != nil {
+		c.fds.DecRef()
+	}
+	if c.fs != nil {
+		c.fs.Drop()
+	}
+	c.ctx.Release()
+}
+
+// link gives the child an id and a place in the tree.
+func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
+	s := t.sys
+	s.tree.Lock()
+	defer s.tree.Unlock()
+	g := t.group
+	g.mu.Lock()
+	dying := g.exiting || g.execing != nil
+	pressing := t.work.Load()&workKill != 0
+	g.mu.Unlock()
+	if dying || pressing {
+		return linux.EAGAIN
+	}
+	if max := g.limits.Soft(linux.RLIMIT_NPROC); uint64(s.countOfTreeLocked(t.Cred().RUID)) >= max &&
+		!t.Cred().Has(linux.CAP_SYS_RESOURCE) && !t.Cred().Has(linux.CAP_SYS_ADMIN) && t.Cred().RUID != 0 {
+		return linux.EAGAIN
+	}
+	id, e := s.newIDTreeLocked(0)
+	if e != 0 {
+		return e
+	}
+	c.tid.Store(id)
+	s.started.Add(1)
+	if a.Flags&linux.CLONE_THREAD != 0 {
+		c.group = g
+		c.parentTask = t.parentTask
+		g.tasks = append(g.tasks, c)
+	} else {
+		c.linkGroupTreeLocked(t, a)
+	}
+	s.tasks[id] = c
+	if s.freezing > 0 {
+		c.work.Or(workFreeze)
+	}
+	if a.Flags&linux.CLONE_THREAD != 0 {
+		g.mu.Lock()
+		if g.stop.signal != 0 {
+			c.work.Or(workStop)
+		}
+		g.mu.Unlock()
+	}
+	return 0
+}
+
+func (s *System) countOfTreeLocked(uid uint32) int {
+	n := 0
+	for _, t := range s.tasks {
+		if t.exitState == alive && t.Cred().RUID == uid {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *Task) linkGroupTreeLocked(t *Task, a *linux.CloneArgs) {
+	s, g := t.sys, t.group
+	actions := g.Actions()
+	switch {
+	case a.Flags&linux.CLONE_SIGHAND != 0:
+	case a.Flags&linux.CLONE_CLEAR_SIGHAND != 0:
+		actions = actions.Fork()
+		actions.Reset()
+	default:
+		actions = actions.Fork()
+	}
+	n := s.newGroup(c, limit.NewSet(g.limits.All()), actions)
+	n.oomAdj.Store(g.oomAdj.Load())
+	n.loginUID.Store(g.loginUID.Load())
+	c.exitSignal = linux.Signal(a.ExitSignal)
+	parent := g
+	if a.Flags&linux.CLONE_PARENT != 0 && g.parent != nil {
+		parent = g.parent
+		c.parentTask = t.parentTask
+		c.exitSignal = g.leader.exitSignal
+	} else {
+		c.parentTask = t
+	}
+	n.parent = parent
+	parent.children = append(parent.children, n)
+	n.joinTreeLocked(g.pgrp)
+}
+
+func (s *System) newGroup(leader *Task, limits *limit.Set, actions *signal.Actions) *ThreadGroup {
+	g := &ThreadGroup{sys: s, limits: limits, start: s.Clocks.Boottime.Now(), leader: leader, tasks: []*Task{leader}}
+	g.cpuClock = &cpuClock{s, func() int64 { u := g.Usage(); return u.UserNS + u.SystemNS }}
+	g.userClock = &cpuClock{s, func() int64 { return g.Usage().UserNS }}
+	g.actions.Store(actions)
+	g.loginUID.Store(^uint32(0))
+	leader.group = g
+	return g
+}
+
+// unlink undoes link for a child that never ran.
+func (c *Task) unlink() {
+	s, g := c.sys, c.group
+	s.tree.Lock()
+	defer s.tree.Unlock()
+	delete(s.tasks, c.TID())
+	if g.leader == c {
+		g.parent.children = without(g.parent.children, g)
+		g.pgrp.leaveTreeLocked(g)
+		return
+	}
+	g.tasks = without(g.tasks, c)
+}
+
+// InitArgs is what the first process, or one started from outside, begins with.
+type InitArgs struct {
+	Cred       *cred.Credentials
+	FDs        *vfs.FDTable
+	FS         *FSContext
+	Namespaces *Namespaces
+	Limits     *limit.Set
+	Exec       ExecArgs
+	// TTY becomes the controlling terminal of a session of its own.
+	TTY vfs.TTY
+	OOM int32
+}
+
+// NewProcess makes a process that no task forked: the first one of the sandbox
+// or of an exec from outside. It has its own session and no parent. It takes
+// over the references in a.
+func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
+	t := s.newTask(a.Cred, "init")
+	t.fds, t.fs, t.ns = a.FDs, a.FS, a.Namespaces
+	g := s.newGroup(t, a.Limits, signal.NewActions())
+	g.oomAdj.Store(a.OOM)
+	im, err := s.Loader.Load(t, &a.Exec)
+	if err != nil {
+		t.discard()
+		return nil, err
+	}
+	t.applyImage(im, &a.Exec)
+	s.tree.Lock()
+	defer s.tree.Unlock()
+	id, e := s.newIDTreeLocked(0)
+	if e != 0 {
+		return nil, e
+	}
+	t.tid.Store(id)
+	s.started.Add(1)
+	s.tasks[id] = t
+	if s.init == nil {
+		s.init = g
+	}
+	sess := &Session{id: id, leader: g, tty: a.TTY}
+	s.sessions[id] = sess
+	g.joinTreeLocked(s.newProcessGroupTreeLocked(id, sess))
+	if a.TTY != nil {
+		a.TTY.SetForegroundGroup(id)
+	}
+	return g, nil
+}
+
+// StartProcess lets a process that NewProcess made run.
+func (s *System) StartProcess(g *ThreadGroup) { g.leader.Start() }

@@ -1,0 +1,59 @@
+package task
+
+import (
+	"math"
+	"runtime"
+
+	"cordon/sentry/mm"
+)
+
+// CPU is the processor the task runs on, as far as the guest can tell: its
+// threads are spread over what it sees.
+func (t *Task) CPU() uint32 { return uint32(t.TID()) % uint32(t.sys.NumCPU) }
+
+// Yield lets others run (sched_yield(2)).
+func (t *Task) Yield() { runtime.Gosched() }
+
+// Barrier returns when every thread of the sandbox, or of m if it is not nil,
+// that was in the guest has left it once (membarrier(2)).
+func (s *System) Barrier(m *mm.MemoryManager) {
+	for _, t := range s.Tasks() {
+		if t.inGuest.Load() && (m == nil || t.MM() == m) {
+			at := t.switched.Load()
+			t.ctx.Interrupt()
+			for t.inGuest.Load() && t.switched.Load() == at {
+				runtime.Gosched()
+			}
+		}
+	}
+}
+
+// MemoryTotal is the memory the guest has, in bytes.
+func (s *System) MemoryTotal() uint64 { return s.MemoryLimit }
+
+// MemoryUsed is how much of it is in use.
+func (s *System) MemoryUsed() uint64 { return s.Memory.Used() }
+
+// loadPeriodNS is how often the load is sampled while somebody asks.
+const loadPeriodNS = 5_000_000_000
+
+// LoadAverages returns the 1, 5 and 15 minute averages of runnable tasks. They
+// are brought up to date when asked for, so that an idle sandbox does nothing.
+func (s *System) LoadAverages() [3]float64 {
+	running := 0.0
+	for _, t := range s.Tasks() {
+		if st := t.State(); st == 'R' || st == 'D' {
+			running++
+		}
+	}
+	now := s.Clocks.Monotonic.Now()
+	s.load.mu.Lock()
+	defer s.load.mu.Unlock()
+	periods := float64(now-s.load.at) / loadPeriodNS
+	s.load.at = now
+	for i, minutes := range [3]float64{1, 5, 15} {
+		decay := math.Exp(-periods * 5 / (60 * minutes))
+		s.load.avg[i] = s.load.avg[i]*decay + running*(1-decay)
+	}
+	return s.load.avg
+}

@@ -1,0 +1,48 @@
+// Package task holds processes: tasks (threads), thread groups, process groups
+// and sessions, their signals, waiting, creation, exec and exit.
+//
+// # Objects
+//
+// System is what all tasks of a sandbox share. A Task is one guest thread: a
+// goroutine locked to an OS thread, with a platform context. A ThreadGroup is a
+// process; a ProcessGroup and a Session are what job control makes of them.
+// An FSContext is a root, a working directory and an umask (CLONE_FS).
+//
+// # A task's life
+//
+// Clone or NewInit makes a task and Start runs its goroutine. It alternates
+// between the guest (Context.Switch) and the Sentry until it exits:
+//
+//	             ┌────────── signals, stops ──────────┐
+//	             ▼                                    │
+//	New ──▶ Running (guest ⇄ system call, fault) ──▶ Stopped, Frozen
+//	             │  ├──▶ WaitVfork ──▶ Running
+//	             │  └──▶ WaitSiblings (exec) ──▶ Running
+//	             ▼
+//	          Exiting ──▶ Zombie ──▶ Dead (reaped)
+//
+// The states that Linux sleeps in uninterruptibly (WaitVfork, WaitSiblings)
+// and those that last (Stopped, Frozen) are run states with a name: what a
+// checkpoint must keep lies in the Task, never on its goroutine's stack. An
+// ordinary sleep in a system call is interrupted for a checkpoint as for a
+// signal without a handler, and the call is restarted.
+//
+// # Locking
+//
+// System.tree guards who is whose parent, member, leader and zombie, and is the
+// first lock taken. ThreadGroup.mu, after it, guards pending signals, masks,
+// stops and itimers of a group and of all its tasks. Fields marked task-only
+// belong to the task's own goroutine; others read them only while it is parked.
+//
+// # Waking
+//
+// Everything that can end a task's sleep puts a token into Task.wake and the
+// sleeper looks again at what it waits for. Task.work says what has to be done
+// before the guest runs on; whoever sets a bit kicks the task, which gets it out
+// of the guest or out of its sleep.
+//
+// # Checkpoint
+//
+// Saved with every task frozen: registers and extended state, pending signals,
+// masks, timers, identities, tree. Rebuilt: goroutines and contexts.
+package task

@@ -1,0 +1,162 @@
+package task
+
+import (
+	"slices"
+
+	"cordon/internal/linux"
+	"cordon/platform/arch"
+	"cordon/sentry/cred"
+	"cordon/sentry/mm"
+	"cordon/sentry/vfs"
+)
+
+// ExecArgs is what execve(2) is given.
+type ExecArgs struct {
+	// Path is the name to load. File, if not nil, is the program itself
+	// (execveat with AT_EMPTY_PATH); Path is then what AT_EXECFN shows.
+	Path string
+	File *vfs.Description
+	// Start is where a relative Path begins; zero for the working directory.
+	Start vfs.Path
+	// Rel is what to look up from Start if Path is only for show.
+	Rel    string
+	Nofol  bool // AT_SYMLINK_NOFOLLOW
+	Argv   []string
+	Envv   []string
+	CloseX bool // File will be closed by the exec: a script cannot be read again
+}
+
+// Image is a program ready to run: what a Loader returns.
+type Image struct {
+	MM    *mm.MemoryManager
+	Entry uint64
+	Stack uint64
+	// Name is the new command name.
+	Name string
+	// Cred is the identity the program runs with, and Secure whether it gained
+	// something by that (AT_SECURE).
+	Cred   *cred.Credentials
+	Secure bool
+	// Readable is false for a program its user may not read: it is not
+	// dumpable.
+	Readable bool
+}
+
+// Exec is execve(2). On success the registers are the new program's. Task-only.
+func (t *Task) Exec(a *ExecArgs) error {
+	im, err := t.sys.Loader.Load(t, a)
+	if err != nil {
+		return err
+	}
+	if !t.becomeOnlyThread() {
+		im.MM.DecUsers()
+		return linux.EINTR // never seen: the task is being killed
+	}
+	t.releaseMemory()
+	t.unshareFiles()
+	t.applyImage(im, a)
+	g := t.group
+	g.didExec.Store(true)
+	actions := g.Actions().Fork()
+	actions.Reset()
+	g.actions.Store(actions)
+	g.mu.Lock()
+	g.clearTimersLocked()
+	g.mu.Unlock()
+	t.altStack = linux.StackT{Flags: linux.SS_DISABLE}
+	t.robustList, t.clearTID = 0, 0
+	t.ctx.SetFPU(arch.InitialFPU())
+	return nil
+}
+
+// unshareFiles gives t a descriptor table of its own without the close-on-exec
+// ones.
+func (t *Task) unshareFiles() {
+	t.UnshareFDs()
+	t.fds.CloseOnExec()
+}
+
+// UnshareFDs gives t a descriptor table of its own (CLONE_FILES undone).
+func (t *Task) UnshareFDs() {
+	if t.fds.Shared() {
+		own := t.fds.Fork()
+		t.fds.DecRef()
+		t.fds = own
+	}
+}
+
+// applyImage makes t run im.
+func (t *Task) applyImage(im *Image, a *ExecArgs) {
+	t.mm.Store(im.MM)
+	t.SetName(im.Name)
+	t.execFn = a.Path
+	old := t.Cred()
+	t.SetCred(im.Cred)
+	changed := old.EUID != im.Cred.EUID || old.EGID != im.Cred.EGID || im.Secure
+	t.dumpable.Store(im.Readable && !changed)
+	if changed {
+		t.ClearParentDeath()
+	}
+	t.regs = arch.InitialRegisters(im.Entry, im.Stack)
+}
+
+// becomeOnlyThread ends the other threads and takes the leader's place. It
+// reports false when t is itself killed meanwhile (Linux: fs/exec.c
+// de_thread).
+func (t *Task) becomeOnlyThread() bool {
+	s, g := t.sys, t.group
+	s.tree.Lock()
+	g.mu.Lock()
+	if g.exiting || g.execing != nil || t.work.Load()&workKill != 0 {
+		g.mu.Unlock()
+		s.tree.Unlock()
+		return false
+	}
+	if len(g.tasks) == 1 && g.leader == t {
+		g.mu.Unlock()
+		s.tree.Unlock()
+		return true
+	}
+	g.execing = t
+	g.exitLocked(0, t)
+	g.mu.Unlock()
+	s.tree.Unlock()
+
+	t.runState = WaitSiblings
+	s.sleepBegin()
+	alone := t.uninterruptible(func() bool { return g.Count() == 1 })
+	s.sleepEnd()
+	t.runState = Running
+
+	s.tree.Lock()
+	defer s.tree.Unlock()
+	g.mu.Lock()
+	g.execing = nil
+	g.mu.Unlock()
+	if !alone {
+		return false
+	}
+	if old := g.leader; old != t {
+		t.takeLeadTreeLocked(old)
+	}
+	return true
+}
+
+// takeLeadTreeLocked makes t the leader under the leader's id.
+func (t *Task) takeLeadTreeLocked(old *Task) {
+	s, g := t.sys, t.group
+	delete(s.tasks, t.TID())
+	id := old.TID()
+	t.tid.Store(id)
+	s.tasks[id] = t
+	t.exitSignal = old.exitSignal
+	t.parentTask = old.parentTask
+	t.parentDeath = old.parentDeath
+	old.exitState = dead
+	g.leader = t
+	g.tasks = []*Task{t}
+}
+
+func without[T comparable](l []T, v T) []T {
+	return slices.DeleteFunc(l, func(x T) bool { return x == v })
+}

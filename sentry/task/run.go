@@ -1,0 +1,158 @@
+package task
+
+import (
+	"runtime"
+
+	"cordon/internal/check"
+	"cordon/internal/linux"
+	"cordon/platform"
+)
+
+// Start runs the task's goroutine. The caller has finished making it.
+func (t *Task) Start() {
+	s := t.sys
+	s.tree.Lock()
+	s.live++
+	s.tree.Unlock()
+	go t.run()
+}
+
+// run is a task's life.
+func (t *Task) run() {
+	// The platform traces a stub thread from one OS thread. It is never
+	// unlocked: the thread ends with the goroutine.
+	runtime.LockOSThread()
+	t.switched.Store(t.sys.Clocks.Monotonic.Now())
+	for t.runState != Exiting {
+		if t.work.Load() != 0 {
+			t.doWork()
+			continue
+		}
+		t.enterGuest()
+	}
+	t.exit()
+}
+
+// enterGuest lets the guest run until its next event and handles that.
+func (t *Task) enterGuest() {
+	as, err := t.MM().Activate()
+	if err != nil {
+		t.ForceSignal(&linux.SigInfo{Signo: linux.SIGKILL, Code: linux.SI_KERNEL})
+		return
+	}
+	t.inGuest.Store(true)
+	if t.work.Load() != 0 { // set before inGuest was seen
+		t.inGuest.Store(false)
+		return
+	}
+	t.account(&t.times.system)
+	ev := t.ctx.Switch(as, &t.regs, t.singleStep)
+	t.inGuest.Store(false)
+	t.account(&t.times.user)
+	switch ev.Kind {
+	case platform.EventSyscall:
+		t.syscall()
+	case platform.EventFault:
+		t.fault(&ev)
+	case platform.EventException:
+		t.exception(&ev)
+	case platform.EventInterrupt:
+		t.times.preempts.Add(1)
+	case platform.EventDied:
+		t.die()
+	default:
+		check.That(false, "platform event %d", ev.Kind)
+	}
+}
+
+// account adds the time since the last switch to a counter.
+func (t *Task) account(to interface{ Add(int64) int64 }) {
+	now := t.sys.Clocks.Monotonic.Now()
+	to.Add(now - t.switched.Swap(now))
+}
+
+// syscall runs the call that the guest made.
+func (t *Task) syscall() {
+	t.callNumber = t.regs.SyscallNumber()
+	t.inSyscall = true
+	t.call.Store(uint64(t.callNumber) + 1)
+	args := t.regs.SyscallArgs()
+	ret, err := t.sys.Calls.Call(t, t.callNumber, &args)
+	t.finishCall(ret, err)
+}
+
+// finishCall stores a call's result.
+func (t *Task) finishCall(ret uintptr, err error) {
+	t.call.Store(0)
+	t.inSyscall = false
+	switch e := err.(type) {
+	case nil:
+		t.regs.RAX = uint64(ret)
+	case linux.Errno:
+		t.regs.RAX = uint64(e.Result())
+	case Restart:
+		t.restart = e
+		t.work.Or(workMask) // look at restarts before the guest goes on
+	case Replaced:
+	default:
+		check.That(false, "a system call returned %T %v", err, err)
+	}
+}
+
+// Replaced is the result of a call after which the registers are already what
+// the guest shall see: execve, rt_sigreturn.
+type Replaced struct{}
+
+func (Replaced) Error() string { return "registers replaced" }
+
+// fault resolves a memory access that the platform could not do, or raises the
+// signal that Linux would.
+func (t *Task) fault(ev *platform.Event) {
+	t.times.minorFaults.Add(1)
+	sig, code := t.MM().HandleFault(t.ctx, ev.Addr, ev.Access, ev.Signal)
+	if sig == 0 {
+		return
+	}
+	info := &linux.SigInfo{Signo: sig, Code: linux.SigCode(code)}
+	info.SetAddr(ev.Addr)
+	t.ForceSignal(info)
+}
+
+func (t *Task) exception(ev *platform.Event) {
+	info := &linux.SigInfo{Signo: ev.Signal, Code: linux.SigCode(ev.Code)}
+	info.SetAddr(ev.Addr)
+	t.ForceSignal(info)
+}
+
+// die ends the process when its stub was killed from outside.
+func (t *Task) die() {
+	t.group.mu.Lock()
+	t.group.exitLocked(linux.WaitSignaled(linux.SIGKILL, false), nil)
+	t.group.mu.Unlock()
+}
+
+// doWork does what has to be done before the guest goes on, the most pressing
+// first.
+func (t *Task) doWork() {
+	work := t.work.Load()
+	switch {
+	case work&workKill != 0:
+		t.runState = Exiting
+		t.exitCode = t.groupExitStatus()
+	case work&workFreeze != 0:
+		t.freeze()
+	case work&workStop != 0:
+		t.park()
+	default:
+		t.signalWork()
+	}
+}
+
+func (t *Task) groupExitStatus() linux.WaitStatus {
+	t.group.mu.Lock()
+	defer t.group.mu.Unlock()
+	if t.killedBy {
+		return 0
+	}
+	return t.group.exitStatus
+}

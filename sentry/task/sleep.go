@@ -1,0 +1,179 @@
+package task
+
+import (
+	"math"
+
+	"cordon/internal/linux"
+	"cordon/sentry/ktime"
+	"cordon/sentry/vfs"
+	"cordon/sentry/wait"
+)
+
+// NoDeadline is a deadline that never comes.
+const NoDeadline = int64(math.MaxInt64)
+
+// Interrupted is Sleep's result when the task has something else to do. A
+// handler turns it into the Restart that fits its call.
+type interrupted struct{}
+
+func (interrupted) Error() string { return "interrupted" }
+
+// ErrInterrupted: a signal, a stop, a freeze or the end has come.
+var ErrInterrupted error = interrupted{}
+
+// Pressing reports whether something is to be done that ends a sleep.
+func (t *Task) Pressing() bool {
+	work := t.work.Load()
+	if work&(workKill|workStop|workFreeze) != 0 {
+		return true
+	}
+	if work&workSignal == 0 {
+		return false
+	}
+	// The bit may be stale: another thread took the signal, or it is blocked.
+	t.group.mu.Lock()
+	defer t.group.mu.Unlock()
+	if (t.pending.Set()|t.group.pending.Set())&^t.mask != 0 {
+		return true
+	}
+	t.work.And(^workSignal)
+	return false
+}
+
+// Waker returns an entry that ends t's Sleep when an event of mask comes.
+func (t *Task) Waker(mask wait.Events) *wait.Entry {
+	return &wait.Entry{Mask: mask, Callback: func(*wait.Entry, wait.Events) { t.nudge() }}
+}
+
+// Sleep waits until ready returns true: it is asked first, and again whenever
+// the task is woken (the caller has put Wakers where events come from). The
+// deadline is in nanoseconds of clock, which may be nil with NoDeadline. The
+// result is nil, ETIMEDOUT, or ErrInterrupted if something pressing came first.
+// Task-only.
+func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error {
+	if ready() {
+		return nil
+	}
+	if deadline != NoDeadline {
+		if clock.Now() >= deadline {
+			return linux.ETIMEDOUT
+		}
+		t.armTimer(clock, deadline)
+		defer t.disarmTimer()
+	}
+	t.times.voluntary.Add(1)
+	for {
+		if t.Pressing() {
+			return ErrInterrupted
+		}
+		if deadline != NoDeadline && clock.Now() >= deadline {
+			return linux.ETIMEDOUT
+		}
+		t.account(&t.times.system)
+		t.sleeps.Store(true)
+		t.sys.sleepBegin()
+		<-t.wake
+		t.sys.sleepEnd()
+		t.sleeps.Store(false)
+		t.switched.Store(t.sys.Clocks.Monotonic.Now())
+		if ready() {
+			return nil
+		}
+	}
+}
+
+// uninterruptible waits until ready returns true or the task is killed, whose
+// sign is false. Used in the named run states only.
+func (t *Task) uninterruptible(ready func() bool) bool {
+	for !ready() {
+		if t.work.Load()&workKill != 0 {
+			return false
+		}
+		if t.work.Load()&workFreeze != 0 {
+			t.freeze()
+			continue
+		}
+		<-t.wake
+	}
+	return true
+}
+
+// sleepBegin and sleepEnd are where a platform with a schedule of its own
+// learns that a task gives up its turn.
+func (s *System) sleepBegin() {
+	if s.Turn != nil {
+		s.Turn.Give()
+	}
+}
+
+func (s *System) sleepEnd() {
+	if s.Turn != nil {
+		s.Turn.Take()
+	}
+}
+
+// A Turn lets one task run at a time, in an order of its own (sim).
+type Turn interface {
+	Give()
+	Take()
+}
+
+// IO runs try until it does not return EAGAIN, sleeping in between until d is
+// ready for mask, unless d is non-blocking. It is the one rule for partial
+// results: n > 0 wins over any error, and an interruption with nothing done
+// restarts the call.
+func (t *Task) IO(d *vfs.Description, mask wait.Events, try func() (int, error)) (uintptr, error) {
+	return t.IOUntil(d, mask, d.Nonblocking(), nil, NoDeadline, RestartSys, try)
+}
+
+// IOUntil is IO with its own choice of blocking, a deadline (EAGAIN when it
+// passes) and what an interruption means.
+func (t *Task) IOUntil(d *vfs.Description, mask wait.Events, nonblock bool, clock ktime.Clock, deadline int64, restart error, try func() (int, error)) (uintptr, error) {
+	n, err := try()
+	if err != linux.EAGAIN || n > 0 {
+		return done(n, err)
+	}
+	if nonblock {
+		return 0, linux.EAGAIN
+	}
+	q := d.Queue()
+	if q == nil {
+		return 0, linux.EAGAIN
+	}
+	e := t.Waker(mask)
+	q.Add(e)
+	defer q.Remove(e)
+	serr := t.Sleep(clock, deadline, func() bool {
+		n, err = try()
+		return n > 0 || err != linux.EAGAIN
+	})
+	switch serr {
+	case nil:
+		return done(n, err)
+	case linux.ETIMEDOUT:
+		return 0, linux.EAGAIN
+	}
+	return 0, restart
+}
+
+func done(n int, err error) (uintptr, error) {
+	if n > 0 {
+		return uintptr(n), nil
+	}
+	return 0, err
+}
+
+func (t *Task) armTimer(clock ktime.Clock, deadline int64) {
+	if t.timer.clock != clock {
+		t.timer = sleepTimer{clock, clock.NewAlarm(t.nudge)}
+	}
+	t.timer.alarm.Set(deadline)
+}
+
+func (t *Task) disarmTimer() { t.timer.alarm.Stop() }
+
+// A sleepTimer is a task's alarm for its sleeps, kept from one to the next.
+type sleepTimer struct {
+	clock ktime.Clock
+	alarm ktime.Alarm
+}

@@ -1,0 +1,223 @@
+package task
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"cordon/internal/linux"
+	"cordon/platform"
+	"cordon/platform/memfile"
+	"cordon/sentry/cred"
+	"cordon/sentry/ktime"
+	"cordon/sentry/mm"
+	"cordon/sentry/vfs"
+	"cordon/sentry/wait"
+)
+
+// MaxTasks bounds the tasks of a sandbox (kernel.threads-max); each costs two
+// host threads.
+const MaxTasks = 16384
+
+// MaxPID is kernel.pid_max: ids are below it.
+const MaxPID = 4194304
+
+// A Calls table runs system calls. sentry/syscalls provides it.
+type Calls interface {
+	// Call runs call nr for t, traced if that is on.
+	Call(t *Task, nr uintptr, args *[6]uintptr) (uintptr, error)
+}
+
+// A Loader makes the address space of a new program. sentry/loader provides it.
+type Loader interface {
+	Load(t *Task, args *ExecArgs) (*Image, error)
+}
+
+// Futexes is what a dying thread needs of the futex table.
+type Futexes interface {
+	// WakeAddress wakes n waiters of the shared or private futex at addr.
+	WakeAddress(m *mm.MemoryManager, addr uint64, n int)
+	// OwnerDied marks the word at addr if tid owns it and wakes a waiter.
+	// pending says that the lock may have been about to be taken.
+	OwnerDied(m *mm.MemoryManager, addr uint64, tid int32, pi, pending bool)
+}
+
+// A System is what all tasks of a sandbox share.
+type System struct {
+	// immutable
+	Platform    platform.Platform
+	Memory      *memfile.File
+	Clocks      *ktime.Clocks
+	Futexes     Futexes
+	Calls       Calls
+	Loader      Loader
+	UserNS      *cred.UserNamespace
+	Random      func(p []byte) // from the host's generator
+	NewIPC      func() any     // an empty IPC namespace
+	NumCPU      int
+	MemoryLimit uint64 // bytes
+	// Turn is nil, or lets one task run at a time (sim).
+	Turn Turn
+
+	// tree guards who is whose parent, child, member, leader and zombie.
+	tree treeLock
+
+	// guarded by tree
+	tasks     map[int32]*Task // by tid; a zombie leader stays until reaped
+	groups    map[int32]*ProcessGroup
+	sessions  map[int32]*Session
+	lastPID   int32
+	init      *ThreadGroup
+	freezing  int // how many hold the system frozen
+	allGone   chan struct{}
+	live      int // goroutines running
+	threadsUp uint64
+
+	// atomic
+	frozen  atomic.Int32
+	started atomic.Uint64 // tasks ever made (/proc/stat processes)
+
+	frozenMu   sync.Mutex
+	frozenCond *sync.Cond
+	exits      wait.Queue
+	cpuAlarms  cpuAlarms
+	load       loadAverages
+}
+
+// treeLock is System's first lock.
+type treeLock struct{ sync.RWMutex }
+
+// Init makes the tables. Called once, before the first task.
+func (s *System) Init() {
+	s.tasks = make(map[int32]*Task)
+	s.groups = make(map[int32]*ProcessGroup)
+	s.sessions = make(map[int32]*Session)
+	s.allGone = make(chan struct{})
+	s.frozenCond = sync.NewCond(&s.frozenMu)
+}
+
+// InitGroup returns process 1.
+func (s *System) InitGroup() *ThreadGroup {
+	s.tree.RLock()
+	defer s.tree.RUnlock()
+	return s.init
+}
+
+// Task returns the thread tid, a zombie too, or nil.
+func (s *System) Task(tid int32) *Task {
+	s.tree.RLock()
+	defer s.tree.RUnlock()
+	return s.tasks[tid]
+}
+
+// Process returns the thread group whose leader has id pid, or nil.
+func (s *System) Process(pid int32) *ThreadGroup {
+	t := s.Task(pid)
+	if t == nil || t.group.ID() != pid {
+		return nil
+	}
+	return t.group
+}
+
+// Tasks returns every thread, in order of id.
+func (s *System) Tasks() []*Task {
+	s.tree.RLock()
+	defer s.tree.RUnlock()
+	return sortedByTID(s.tasks)
+}
+
+// Processes returns every thread group that is not reaped, in order of id.
+func (s *System) Processes() []*ThreadGroup {
+	var out []*ThreadGroup
+	for _, t := range s.Tasks() {
+		if t.TID() == t.group.ID() {
+			out = append(out, t.group)
+		}
+	}
+	return out
+}
+
+// Started returns how many tasks were ever made, and LastPID the newest id.
+func (s *System) Started() uint64 { return s.started.Load() }
+
+// LastPID returns the newest id given.
+func (s *System) LastPID() int32 {
+	s.tree.RLock()
+	defer s.tree.RUnlock()
+	return s.lastPID
+}
+
+// newIDTreeLocked finds a free id for a task: not a thread's, a process
+// group's or a session's. want asks for one in particular (clone3's set_tid).
+func (s *System) newIDTreeLocked(want int32) (int32, linux.Errno) {
+	used := func(id int32) bool {
+		return s.tasks[id] != nil || s.groups[id] != nil || s.sessions[id] != nil
+	}
+	if want != 0 {
+		if used(want) {
+			return 0, linux.EEXIST
+		}
+		return want, 0
+	}
+	if len(s.tasks) >= MaxTasks {
+		return 0, linux.EAGAIN
+	}
+	id := s.lastPID
+	for range MaxPID {
+		if id++; id >= MaxPID {
+			id = 300 // Linux: RESERVED_PIDS
+		}
+		if !used(id) {
+			s.lastPID = id
+			return id, 0
+		}
+	}
+	return 0, linux.EAGAIN
+}
+
+// CPUs is how many processors the guest sees.
+func (s *System) CPUs() int { return s.NumCPU }
+
+// Gone is closed when the last task has ended.
+func (s *System) Gone() <-chan struct{} { return s.allGone }
+
+// A Namespaces is the set that clone and unshare change as one.
+type Namespaces struct {
+	Mount *vfs.MountNamespace
+	UTS   *UTSNamespace
+	IPC   any // *ipc.Namespace
+	Net   any // *socket.Namespace
+}
+
+// A UTSNamespace holds the host name (uts_namespaces(7)).
+type UTSNamespace struct {
+	mu sync.Mutex
+	// guarded by mu
+	host, domain string
+}
+
+// NewUTS returns a namespace with these names.
+func NewUTS(host, domain string) *UTSNamespace { return &UTSNamespace{host: host, domain: domain} }
+
+// Names returns the host's and the domain's name.
+func (u *UTSNamespace) Names() (host, domain string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.host, u.domain
+}
+
+// SetHost changes the host name.
+func (u *UTSNamespace) SetHost(s string) { u.mu.Lock(); u.host = s; u.mu.Unlock() }
+
+// SetDomain changes the NIS domain name.
+func (u *UTSNamespace) SetDomain(s string) { u.mu.Lock(); u.domain = s; u.mu.Unlock() }
+
+// Fork returns a copy.
+func (u *UTSNamespace) Fork() *UTSNamespace { return NewUTS(u.Names()) }
+
+// loadAverages are exponentially damped counts of runnable tasks.
+type loadAverages struct {
+	mu sync.Mutex
+	// guarded by mu
+	at  int64
+	avg [3]float64
+}

@@ -1,0 +1,167 @@
+package task
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"cordon/internal/linux"
+	"cordon/sentry/ktime"
+	"cordon/sentry/limit"
+	"cordon/sentry/signal"
+	"cordon/sentry/wait"
+)
+
+// A ThreadGroup is a process.
+type ThreadGroup struct {
+	// immutable
+	sys                 *System
+	limits              *limit.Set
+	start               int64 // Boottime at creation, ns
+	cpuClock, userClock *cpuClock
+
+	// atomic
+	actions  atomic.Pointer[signal.Actions] // exec may unshare it
+	didExec  atomic.Bool
+	oomAdj   atomic.Int32
+	loginUID atomic.Uint32
+	maxRSS   atomic.Uint64 // of address spaces given up
+
+	// childEvents is notified when a child changes state.
+	childEvents wait.Queue
+	// exitEvents is notified when the last thread has gone (pidfd).
+	exitEvents wait.Queue
+
+	// guarded by sys.tree
+	leader     *Task
+	tasks      []*Task // living threads
+	parent     *ThreadGroup
+	children   []*ThreadGroup
+	pgrp       *ProcessGroup
+	gone       Usage // of threads that ended
+	reaped     Usage // of children waited for
+	subreaper  bool
+	reapedSelf bool
+	zombieNow  bool
+	status     linux.WaitStatus // of the zombie
+
+	// guarded by mu
+	mu         sync.Mutex
+	pending    signal.Pending
+	exiting    bool
+	exitStatus linux.WaitStatus
+	execing    *Task // ends its siblings
+	stop       stopState
+	timers     posixTimers
+	itimers    itimers
+	cpuLimit   *ktime.Timer
+}
+
+// stopState is a job-control stop.
+type stopState struct {
+	signal    linux.Signal // the signal that stops the group; 0: not stopped
+	parked    int          // threads that have stopped
+	complete  bool         // all have, the parent is told
+	reported  bool         // wait(WUNTRACED) has taken it
+	continued bool         // SIGCONT came, wait(WCONTINUED) has not taken it
+}
+
+// ID is the process id.
+func (g *ThreadGroup) ID() int32 {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.leader.TID()
+}
+
+func (g *ThreadGroup) idTreeLocked() int32 { return g.leader.TID() }
+
+// Limits returns the resource limits.
+func (g *ThreadGroup) Limits() *limit.Set { return g.limits }
+
+// Actions returns the signal actions.
+func (g *ThreadGroup) Actions() *signal.Actions { return g.actions.Load() }
+
+// Leader returns the first thread; it may have exited.
+func (g *ThreadGroup) Leader() *Task {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.leader
+}
+
+// Tasks returns the living threads, in order of id.
+func (g *ThreadGroup) Tasks() []*Task {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return slices.Clone(g.tasks)
+}
+
+// Count returns the number of living threads.
+func (g *ThreadGroup) Count() int {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return len(g.tasks)
+}
+
+// ParentID is getppid(2): 0 for process 1.
+func (g *ThreadGroup) ParentID() int32 {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	if g.parent == nil {
+		return 0
+	}
+	return g.parent.idTreeLocked()
+}
+
+// Children returns the ids of the children, living or zombies.
+func (g *ThreadGroup) Children() []int32 {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	var ids []int32
+	for _, c := range g.children {
+		ids = append(ids, c.idTreeLocked())
+	}
+	return ids
+}
+
+// StartTime is when the process was made, in Boottime nanoseconds.
+func (g *ThreadGroup) StartTime() int64 { return g.start }
+
+// SetSubreaper sets PR_SET_CHILD_SUBREAPER; Subreaper returns it.
+func (g *ThreadGroup) SetSubreaper(on bool) {
+	g.sys.tree.Lock()
+	g.subreaper = on
+	g.sys.tree.Unlock()
+}
+
+// Subreaper reports PR_SET_CHILD_SUBREAPER.
+func (g *ThreadGroup) Subreaper() bool {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.subreaper
+}
+
+// OOMScoreAdj is /proc/pid/oom_score_adj.
+func (g *ThreadGroup) OOMScoreAdj() *atomic.Int32 { return &g.oomAdj }
+
+// ExitEvents is notified when the process has ended (pidfd's readiness).
+func (g *ThreadGroup) ExitEvents() *wait.Queue { return &g.exitEvents }
+
+// Exited reports whether every thread has gone.
+func (g *ThreadGroup) Exited() bool {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.zombieNow
+}
+
+// Status returns the wait status of a process that has ended.
+func (g *ThreadGroup) Status() linux.WaitStatus {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.status
+}
+
+func sortedByTID(m map[int32]*Task) []*Task {
+	return slices.SortedFunc(maps.Values(m), func(a, b *Task) int { return cmp.Compare(a.TID(), b.TID()) })
+}

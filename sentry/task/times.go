@@ -1,0 +1,76 @@
+package task
+
+import "sync/atomic"
+
+// cpuTimes counts a task's time in the guest and in the Sentry, in nanoseconds.
+type cpuTimes struct {
+	user, system        atomic.Int64
+	voluntary, preempts atomic.Int64
+	minorFaults         atomic.Int64
+}
+
+// A Usage is times and counts of a task or several (getrusage(2)).
+type Usage struct {
+	UserNS, SystemNS       int64
+	Voluntary, Involuntary int64
+	MinorFaults            int64
+	MaxRSSBytes            uint64
+}
+
+// Add adds v to u; the largest memory use stays.
+func (u *Usage) Add(v Usage) {
+	u.UserNS += v.UserNS
+	u.SystemNS += v.SystemNS
+	u.Voluntary += v.Voluntary
+	u.Involuntary += v.Involuntary
+	u.MinorFaults += v.MinorFaults
+	u.MaxRSSBytes = max(u.MaxRSSBytes, v.MaxRSSBytes)
+}
+
+// Usage returns what the task has used.
+func (t *Task) Usage() Usage {
+	u := Usage{
+		UserNS: t.times.user.Load() + t.inGuestNow(), SystemNS: t.times.system.Load(),
+		Voluntary: t.times.voluntary.Load(), Involuntary: t.times.preempts.Load(),
+		MinorFaults: t.times.minorFaults.Load(),
+	}
+	if m := t.MM(); m != nil {
+		u.MaxRSSBytes = m.MaxRSS()
+	}
+	return u
+}
+
+// CPUTime returns the time the task has run in nanoseconds.
+func (t *Task) CPUTime() int64 {
+	return t.times.user.Load() + t.times.system.Load() + t.inGuestNow()
+}
+
+// inGuestNow is how long the task has been in the guest since it last entered.
+func (t *Task) inGuestNow() int64 {
+	if !t.inGuest.Load() {
+		return 0
+	}
+	return max(0, t.sys.Clocks.Monotonic.Now()-t.switched.Load())
+}
+
+// Usage returns what all threads of the process, living and gone, have used.
+func (g *ThreadGroup) Usage() Usage {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.usageTreeLocked()
+}
+
+func (g *ThreadGroup) usageTreeLocked() Usage {
+	u := g.gone
+	for _, t := range g.tasks {
+		u.Add(t.Usage())
+	}
+	return u
+}
+
+// ChildrenUsage returns what the children waited for have used.
+func (g *ThreadGroup) ChildrenUsage() Usage {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.reaped
+}

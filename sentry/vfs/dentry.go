@@ -1,0 +1,296 @@
+package vfs
+
+import (
+	"runtime"
+	"sync/atomic"
+	"weak"
+
+	"cordon/internal/linux"
+	"cordon/internal/lock"
+)
+
+// A Dentry is a name in the cache and what it means. A negative one, without an
+// inode, says that the name is absent; it is never part of a Path.
+//
+// A dentry is born by a lookup or a creation, in its parent's children. It
+// leaves them when its name is removed (deleted), or when the cache is full and
+// it is cold; then the parent keeps a weak pointer, so that whoever still holds
+// the dentry and whoever looks the name up again share one dentry.
+type Dentry struct {
+	// immutable
+	sb    *superblock
+	inode Inode          // nil: negative
+	dir   Directory      // inode, if it is a directory
+	kids  *children      // if it is a directory
+	kind  linux.FileMode // type bits
+	anon  string         // the text of a dentry without a place ("pipe:[7]")
+	holds *inodeHold     // if the inode is told of its eviction
+
+	// atomic
+	place   atomic.Pointer[place]
+	mounted atomic.Int32 // mounts on it, in every namespace
+	used    atomic.Bool  // since the cache's hand last passed
+	own     InodeState   // where the inode does not keep one
+
+	// guarded by the cache's mu
+	slot int // 1 + index in the cache's ring; 0: not there
+}
+
+// A place is where a dentry is. It is replaced, never changed.
+type place struct {
+	parent  *Dentry // itself for a root
+	name    string
+	deleted bool
+}
+
+// children is what a directory has more.
+type children struct {
+	// dir is held across the file system's calls on names.
+	dir lock.Mutex[lock.DentryDir]
+
+	mu lock.RWMutex[lock.Dentry]
+	// guarded by mu; changed only with dir held too, except by the cache,
+	// which moves names from all to ghosts
+	all    map[string]*Dentry
+	ghosts map[string]weak.Pointer[Dentry]
+}
+
+// newDentry returns a dentry for inode (nil: negative) that is not yet in its
+// parent's children.
+func newDentry(sb *superblock, parent *Dentry, name string, inode Inode) (*Dentry, error) {
+	d := &Dentry{sb: sb, inode: inode}
+	if inode != nil {
+		a, err := inode.Attr()
+		if err != nil {
+			return nil, err
+		}
+		d.kind = a.Mode.Type()
+		if d.kind == linux.S_IFDIR {
+			dir, ok := inode.(Directory)
+			if !ok {
+				return nil, linux.EIO
+			}
+			d.dir, d.kids = dir, &children{}
+		}
+		d.holdInode()
+	}
+	if parent == nil {
+		parent = d
+	}
+	d.place.Store(&place{parent: parent, name: name})
+	return d, nil
+}
+
+// An inodeHold is a dentry's share in keeping its inode. It ends when the name
+// is removed, or when the collector finds that nobody has the dentry any more.
+type inodeHold struct {
+	inode Inode
+	done  atomic.Bool
+}
+
+func (h *inodeHold) drop() {
+	if h != nil && h.done.CompareAndSwap(false, true) {
+		DropInode(h.inode)
+	}
+}
+
+// holdInode counts the dentry among what keeps its inode.
+func (d *Dentry) holdInode() {
+	if _, ok := d.inode.(Evicter); !ok {
+		return
+	}
+	if s, ok := d.inode.(Stateful); ok {
+		s.VFSState().hold()
+		d.holds = &inodeHold{inode: d.inode}
+		runtime.AddCleanup(d, (*inodeHold).drop, d.holds)
+	}
+}
+
+// Inode returns what the name means, nil if it is absent.
+func (d *Dentry) Inode() Inode { return d.inode }
+
+// FileSystem returns the file system the dentry belongs to.
+func (d *Dentry) FileSystem() FileSystem { return d.sb.fs }
+
+// Kind returns the type bits of the inode's mode.
+func (d *Dentry) Kind() linux.FileMode { return d.kind }
+
+// IsDir reports whether the dentry is a directory.
+func (d *Dentry) IsDir() bool { return d.kids != nil }
+
+// Name returns the last component of the name.
+func (d *Dentry) Name() string { return d.place.Load().name }
+
+// Parent returns the directory the dentry is in, itself for a root.
+func (d *Dentry) Parent() *Dentry { return d.place.Load().parent }
+
+// Deleted reports whether the name has been removed.
+func (d *Dentry) Deleted() bool { return d.place.Load().deleted }
+
+// State returns what the VFS keeps for the inode.
+func (d *Dentry) State() *InodeState {
+	if s, ok := d.inode.(Stateful); ok {
+		return s.VFSState()
+	}
+	return &d.own
+}
+
+// cachedChild returns the dentry of name if it is in the cache.
+func (d *Dentry) cachedChild(name string) *Dentry {
+	k := d.kids
+	k.mu.RLock()
+	c := k.all[name]
+	k.mu.RUnlock()
+	if c == nil {
+		return nil
+	}
+	if r := d.sb.revalidate; r != nil && c.mounted.Load() == 0 && !r.Revalidate(d.inode, name, c.inode) {
+		return nil
+	}
+	if !c.used.Load() {
+		c.used.Store(true)
+	}
+	return c
+}
+
+// lookup returns the dentry of name in directory d, negative if it is absent.
+func (d *Dentry) lookup(name string) (*Dentry, error) {
+	if c := d.cachedChild(name); c != nil {
+		return c, nil
+	}
+	d.kids.dir.Lock()
+	defer d.kids.dir.Unlock()
+	return d.lookupLocked(name)
+}
+
+// lookupLocked is lookup with d.kids.dir held.
+func (d *Dentry) lookupLocked(name string) (*Dentry, error) {
+	d.kids.dir.AssertHeld()
+	if len(name) > linux.NAME_MAX {
+		return nil, linux.ENAMETOOLONG
+	}
+	if c := d.cachedChild(name); c != nil {
+		return c, nil
+	}
+	if d.Deleted() {
+		return nil, linux.ENOENT
+	}
+	d.forgetStale(name)
+	if g := d.ghost(name); g != nil {
+		return g, nil
+	}
+	inode, err := d.dir.Lookup(name)
+	if err != nil && err != error(linux.ENOENT) {
+		return nil, err
+	}
+	if err != nil {
+		inode = nil
+	}
+	return d.addLocked(name, inode)
+}
+
+// forgetStale drops a cached child that Revalidate has refused.
+func (d *Dentry) forgetStale(name string) {
+	k := d.kids
+	k.mu.Lock()
+	c := k.all[name]
+	delete(k.all, name)
+	k.mu.Unlock()
+	if c != nil && c.inode != nil {
+		p := *c.place.Load()
+		p.deleted = true
+		c.place.Store(&p)
+	}
+}
+
+// ghost brings back a dentry that the cache gave up and somebody still holds.
+func (d *Dentry) ghost(name string) *Dentry {
+	k := d.kids
+	k.mu.Lock()
+	w, ok := k.ghosts[name]
+	if !ok {
+		k.mu.Unlock()
+		return nil
+	}
+	delete(k.ghosts, name)
+	c := w.Value()
+	if c != nil && (d.sb.revalidate == nil || d.sb.revalidate.Revalidate(d.inode, name, c.inode)) {
+		k.all[name] = c
+	} else {
+		c = nil
+	}
+	k.mu.Unlock()
+	if c != nil {
+		d.sb.vfs.cache.add(c)
+	}
+	return c
+}
+
+// addLocked puts a new dentry for name into d's children.
+func (d *Dentry) addLocked(name string, inode Inode) (*Dentry, error) {
+	// The name may be part of a longer path: keep no more than the name.
+	name = string([]byte(name))
+	c, err := newDentry(d.sb, d, name, inode)
+	if err != nil {
+		return nil, err
+	}
+	d.insertLocked(name, c)
+	return c, nil
+}
+
+func (d *Dentry) insertLocked(name string, c *Dentry) {
+	k := d.kids
+	k.mu.Lock()
+	if k.all == nil {
+		k.all = make(map[string]*Dentry)
+	}
+	k.all[name] = c
+	delete(k.ghosts, name)
+	k.mu.Unlock()
+	d.sb.vfs.cache.add(c)
+}
+
+// removeLocked takes child c out of d and marks it deleted. A negative dentry
+// stands in for it.
+func (d *Dentry) removeLocked(c *Dentry) {
+	p := *c.place.Load()
+	p.deleted = true
+	d.sb.vfs.renames.Add(1)
+	c.place.Store(&p)
+	k := d.kids
+	k.mu.Lock()
+	delete(k.all, p.name)
+	delete(k.ghosts, p.name)
+	k.mu.Unlock()
+	d.sb.vfs.cache.remove(c)
+	c.holds.drop()
+}
+
+// dropLocked takes name out of d's children without saying that it is deleted.
+func (d *Dentry) dropLocked(name string) {
+	k := d.kids
+	k.mu.Lock()
+	delete(k.all, name)
+	delete(k.ghosts, name)
+	k.mu.Unlock()
+}
+
+// moveLocked gives c a new place. Both directories are locked.
+func (c *Dentry) moveLocked(to *Dentry, name string) {
+	c.sb.vfs.renames.Add(1)
+	c.place.Store(&place{parent: to, name: name})
+}
+
+// isAncestorOf reports whether d is c or above it.
+func (d *Dentry) isAncestorOf(c *Dentry) bool {
+	for {
+		if c == d {
+			return true
+		}
+		p := c.Parent()
+		if p == c {
+			return false
+		}
+		c = p
+	}
+}

@@ -1,0 +1,158 @@
+package vfs
+
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/cred"
+)
+
+// mayInode decides access to inode as Linux: fs/namei.c inode_permission does,
+// without the mount's part.
+func mayInode(c *cred.Credentials, inode Inode, want Access) error {
+	if p, ok := inode.(Permissioner); ok {
+		return p.Permission(c, want)
+	}
+	a, err := inode.Attr()
+	if err != nil {
+		return err
+	}
+	return MayByMode(c, &a, want)
+}
+
+// MayByMode decides access by owner, group and mode bits, and by the
+// capabilities that overrule them.
+func MayByMode(c *cred.Credentials, a *Attr, want Access) error {
+	bits := Access(a.Mode & 7)
+	if c.FSUID == a.UID {
+		bits = Access(a.Mode >> 6 & 7)
+	} else if c.InGroup(a.GID) {
+		bits = Access(a.Mode >> 3 & 7)
+	}
+	if want&^bits == 0 {
+		return nil
+	}
+	if a.Mode.IsDir() {
+		if want&MayWrite == 0 && Capable(c, linux.CAP_DAC_READ_SEARCH, a) {
+			return nil
+		}
+	} else if want == MayRead && Capable(c, linux.CAP_DAC_READ_SEARCH, a) {
+		return nil
+	}
+	executable := a.Mode.IsDir() || want&MayExec == 0 || a.Mode&0o111 != 0
+	if executable && Capable(c, linux.CAP_DAC_OVERRIDE, a) {
+		return nil
+	}
+	return linux.EACCES
+}
+
+// Capable reports whether c has capability p over a file: in its own user
+// namespace, which has to map the file's owner and group (Linux:
+// capable_wrt_inode_uidgid).
+func Capable(c *cred.Credentials, p linux.Capability, a *Attr) bool {
+	return c.Has(p) && mapped(c.UserNS, a.UID, a.GID)
+}
+
+func mapped(ns *cred.UserNamespace, uid, gid uint32) bool {
+	if ns == nil || ns.Parent == nil {
+		return true
+	}
+	return ns.ToRootUID(ns.FromRootUID(uid)) == uid && ns.ToRootGID(ns.FromRootGID(gid)) == gid
+}
+
+// ownerOrCapable reports whether c may change what only a file's owner may.
+func ownerOrCapable(c *cred.Credentials, a *Attr) bool {
+	return c.FSUID == a.UID || Capable(c, linux.CAP_FOWNER, a)
+}
+
+// May checks access to what p names, the mount's read-only state included.
+func May(c *Caller, p Path, want Access) error {
+	if want&MayWrite != 0 {
+		switch p.Dentry.kind {
+		case linux.S_IFREG, linux.S_IFDIR, linux.S_IFLNK:
+			if p.Dentry.sb.readOnly.Load() {
+				return linux.EROFS
+			}
+		}
+	}
+	return mayInode(c.Cred, p.Dentry.inode, want)
+}
+
+// maySearch checks that c may walk through directory p.
+func (w *walker) maySearch() error {
+	d := w.cur.Dentry
+	if d.kids == nil {
+		return linux.ENOTDIR
+	}
+	return mayInode(w.c.Cred, d.inode, MayExec)
+}
+
+// mayDelete checks that victim may be removed from dir (Linux: may_delete).
+// The directory's own dentry lock is held.
+func mayDelete(c *Caller, dir Path, victim *Dentry, rmdir bool) error {
+	if victim.inode == nil {
+		return linux.ENOENT
+	}
+	if err := May(c, dir, MayWrite|MayExec); err != nil {
+		return err
+	}
+	da, err := dir.Dentry.inode.Attr()
+	if err != nil {
+		return err
+	}
+	va, err := victim.inode.Attr()
+	if err != nil {
+		return err
+	}
+	if sticky(c, &da, &va) || va.Attributes&uint64(linux.STATX_ATTR_APPEND|linux.STATX_ATTR_IMMUTABLE) != 0 {
+		return linux.EPERM
+	}
+	if rmdir != victim.IsDir() {
+		if rmdir {
+			return linux.ENOTDIR
+		}
+		return linux.EISDIR
+	}
+	if rmdir && victim.Parent() == victim {
+		return linux.EBUSY
+	}
+	if dir.Dentry.Deleted() {
+		return linux.ENOENT
+	}
+	return nil
+}
+
+// sticky reports whether the directory's sticky bit keeps c from the file.
+func sticky(c *Caller, dir, file *Attr) bool {
+	return dir.Mode&linux.S_ISVTX != 0 && file.UID != c.Cred.FSUID && dir.UID != c.Cred.FSUID &&
+		!Capable(c.Cred, linux.CAP_FOWNER, file)
+}
+
+// mayCreate checks that c may make a name in dir (Linux: may_create).
+func mayCreate(c *Caller, dir Path) error {
+	if dir.Dentry.Deleted() {
+		return linux.ENOENT
+	}
+	if err := May(c, dir, MayWrite|MayExec); err != nil {
+		return err
+	}
+	if ns := c.Cred.UserNS; ns != nil && !mapped(ns, c.Cred.FSUID, c.Cred.FSGID) {
+		return linux.EOVERFLOW
+	}
+	return nil
+}
+
+// newOwner fills the owner and the mode of an object made in dir: a setgid
+// directory gives its group, and to directories the bit (Linux:
+// inode_init_owner, vfs_prepare_mode).
+func newOwner(c *Caller, dir *Attr, n *NewInode) {
+	n.UID, n.GID = c.Cred.FSUID, c.Cred.FSGID
+	if dir.Mode&linux.S_ISGID == 0 {
+		return
+	}
+	n.GID = dir.GID
+	if n.Mode.IsDir() {
+		n.Mode |= linux.S_ISGID
+	} else if n.Mode&(linux.S_ISGID|linux.S_IXGRP) == linux.S_ISGID|linux.S_IXGRP &&
+		!c.Cred.InGroup(dir.GID) && !Capable(c.Cred, linux.CAP_FSETID, dir) {
+		n.Mode &^= linux.S_ISGID
+	}
+}

@@ -1,0 +1,189 @@
+package vfs
+
+import (
+	"sync/atomic"
+
+	"cordon/internal/linux"
+	"cordon/internal/lock"
+)
+
+// Limits of this package, each for the whole sandbox.
+const (
+	// MaxDentries bounds the cached names that nothing uses; beyond it the
+	// coldest go.
+	MaxDentries = 64 << 10
+	// MaxMounts bounds the mounts of one namespace (Linux: fs.mount-max).
+	MaxMounts = 100_000
+	// MaxDescriptions bounds the open descriptions (Linux: fs.file-max).
+	MaxDescriptions = 1 << 20
+	// NROpen bounds one descriptor table (Linux: fs.nr_open).
+	NROpen = 1 << 20
+	// MaxLocks bounds the record locks of one inode.
+	MaxLocks = 64 << 10
+)
+
+// A VFS is what all mounts, names and open files of a sandbox share. Everything
+// that has a Path reaches its VFS through the path's mount.
+type VFS struct {
+	// immutable
+	clock Clock
+	fifo  FIFOOpener
+	anon  *Mount // shows pipes, sockets and other files without a name
+
+	// set before the first guest runs, then immutable
+	types   map[string]FileSystemType
+	devices map[deviceKey]DeviceOpener
+	drivers map[deviceKey]string // majors for /proc/devices
+
+	// atomic
+	renames      atomic.Uint64 // bumped around every change of a name
+	descriptions atomic.Int64
+	mountIDs     atomic.Int32
+	mountUnique  atomic.Uint64
+	groupIDs     atomic.Int32
+	anonInos     atomic.Uint64
+	devMinors    atomic.Uint32
+	cookies      atomic.Uint32
+	watches      atomic.Int64 // watches in all; 0 keeps notify.go out of the way
+	sysctl       Sysctls
+
+	mountMu lock.RWMutex[lock.MountTree]
+	// guarded by mountMu
+	mounts map[mountKey]*Mount // what is mounted where, in every namespace
+	supers map[FileSystem]*superblock
+
+	cache dcache
+	waits lockWaits
+}
+
+// A Clock gives the wall time in nanoseconds.
+type Clock func() int64
+
+// Sysctls are the switches of /proc/sys/fs that change what this package
+// allows. Defaults are Debian's.
+type Sysctls struct {
+	ProtectedSymlinks  atomic.Int32
+	ProtectedHardlinks atomic.Int32
+	ProtectedFIFOs     atomic.Int32
+	ProtectedRegular   atomic.Int32
+	NROpen             atomic.Int32
+}
+
+// A FileSystemType is what mount(2) and /proc/filesystems know by name.
+type FileSystemType struct {
+	// New makes an instance. source and data are mount(2)'s. c is nil when
+	// the kernel mounts for itself.
+	New func(c *Caller, source, data string) (FileSystem, error)
+	// NoDev file systems need no block device ("nodev" in /proc/filesystems).
+	NoDev bool
+	// UserMount says that CAP_SYS_ADMIN over the mount namespace suffices;
+	// without it CAP_SYS_ADMIN over the root user namespace is needed.
+	UserMount bool
+}
+
+// A Reconfigurer is a file system whose options mount(MS_REMOUNT) can change.
+type Reconfigurer interface {
+	Reconfigure(data string) error
+}
+
+// A MountOptioner shows options of its own in /proc/mounts (",size=64k").
+type MountOptioner interface {
+	MountOptions() string
+}
+
+// New returns a VFS without file systems. fifo may be nil: FIFOs then cannot
+// be opened (ENXIO).
+func New(clock Clock, fifo FIFOOpener) *VFS {
+	v := &VFS{
+		clock:   clock,
+		fifo:    fifo,
+		types:   make(map[string]FileSystemType),
+		devices: make(map[deviceKey]DeviceOpener),
+		drivers: make(map[deviceKey]string),
+		mounts:  make(map[mountKey]*Mount),
+		supers:  make(map[FileSystem]*superblock),
+	}
+	v.cache.limit = MaxDentries
+	v.sysctl.ProtectedSymlinks.Store(1)
+	v.sysctl.ProtectedHardlinks.Store(1)
+	v.sysctl.ProtectedFIFOs.Store(1)
+	v.sysctl.ProtectedRegular.Store(2)
+	v.sysctl.NROpen.Store(NROpen)
+	v.anon = newAnonMount(v)
+	return v
+}
+
+// Now returns the wall time for timestamps.
+func (v *VFS) Now() linux.Timespec { return linux.TimespecFromNS(v.clock()) }
+
+// Sysctls returns the switches of /proc/sys/fs.
+func (v *VFS) Sysctls() *Sysctls { return &v.sysctl }
+
+// Register makes a type of file system mountable. Before the first guest runs.
+func (v *VFS) Register(name string, t FileSystemType) { v.types[name] = t }
+
+// NextDevice returns a device number for a file system without a block device
+// (major 0).
+func (v *VFS) NextDevice() uint64 {
+	return linux.MakeDev(0, v.devMinors.Add(1)+20)
+}
+
+// Descriptions returns how many descriptions are open (/proc/sys/fs/file-nr).
+func (v *VFS) Descriptions() int64 { return v.descriptions.Load() }
+
+// A superblock is a FileSystem as the VFS keeps it: one root dentry, however
+// often it is mounted.
+type superblock struct {
+	// immutable
+	fs         FileSystem
+	vfs        *VFS
+	root       *Dentry
+	revalidate Revalidator // nil: names change only through this package
+	dev        uint64
+
+	// renameMu orders renames between directories.
+	renameMu lock.Mutex[lock.RenameFS]
+
+	// refs counts mounts and descriptions; at 0 the file system is released.
+	refs atomic.Int64
+	// readOnly is the instance's own MS_RDONLY, beside each mount's.
+	readOnly atomic.Bool
+	flags    atomic.Uint64 // MS_SYNCHRONOUS, MS_DIRSYNC, ...
+}
+
+// superOf returns fs's superblock with a reference.
+func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	if sb := v.supers[fs]; sb != nil {
+		sb.refs.Add(1)
+		return sb, nil
+	}
+	sb := &superblock{fs: fs, vfs: v, dev: fs.Device()}
+	sb.revalidate, _ = fs.(Revalidator)
+	root, err := newDentry(sb, nil, "", fs.Root())
+	if err != nil {
+		return nil, err
+	}
+	sb.root = root
+	sb.refs.Store(1)
+	v.supers[fs] = sb
+	return sb, nil
+}
+
+func (sb *superblock) decRef() {
+	if sb.refs.Add(-1) > 0 {
+		return
+	}
+	v := sb.vfs
+	v.mountMu.Lock()
+	dead := sb.refs.Load() == 0 && v.supers[sb.fs] == sb
+	if dead {
+		delete(v.supers, sb.fs)
+	}
+	v.mountMu.Unlock()
+	if dead {
+		v.cache.dropSuper(sb)
+		sb.fs.Release()
+	}
+}
