@@ -44,11 +44,11 @@ type Params struct {
 
 // Create makes a container and its sandbox. On an error nothing is left. A
 // sandbox that is not attached has been detached.
-func (s *Store) Create(p *Params) (c *Container, box *sandbox.Sandbox, err error) {
+func (s *Store) Create(p *Params) (*Container, *sandbox.Sandbox, error) {
 	if err := checkID(p.State.ID); err != nil {
 		return nil, nil, err
 	}
-	c = &Container{State: p.State, store: s}
+	c := &Container{State: p.State, store: s}
 	c.State.Creating = true
 	c.State.Created = time.Now().UTC()
 	if p.Cgroups != nil {
@@ -59,27 +59,32 @@ func (s *Store) Create(p *Params) (c *Container, box *sandbox.Sandbox, err error
 		return nil, nil, err
 	}
 	defer lock.Close()
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.clear())
-		}
-	}()
+	box, err := c.start(p)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.clear())
+	}
+	return c, box, nil
+}
+
+// start makes the sandbox of a container that is only a directory.
+func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
 	fd, err := control.Listen(c.controlPath())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p.Sandbox.Control = os.NewFile(uintptr(fd), "control")
 	defer p.Sandbox.Control.Close()
 	p.Sandbox.Started = func(boot, gofer int) error { return c.started(p, boot, gofer) }
-	if box, err = sandbox.Start(&p.Sandbox); err != nil {
-		return nil, nil, err
+	box, err := sandbox.Start(&p.Sandbox)
+	if err != nil {
+		return nil, err
 	}
-	if err = c.finish(p, box); err != nil {
+	if err := c.finish(p, box); err != nil {
 		box.Kill()
 		box.Wait()
-		return nil, nil, err
+		return nil, err
 	}
-	return c, box, nil
+	return box, nil
 }
 
 // started records the processes of a sandbox and lets the host act on them,
