@@ -95,3 +95,12 @@ func blocks(fd int32) uint64 {
 }
 
 func closeFile(fd int32) { _ = unix.Close(int(fd)) }
+
+// populate makes the pages of b present.
+func populate(b []byte) {
+	for {
+		if err := unix.Madvise(b, unix.MADV_POPULATE_WRITE); err != unix.EINTR {
+			return
+		}
+	}
+}

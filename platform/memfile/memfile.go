@@ -121,7 +121,9 @@ func (f *File) ID() uint64 { return f.id }
 // zero. committed says that the pages are present already: mapping them with
 // Populate is worth it.
 func (f *File) Alloc(n uint64, o Options) (r Range, committed bool, err linux.Errno) {
-	check.That(n != 0 && n%pageSize == 0, "memfile: allocation of %d bytes", n)
+	if n == 0 || n%pageSize != 0 {
+		check.Failed("memfile: allocation of %d bytes", n)
+	}
 	if o.Recycle && !o.Huge && n <= maxRecycled {
 		if r, ok := f.takeRecycled(n, o.Kind); ok {
 			if !o.Dirty {

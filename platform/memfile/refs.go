@@ -35,11 +35,15 @@ func (x *refSet) insert(r Range, k Kind) { x.s.Insert(seg.Range(r), pageRefs{1, 
 func (x *refSet) add(r Range) {
 	at := r.Start
 	x.s.Update(seg.Range(r), func(g seg.Range, p *pageRefs) {
-		check.That(g.Start == at && p.n < maxRefs, "memfile: reference to free pages at %#x", at)
+		if g.Start != at || p.n >= maxRefs {
+			check.Failed("memfile: reference to free pages at %#x", at)
+		}
 		p.n++
 		at = g.End
 	})
-	check.That(at == r.End, "memfile: reference to free pages at %#x", at)
+	if at != r.End {
+		check.Failed("memfile: reference to free pages at %#x", at)
+	}
 }
 
 // drop appends to gone what has no reference left.
@@ -47,14 +51,18 @@ func (x *refSet) drop(r Range, gone []freed) []freed {
 	at, dead := r.Start, 0
 	x.s.Isolate(seg.Range(r))
 	for g, p := range x.s.Over(seg.Range(r)) {
-		check.That(g.Start == at, "memfile: release of free pages at %#x", at)
+		if g.Start != at {
+			check.Failed("memfile: release of free pages at %#x", at)
+		}
 		at = g.End
 		if p.n--; p.n == 0 {
 			dead++
 			gone = append(gone, freed{Range(g), p.kind})
 		}
 	}
-	check.That(at == r.End, "memfile: release of free pages at %#x", at)
+	if at != r.End {
+		check.Failed("memfile: release of free pages at %#x", at)
+	}
 	for _, d := range gone[len(gone)-dead:] {
 		x.s.Remove(seg.Range(d.Range), nil)
 	}

@@ -106,3 +106,13 @@ func (f *File) freeLocked(r Range) {
 		r.Start = e
 	}
 }
+
+// Commit gives memory to the pages of r that have none. Where the host has no
+// more, the rest is left as it is: touching it is what finds out.
+func (f *File) Commit(r Range) {
+	for r.Start < r.End {
+		part := Range{r.Start, min(r.End, r.Start+maxRecycled)}
+		f.each(part, func(at uint64, b []byte) { populate(b) })
+		r.Start = part.End
+	}
+}

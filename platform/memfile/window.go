@@ -73,7 +73,9 @@ func (w *windows) close() {
 // Window returns the Sentry's mapping of r, or of the first part of it, which
 // the caller keeps alive by a reference. Its end is r's or a multiple of 1 GiB.
 func (f *File) Window(r Range) []byte {
-	check.That(r.Start < r.End && r.End <= maxSize, "memfile: window of [%#x,%#x)", r.Start, r.End)
+	if r.Start >= r.End || r.End > maxSize {
+		check.Failed("memfile: window of [%#x,%#x)", r.Start, r.End)
+	}
 	p := f.win.chunk(r.Start / chunkSize)
 	check.That(p != nil, "memfile: the host refuses a window")
 	in := r.Start % chunkSize

@@ -2,6 +2,7 @@ package mm
 
 import (
 	"bytes"
+	"sync"
 
 	"cordon/internal/linux"
 	"cordon/internal/seg"
@@ -148,7 +149,6 @@ func (m *MemoryManager) writeMapped(addr uint64, src []byte, prot linux.Prot) in
 }
 
 func (m *MemoryManager) zeroMapped(addr, n uint64) uint64 {
-	var zeroes [512]byte
 	var done uint64
 	for done < n {
 		p, off, k := m.mapped(addr+done, linux.PROT_WRITE)
@@ -161,7 +161,7 @@ func (m *MemoryManager) zeroMapped(addr, n uint64) uint64 {
 			done += uint64(len(b))
 			continue
 		}
-		w, err := p.back.WriteAt(zeroes[:min(k, uint64(len(zeroes)))], off)
+		w, err := p.back.WriteAt(make([]byte, min(k, pageSize)), off)
 		done += uint64(w)
 		if err != nil || w == 0 {
 			break
@@ -222,33 +222,62 @@ func (m *MemoryManager) faultFound(g seg.Seg[vma], addr uint64, prot linux.Prot,
 // CopyInString returns the bytes at addr up to a NUL. ENAMETOOLONG: there is
 // none in max bytes.
 func (m *MemoryManager) CopyInString(addr uint64, max int) (string, error) {
-	var buf [4096]byte
 	var long []byte
-	for got := 0; got < max; {
-		// Not beyond a page at a time: what follows the NUL need not exist.
-		n := min(max-got, int(pageSize-(addr+uint64(got))&pageMask))
-		k, err := m.CopyIn(addr+uint64(got), buf[:n])
-		if i := bytes.IndexByte(buf[:k], 0); i >= 0 {
-			if long == nil {
-				return string(buf[:i]), nil
+	for tries := 0; len(long) < max; tries++ {
+		at := addr + uint64(len(long))
+		var found bool
+		var s string
+		m.active.RLock()
+		long, s, found = m.stringMapped(at, max-len(long), long)
+		m.active.RUnlock()
+		switch {
+		case found:
+			return s, nil
+		case addr+uint64(len(long)) != at:
+			tries = 0
+		default:
+			if err := m.faultIn(at, linux.PROT_READ, tries); err != nil {
+				return "", err
 			}
-			return string(append(long, buf[:i]...)), nil
 		}
-		if err != nil {
-			return "", err
-		}
-		long = append(long, buf[:k]...)
-		got += k
 	}
 	return "", linux.ENAMETOOLONG
+}
+
+// stringMapped looks for a NUL in at most max bytes of one translation. It
+// returns the string, which long begins, or long with what is there.
+func (m *MemoryManager) stringMapped(addr uint64, max int, long []byte) (_ []byte, s string, found bool) {
+	p, off, n := m.mapped(addr, linux.PROT_READ)
+	if p == nil {
+		return long, "", false
+	}
+	n = min(n, uint64(max))
+	b := m.window(p, off, n)
+	if b == nil {
+		b = make([]byte, min(n, pageSize-addr&pageMask))
+		k, err := p.back.ReadAt(b, off)
+		if err != nil {
+			return long, "", false
+		}
+		b = b[:k]
+	}
+	i := bytes.IndexByte(b, 0)
+	switch {
+	case i < 0:
+		return append(long, b...), "", false
+	case long == nil:
+		return nil, string(b[:i]), true
+	}
+	return nil, string(append(long, b[:i]...)), true
 }
 
 // Blocks implements usermem.Space.
 func (m *MemoryManager) Blocks(addr, n uint64, a usermem.Access, fn func(blocks [][]byte) (uint64, error)) (uint64, error) {
 	prot := protOf(a)
 	var done uint64
+	arr := blockArrays.Get().(*[8][]byte)
+	defer blockArrays.Put(arr)
 	for tries := 0; done < n; tries++ {
-		var arr [8][]byte
 		blocks, size, bounce := m.pin(addr+done, n-done, prot, arr[:0])
 		if size == 0 && !bounce {
 			if err := m.faultIn(addr+done, prot, tries); err != nil {
@@ -274,6 +303,9 @@ func (m *MemoryManager) Blocks(addr, n uint64, a usermem.Access, fn func(blocks 
 	}
 	return done, nil
 }
+
+// blockArrays spares each Blocks an allocation.
+var blockArrays = sync.Pool{New: func() any { return new([8][]byte) }}
 
 // pin returns windows of memory at addr that stay as they are until unpin,
 // which the caller owes if size is not zero. bounce says that the memory at
