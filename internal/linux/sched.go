@@ -96,14 +96,14 @@ const (
 type WaitOptions uint32
 
 const (
-	WNOHANG     WaitOptions = 1
-	WUNTRACED   WaitOptions = 2
-	WEXITED     WaitOptions = 4
-	WCONTINUED  WaitOptions = 8
-	WNOWAIT     WaitOptions = 0x1000000
-	__WNOTHREAD WaitOptions = 0x20000000
-	__WALL      WaitOptions = 0x40000000
-	__WCLONE    WaitOptions = 0x80000000
+	WNOHANG    WaitOptions = 1
+	WUNTRACED  WaitOptions = 2
+	WEXITED    WaitOptions = 4
+	WCONTINUED WaitOptions = 8
+	WNOWAIT    WaitOptions = 0x1000000
+	WNOTHREAD  WaitOptions = 0x20000000
+	WALL       WaitOptions = 0x40000000
+	WCLONE     WaitOptions = 0x80000000
 )
 
 var waitOptionsNames = [...]bitName{
@@ -112,9 +112,9 @@ var waitOptionsNames = [...]bitName{
 	{uint64(WEXITED), "WEXITED"},
 	{uint64(WCONTINUED), "WCONTINUED"},
 	{uint64(WNOWAIT), "WNOWAIT"},
-	{uint64(__WNOTHREAD), "__WNOTHREAD"},
-	{uint64(__WALL), "__WALL"},
-	{uint64(__WCLONE), "__WCLONE"},
+	{uint64(WNOTHREAD), "__WNOTHREAD"},
+	{uint64(WALL), "__WALL"},
+	{uint64(WCLONE), "__WCLONE"},
 }
 
 func (f WaitOptions) String() string { return formatBits(uint64(f), waitOptionsNames[:]) }

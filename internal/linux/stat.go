@@ -444,3 +444,9 @@ type Sysinfo struct {
 	MemUnit   uint32
 	_         uint32
 }
+
+// What uname(2) says of the kernel whose ABI this is.
+const (
+	Release = "6.12.0-cordon"
+	Version = "#1 SMP PREEMPT_DYNAMIC cordon"
+)

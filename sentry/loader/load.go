@@ -33,7 +33,7 @@ func (o *opened) readFull(p []byte, off uint64) error {
 	}
 	for len(p) > 0 {
 		dst := usermem.OfBytes(p)
-		n, err := o.d.PRead(&dst, int64(off))
+		n, err := o.d.PRead(nil, &dst, int64(off))
 		if err != nil {
 			return linux.EIO
 		}
@@ -124,7 +124,7 @@ func (l *Loader) open(c *vfs.Caller, a *task.ExecArgs) (*opened, error) {
 		buf := make([]byte, headSize)
 		dst := usermem.OfBytes(buf)
 		var n int
-		n, err = d.PRead(&dst, 0)
+		n, err = d.PRead(c, &dst, 0)
 		o.head = buf[:n]
 	}
 	if err != nil {
@@ -141,7 +141,7 @@ func (l *Loader) open(c *vfs.Caller, a *task.ExecArgs) (*opened, error) {
 func findRange(m *mm.MemoryManager, n, align uint64, program bool) (uint64, error) {
 	o := mm.MMapOpts{Len: n + align - pageSize, Prot: linux.PROT_NONE, Flags: linux.MAP_PRIVATE | linux.MAP_ANONYMOUS | linux.MAP_NORESERVE}
 	if program {
-		o.Addr = m.ProgramBase()
+		o.Addr = m.InterpreterBase()
 	}
 	at, err := m.MMap(nil, o)
 	if err != nil {
@@ -229,7 +229,7 @@ func (b *builder) fill(p, interp *program, ifile *opened) (*task.Image, error) {
 	})
 	return &task.Image{
 		MM: b.m, Entry: entry, Stack: sp, Name: b.name(), Cred: cred, Secure: secure,
-		Readable: b.file.d.Readable(b.c),
+		Readable: vfs.May(b.c, b.file.d.Path(), vfs.MayRead) == nil,
 	}, nil
 }
 

@@ -14,7 +14,10 @@ const maxStringLen = 32 * pageSize
 // stack is the top of the first stack while it is filled downwards.
 type stack struct{ sp uint64 }
 
-type auxEntry struct{ key, value uint64 }
+type auxEntry struct {
+	key   linux.AuxType
+	value uint64
+}
 
 // auxv returns the auxiliary vector without the entries that point into the
 // stack (getauxval(3)).
@@ -25,23 +28,23 @@ func (b *builder) auxv(p *program, bias, interpBase, vdso uint64, c *cred.Creden
 	}
 	ns := c.UserNS
 	return []auxEntry{
-		{linux.AT_SYSINFO_EHDR, vdso},
-		{linux.AT_MINSIGSTKSZ, arch.MinSigStackSize()},
-		{linux.AT_HWCAP, arch.HWCap()},
-		{linux.AT_PAGESZ, pageSize},
-		{linux.AT_CLKTCK, 100},
-		{linux.AT_PHDR, p.phdrAddr(bias)},
-		{linux.AT_PHENT, phdrSize},
-		{linux.AT_PHNUM, uint64(p.phnum)},
-		{linux.AT_BASE, interpBase},
-		{linux.AT_FLAGS, 0},
-		{linux.AT_ENTRY, p.entry + bias},
-		{linux.AT_UID, uint64(ns.FromRootUID(c.RUID))},
-		{linux.AT_EUID, uint64(ns.FromRootUID(c.EUID))},
-		{linux.AT_GID, uint64(ns.FromRootGID(c.RGID))},
-		{linux.AT_EGID, uint64(ns.FromRootGID(c.EGID))},
-		{linux.AT_SECURE, flag},
-		{linux.AT_HWCAP2, arch.HWCap2()},
+		{linux.AUX_SYSINFO_EHDR, vdso},
+		{linux.AUX_MINSIGSTKSZ, arch.MinSigStackSize()},
+		{linux.AUX_HWCAP, arch.HWCap()},
+		{linux.AUX_PAGESZ, pageSize},
+		{linux.AUX_CLKTCK, 100},
+		{linux.AUX_PHDR, p.phdrAddr(bias)},
+		{linux.AUX_PHENT, phdrSize},
+		{linux.AUX_PHNUM, uint64(p.phnum)},
+		{linux.AUX_BASE, interpBase},
+		{linux.AUX_FLAGS, 0},
+		{linux.AUX_ENTRY, p.entry + bias},
+		{linux.AUX_UID, uint64(ns.FromRootUID(c.RUID))},
+		{linux.AUX_EUID, uint64(ns.FromRootUID(c.EUID))},
+		{linux.AUX_GID, uint64(ns.FromRootGID(c.RGID))},
+		{linux.AUX_EGID, uint64(ns.FromRootGID(c.EGID))},
+		{linux.AUX_SECURE, flag},
+		{linux.AUX_HWCAP2, arch.HWCap2()},
 	}
 }
 
@@ -71,19 +74,19 @@ func (b *builder) buildStack(p *program, aux []auxEntry) (uint64, error) {
 	b.t.System().Random(seed[:])
 	random := s.bytes(seed[:])
 	aux = append(aux,
-		auxEntry{linux.AT_RANDOM, random},
-		auxEntry{linux.AT_EXECFN, execfn},
-		auxEntry{linux.AT_PLATFORM, platform},
-		auxEntry{linux.AT_RSEQ_FEATURE_SIZE, 28},
-		auxEntry{linux.AT_RSEQ_ALIGN, 32},
-		auxEntry{linux.AT_NULL, 0})
+		auxEntry{linux.AUX_RANDOM, random},
+		auxEntry{linux.AUX_EXECFN, execfn},
+		auxEntry{linux.AUX_PLATFORM, platform},
+		auxEntry{linux.AUX_RSEQ_FEATURE_SIZE, 28},
+		auxEntry{linux.AUX_RSEQ_ALIGN, 32},
+		auxEntry{linux.AUX_NULL, 0})
 	words := make([]uint64, 0, 1+len(argv)+1+len(envs)+1+2*len(aux))
 	words = append(words, uint64(len(argv)))
 	words = append(append(words, argv...), 0)
 	words = append(append(words, envs...), 0)
 	for _, a := range aux {
-		words = append(words, a.key, a.value)
-		b.layout.Auxv = append(b.layout.Auxv, a.key, a.value)
+		words = append(words, uint64(a.key), a.value)
+		b.layout.Auxv = append(b.layout.Auxv, uint64(a.key), a.value)
 	}
 	raw := make([]byte, 0, 8*len(words))
 	for _, w := range words {

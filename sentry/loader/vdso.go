@@ -63,7 +63,7 @@ type staticPages struct {
 }
 
 func newStaticPages(mem *memfile.File, content []byte) (*staticPages, linux.Errno) {
-	r, e := mem.AllocPages(roundUp(uint64(len(content))), memfile.KindShared)
+	r, e := mem.AllocPages(roundUp(uint64(len(content))), memfile.Kernel)
 	if e != 0 {
 		return nil, e
 	}

@@ -16,8 +16,9 @@ func isZero(err error) bool {
 // Calls dispatches system calls by number; it implements task.Calls.
 type Calls struct {
 	// immutable
-	rows  [linux.MaxSyscall + 1]*Row
-	trace *Tracer // nil: no trace
+	rows    [linux.MaxSyscall + 1]*Row
+	index32 [linux.MaxSyscall + 1]int32 // of rows in Table
+	trace   *Tracer                     // nil: no trace
 }
 
 // NewCalls makes the dispatch table of amd64. trace may be nil.
@@ -26,6 +27,7 @@ func NewCalls(trace *Tracer) *Calls {
 	for i := range Table {
 		if nr := Table[i].AMD64; nr >= 0 {
 			c.rows[nr] = &Table[i]
+			c.index32[nr] = int32(i)
 		}
 	}
 	return c

@@ -98,13 +98,13 @@ func dupTo(t *task.Task, from, to linux.FD, f linux.FDFlags) (uintptr, error) {
 }
 
 // sysIoctl is ioctl(2); each kind of file has its own requests.
-func sysIoctl(t *task.Task, fd linux.FD, req linux.IoctlReq, a arg.Hex) (uintptr, error) {
+func sysIoctl(t *task.Task, fd linux.FD, req linux.IoctlCmd, a arg.Hex) (uintptr, error) {
 	d, err := get(t, fd)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	switch uint32(req) {
+	switch req {
 	case linux.FIOCLEX:
 		return 0, t.FDs().SetFlags(fd, linux.FD_CLOEXEC)
 	case linux.FIONCLEX:
@@ -169,7 +169,7 @@ func sysFadvise64(t *task.Task, fd linux.FD, _ arg.Off, n arg.Off, advice linux.
 	if !d.Seekable() {
 		return 0, linux.ESPIPE
 	}
-	if n < 0 || advice < linux.POSIX_FADV_NORMAL || advice > linux.POSIX_FADV_NOREUSE {
+	if n < 0 || advice < linux.FADV_NORMAL || advice > linux.FADV_NOREUSE {
 		return 0, linux.EINVAL
 	}
 	return 0, nil

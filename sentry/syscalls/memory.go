@@ -70,27 +70,7 @@ func sysMadvise(t *task.Task, addr arg.Addr, n arg.Size, advice linux.Madvice) (
 
 // sysMincore is mincore(2).
 func sysMincore(t *task.Task, addr arg.Addr, n arg.Size, vec arg.Out[byte]) (uintptr, error) {
-	if uint64(addr)%pageSize != 0 {
-		return 0, linux.EINVAL
-	}
-	if uint64(addr) > arg.UserMax || uint64(n) > arg.UserMax-uint64(addr) {
-		return 0, linux.ENOMEM
-	}
-	const chunk = 1 << 16 // pages
-	start, end := uint64(addr), uint64(addr)+(uint64(n)+pageSize-1)&^(pageSize-1)
-	for start < end {
-		stop := min(end, start+chunk*pageSize)
-		present, err := t.MM().MIncore(start, stop-start)
-		if err != nil {
-			return 0, err
-		}
-		if _, err := t.MM().CopyOut(uint64(vec), present); err != nil {
-			return 0, err
-		}
-		vec += arg.Out[byte](len(present))
-		start = stop
-	}
-	return 0, nil
+	return 0, t.MM().MIncore(uint64(addr), uint64(n), uint64(vec))
 }
 
 // sysMsync is msync(2).
@@ -120,5 +100,6 @@ func sysMlockall(t *task.Task, flags linux.MlockFlags) (uintptr, error) {
 
 // sysMunlockall is munlockall(2).
 func sysMunlockall(t *task.Task) (uintptr, error) {
-	return 0, t.MM().MUnlockAll()
+	t.MM().MUnlockAll()
+	return 0, nil
 }

@@ -66,7 +66,6 @@ func (tr *Tracer) call(c *Calls, t *task.Task, nr uintptr, args *[6]uintptr) (ui
 		tr.put(t, row.Name, texts, "?", start, 0)
 		return c.dispatch(t, nr, args)
 	}
-	tid := t.TID()
 	ret, err := c.dispatch(t, nr, args)
 	took := time.Since(start)
 	l.ret, l.failed = ret, err != nil
@@ -81,7 +80,6 @@ func (tr *Tracer) call(c *Calls, t *task.Task, nr uintptr, args *[6]uintptr) (ui
 			texts = append(texts, hex(uint64(a)))
 		}
 	}
-	_ = tid
 	tr.put(t, row.Name, texts, resultText(row, ret, err), start, took)
 	return ret, err
 }

@@ -1,6 +1,9 @@
 package task
 
-import "cordon/internal/linux"
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/vfs"
+)
 
 // Dumpable is PR_GET_DUMPABLE: whether others of the same user may look into
 // the process.
@@ -81,3 +84,14 @@ func (t *Task) State() byte {
 
 // CurrentCall is the system call the task is in, -1 for none (debug).
 func (t *Task) CurrentCall() int64 { return int64(t.call.Load()) - 1 }
+
+// FileOf returns a reference to another task's file, nil if there is none
+// (pidfd_getfd(2), /proc/pid/fd).
+func (t *Task) FileOf(fd linux.FD) *vfs.Description {
+	t.sys.tree.RLock()
+	defer t.sys.tree.RUnlock()
+	if t.exitState != alive {
+		return nil
+	}
+	return t.fds.Get(fd)
+}

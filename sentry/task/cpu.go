@@ -32,7 +32,7 @@ func (s *System) Barrier(m *mm.MemoryManager) {
 func (s *System) MemoryTotal() uint64 { return s.MemoryLimit }
 
 // MemoryUsed is how much of it is in use.
-func (s *System) MemoryUsed() uint64 { return s.Memory.Used() }
+func (s *System) MemoryUsed() uint64 { return s.Memory.Total() }
 
 // loadPeriodNS is how often the load is sampled while somebody asks.
 const loadPeriodNS = 5_000_000_000

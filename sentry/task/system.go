@@ -46,6 +46,7 @@ type System struct {
 	// immutable
 	Platform    platform.Platform
 	Memory      *memfile.File
+	VFS         *vfs.VFS
 	Clocks      *ktime.Clocks
 	Futexes     Futexes
 	Calls       Calls

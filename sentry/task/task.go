@@ -7,7 +7,6 @@ import (
 	"cordon/platform"
 	"cordon/platform/arch"
 	"cordon/sentry/cred"
-	"cordon/sentry/ktime"
 	"cordon/sentry/mm"
 	"cordon/sentry/signal"
 	"cordon/sentry/vfs"
@@ -33,6 +32,7 @@ type Task struct {
 	// atomic
 	work         atomic.Uint32
 	inGuest      atomic.Bool
+	dumpable     atomic.Bool
 	sleeps       atomic.Bool // in an interruptible sleep (state S)
 	cred         atomic.Pointer[cred.Credentials]
 	mm           atomic.Pointer[mm.MemoryManager] // nil once exited
