@@ -10,6 +10,7 @@ import (
 type (
 	Attr    = donate.Attr
 	SetAttr = donate.SetAttr
+	SetMask = donate.SetMask
 	Time    = donate.Time
 	StatFS  = donate.StatFS
 	Lock    = donate.Lock
@@ -126,3 +127,7 @@ const (
 	SetAtimeNow = donate.SetAtimeNow
 	SetMtimeNow = donate.SetMtimeNow
 )
+
+// Wrap returns a client on what wrap makes of c's transport; c is not to be
+// used any more.
+func Wrap(c *Client, wrap func(Transport) Transport) *Client { return New(wrap(c.t)) }

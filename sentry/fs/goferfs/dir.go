@@ -1,0 +1,402 @@
+package goferfs
+
+import (
+	"cordon/gofer/client"
+	"cordon/internal/linux"
+	"cordon/sentry/vfs"
+)
+
+// Dir is an Inode that is a directory.
+type Dir Inode
+
+func (d *Dir) inode() *Inode { return (*Inode)(d) }
+
+// FileSystem implements vfs.Inode.
+func (d *Dir) FileSystem() vfs.FileSystem { return d.inode().FileSystem() }
+
+// Attr implements vfs.Inode.
+func (d *Dir) Attr() (vfs.Attr, error) { return d.inode().Attr() }
+
+// SetAttr implements vfs.Inode.
+func (d *Dir) SetAttr(set *vfs.SetAttr) error {
+	if set.Mask&vfs.SetSize != 0 {
+		return linux.EISDIR
+	}
+	return d.inode().SetAttr(set)
+}
+
+// VFSState implements vfs.Stateful.
+func (d *Dir) VFSState() *vfs.InodeState { return d.inode().VFSState() }
+
+// Evict implements vfs.Evicter.
+func (d *Dir) Evict() { d.inode().Evict() }
+
+// GetXattr implements vfs.XattrStore, like the three after it.
+func (d *Dir) GetXattr(name string) ([]byte, error) { return d.inode().GetXattr(name) }
+
+func (d *Dir) SetXattr(name string, value []byte, flags linux.XattrFlags) error {
+	return d.inode().SetXattr(name, value, flags)
+}
+
+func (d *Dir) RemoveXattr(name string) error { return d.inode().RemoveXattr(name) }
+
+func (d *Dir) ListXattr() ([]string, error) { return d.inode().ListXattr() }
+
+// listAfter is how many lookups ask the gofer for single names before the
+// directory is listed as a whole.
+const listAfter = 16
+
+// walk asks the gofer what name is.
+func (d *Dir) walk(name string, o client.WalkOption) (client.Step, error) {
+	n, err := d.inode().acquire()
+	if err != nil {
+		return client.Step{}, err
+	}
+	defer n.release()
+	steps, fd, err := n.node.Walk([]string{name}, o)
+	closeFD(fd)
+	if err != nil {
+		return client.Step{}, err
+	}
+	return steps[0], nil
+}
+
+// Lookup implements vfs.Directory.
+func (d *Dir) Lookup(name string) (vfs.Inode, error) {
+	in := d.inode()
+	if !in.fs.shared {
+		if c, ok := in.recall(name); ok {
+			if c == nil {
+				return nil, linux.ENOENT
+			}
+			return c.outer(), nil
+		}
+		if in.worthListing() {
+			if _, err := in.list(lookupTrips); err != nil {
+				return nil, err
+			}
+			if c, ok := in.recall(name); ok && c != nil {
+				return c.outer(), nil
+			} else if ok {
+				return nil, linux.ENOENT
+			}
+		}
+	}
+	step, err := d.walk(name, client.WalkOption{})
+	if err != nil {
+		return nil, err
+	}
+	return in.fs.inode(in, name, step, fresh).outer(), nil
+}
+
+// recall answers a lookup without the gofer if it can; nil says that the name
+// is absent.
+func (in *Inode) recall(name string) (*Inode, bool) {
+	in.mu.Lock()
+	c, ok := in.ahead[name]
+	delete(in.ahead, name)
+	l := in.names
+	var e entry
+	listed := false
+	if !ok && l != nil {
+		if i, found := l.index[name]; found {
+			e, listed = l.all[i], true
+		} else {
+			ok = true
+		}
+	}
+	in.mu.Unlock()
+	if ok || !listed {
+		return c, ok
+	}
+	if c := in.fs.known(&e.attr); c != nil {
+		c.moved(in, name)
+		return c, true
+	}
+	// A file with several names may have been changed by another of them.
+	if e.distrusted || e.attr.Nlink > 1 && !e.attr.Mode.IsDir() {
+		return nil, false
+	}
+	return in.fs.inode(in, name, client.Step{Attr: e.attr, Target: e.target}, kept), true
+}
+
+// worthListing counts a lookup that recall could not answer.
+func (in *Inode) worthListing() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.misses++
+	return in.misses > listAfter && in.names == nil && !in.big
+}
+
+// Prefetch looks up names, the start of a path from d, in one round trip. The
+// Lookups that follow are answered from it. It may do nothing.
+func (d *Dir) Prefetch(names []string) {
+	in := d.inode()
+	if in.fs.shared || len(names) < 2 {
+		return
+	}
+	n, err := in.acquire()
+	if err != nil {
+		return
+	}
+	steps, fd, err := n.node.Walk(names, client.WalkOption{})
+	n.release()
+	closeFD(fd)
+	for i := range steps {
+		c := in.fs.inode(in, names[i], steps[i], fresh)
+		in.foresee(names[i], c)
+		in = c
+	}
+	if err == error(linux.ENOENT) {
+		in.foresee(names[len(steps)], nil)
+	}
+}
+
+// maxAhead bounds what Prefetch leaves in one directory.
+const maxAhead = 64
+
+func (in *Inode) foresee(name string, c *Inode) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.ahead == nil || len(in.ahead) >= maxAhead {
+		in.ahead = make(map[string]*Inode)
+	}
+	in.ahead[name] = c
+}
+
+// Open implements vfs.Inode.
+func (d *Dir) Open(_ *vfs.Caller, p vfs.Path, _ linux.OpenFlags) (vfs.File, error) {
+	return &dirFile{d: d.inode(), path: p}, nil
+}
+
+// made notes a name that d has got.
+func (d *Dir) made(name string, s client.Step) *Inode {
+	in := d.inode()
+	c := in.fs.inode(in, name, s, fresh)
+	in.mu.Lock()
+	delete(in.ahead, name)
+	if in.names != nil {
+		in.names.add(entry{name: name, attr: s.Attr, target: s.Target, distrusted: true})
+	}
+	in.mu.Unlock()
+	in.touched()
+	return c
+}
+
+// lost notes a name that d has no longer.
+func (in *Inode) lost(name string) {
+	in.mu.Lock()
+	delete(in.ahead, name)
+	if in.names != nil {
+		in.names.remove(name)
+	}
+	in.mu.Unlock()
+	in.touched()
+}
+
+func perm(n *vfs.NewInode) client.Perm {
+	return client.Perm{Mode: n.Mode, UID: n.UID, GID: n.GID}
+}
+
+// Create implements vfs.Directory.
+func (d *Dir) Create(name string, n *vfs.NewInode) (vfs.Inode, error) {
+	in := d.inode()
+	dir, err := in.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.release()
+	s := client.Step{Target: n.Target}
+	fd := -1
+	switch n.Mode.Type() {
+	case linux.S_IFREG:
+		s.Node, s.Attr, fd, err = dir.node.Create(name, linux.O_RDWR, perm(n))
+	case linux.S_IFDIR:
+		s.Node, s.Attr, err = dir.node.Mkdir(name, perm(n))
+	case linux.S_IFLNK:
+		s.Node, s.Attr, err = dir.node.Symlink(name, n.Target, perm(n))
+	default:
+		s.Node, s.Attr, err = dir.node.Mknod(name, n.Mode, n.Rdev, perm(n))
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := d.made(name, s)
+	if fd >= 0 {
+		c.install(fd, true)
+		in.fs.idled(c)
+	}
+	return c.outer(), nil
+}
+
+// CreateTemp implements vfs.TempCreator.
+func (d *Dir) CreateTemp(n *vfs.NewInode) (vfs.Inode, error) {
+	in := d.inode()
+	dir, err := in.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.release()
+	node, a, fd, err := dir.node.Tmpfile(0, perm(n))
+	if err != nil {
+		return nil, err
+	}
+	c := in.fs.inode(nil, "", client.Step{Attr: a, Node: node}, fresh)
+	c.install(fd, true)
+	in.fs.idled(c)
+	return c, nil
+}
+
+// Link implements vfs.Directory.
+func (d *Dir) Link(name string, target vfs.Inode) error {
+	in, t := d.inode(), inodeOf(target)
+	if t == nil || t.fs != in.fs {
+		return linux.EXDEV
+	}
+	dir, err := in.acquire()
+	if err != nil {
+		return err
+	}
+	defer dir.release()
+	tn, err := t.acquire()
+	if err != nil {
+		return err
+	}
+	defer tn.release()
+	a, err := dir.node.Link(name, tn.node)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	if t.parent == nil {
+		t.parent, t.name = in, name // an unnamed file has a name now
+	}
+	t.changed = true
+	t.mu.Unlock()
+	d.made(name, client.Step{Attr: a, Target: t.target})
+	return nil
+}
+
+// Unlink implements vfs.Directory.
+func (d *Dir) Unlink(name string, victim vfs.Inode, rmdir bool) error {
+	in, v := d.inode(), inodeOf(victim)
+	dir, err := in.acquire()
+	if err != nil {
+		return err
+	}
+	defer dir.release()
+	if v != nil {
+		v.mu.Lock()
+		open := v.opens > 0 && v.node == nil
+		v.mu.Unlock()
+		if open {
+			// It can be reached only by its node from now on.
+			if n, err := v.acquire(); err == nil {
+				n.release()
+			}
+		}
+	}
+	var flags linux.AtFlags
+	if rmdir {
+		flags = linux.AT_REMOVEDIR
+	}
+	if err := dir.node.Unlink(name, flags); err != nil {
+		return err
+	}
+	in.lost(name)
+	if rmdir {
+		in.adjustLinks(-1)
+	}
+	if v != nil {
+		v.unlinked(rmdir)
+	}
+	return nil
+}
+
+// adjustLinks notes that a directory has lost or got a subdirectory.
+func (in *Inode) adjustLinks(by int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if n := int(in.attr.Nlink) + by; n >= 2 {
+		in.attr.Nlink = uint32(n)
+	}
+}
+
+// unlinked notes that in has a name less.
+func (in *Inode) unlinked(rmdir bool) {
+	in.mu.Lock()
+	in.changed = true
+	if in.attr.Nlink > 0 {
+		in.attr.Nlink--
+	}
+	if rmdir {
+		in.attr.Nlink = 0
+	}
+	gone := in.attr.Nlink == 0
+	reachable := in.node != nil || in.ro.Load() != nil || in.rw.Load() != nil
+	in.mu.Unlock()
+	if gone {
+		// The host may use its number for another inode.
+		in.fs.forget(in)
+	}
+	if reachable {
+		in.touched()
+	}
+}
+
+// Rename implements vfs.Directory.
+func (d *Dir) Rename(name string, moved vfs.Inode, newDir vfs.Directory, newName string, replaced vfs.Inode, flags linux.RenameFlags) error {
+	from := d.inode()
+	to := inodeOf(newDir)
+	if to == nil || to.fs != from.fs {
+		return linux.EXDEV
+	}
+	fn, err := from.acquire()
+	if err != nil {
+		return err
+	}
+	defer fn.release()
+	tn, err := to.acquire()
+	if err != nil {
+		return err
+	}
+	defer tn.release()
+	if err := fn.node.Rename(name, tn.node, newName, flags); err != nil {
+		return err
+	}
+	m, r := inodeOf(moved), inodeOf(replaced)
+	from.lost(name)
+	to.lost(newName)
+	to.arrived(newName, m)
+	if flags&linux.RENAME_EXCHANGE != 0 {
+		from.arrived(name, r)
+	} else if r != nil {
+		r.unlinked(r.kind == linux.S_IFDIR)
+	}
+	if flags&linux.RENAME_WHITEOUT != 0 {
+		from.mu.Lock()
+		from.names = nil
+		from.mu.Unlock()
+	}
+	return nil
+}
+
+// arrived notes that c is now name in in.
+func (in *Inode) arrived(name string, c *Inode) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	if c.parent != nil {
+		c.parent, c.name = in, name
+	}
+	c.changed = true
+	a := c.attr
+	c.mu.Unlock()
+	c.touched()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.names != nil {
+		in.names.add(entry{name: name, attr: a, target: c.target, distrusted: true})
+	}
+}

@@ -1,0 +1,40 @@
+// Package goferfs is the file system of host directories, served by a gofer.
+//
+// # Objects
+//
+// An FS is one attached mount. An Inode stands for a host inode, found again by
+// its host device and number, so that its hard links share it. It keeps the
+// attributes it was last told of, and lazily a node (the gofer's handle) and
+// host files: descriptors that the gofer donated, one for reading and one for
+// reading and writing. Data moves between them and user memory without
+// a copy between, and they are what a mapping maps, so the host's page cache
+// is the only one.
+//
+// An exclusive mount belongs to this sandbox: names, absences, attributes and
+// listings are kept and never asked for again. A directory that is looked up in
+// often is listed once, with the attributes of all it has, and answers from
+// that. A shared mount asks again: names by Revalidate, attributes by fstat on
+// a donated descriptor or from the gofer.
+//
+// # Locking
+//
+// Inode.mu and FS.mu have the rank Inode; neither is held across a call to the
+// gofer, and they do not nest. Inode.tail has the same rank and is held across
+// an append's copy from user memory. What Translate needs is atomic: it is
+// called with the memory manager's locks held.
+//
+// # Lifetimes
+//
+// vfs evicts an Inode when no dentry and no description holds it: then the node
+// is clunked and the descriptors are closed. Before, descriptors that no open
+// file uses are kept, up to maxIdle of them. A host file is counted by its
+// Inode, by open Files, and by the bytes that are mapped. An Inode that is used
+// again after its eviction finds its node by its parent and name.
+//
+// # Differences
+//
+// The inode numbers are the host's, except those of other devices below the
+// root, which are shifted apart. Access times are the host's: reading through
+// a donated descriptor updates them as the host's mount says. Device nodes
+// cannot be made.
+package goferfs

@@ -1,0 +1,287 @@
+package goferfs
+
+import (
+	"sync/atomic"
+
+	"cordon/gofer/client"
+	"cordon/internal/linux"
+	"cordon/internal/lock"
+	"cordon/platform"
+	"cordon/sentry/vfs"
+)
+
+// maxIdle bounds the inodes whose descriptors are kept though nobody has them
+// open.
+const maxIdle = 1024
+
+// HostFiles is what the platform has to know of donated descriptors.
+type HostFiles interface {
+	// NewHostFileID returns a number no other host file of this sandbox has.
+	NewHostFileID() uint64
+	// ForgetFile is called before a descriptor that may have been mapped is
+	// closed.
+	ForgetFile(f platform.HostFile)
+}
+
+// Options say what to mount and how.
+type Options struct {
+	Client *client.Client
+	Attach string // the gofer's name of the mount
+	// Shared says that others change the host directory meanwhile.
+	Shared bool
+	// Device is st_dev of the inodes.
+	Device uint64
+	Hosts  HostFiles
+}
+
+// FS is an attached mount.
+type FS struct {
+	// immutable
+	client *client.Client
+	attach string
+	shared bool
+	dev    uint64
+	hosts  HostFiles
+	root   *Inode
+	self   vfs.FileSystem // FS or sharedFS
+	host   uint64         // the root's device on the host
+
+	mu lock.Mutex[lock.Inode]
+
+	// guarded by mu
+	inodes  map[inodeKey]*Inode
+	devices map[uint64]uint64 // other devices' place in inode numbers
+	idle    []*Inode          // have descriptors and were not open when put here
+}
+
+// inodeKey is an inode's identity on the host.
+type inodeKey struct{ dev, ino uint64 }
+
+// sharedFS is an FS whose names others change.
+type sharedFS struct{ *FS }
+
+// New attaches a mount.
+func New(o Options) (vfs.FileSystem, error) {
+	n, a, err := o.Client.Attach(o.Attach)
+	if err != nil {
+		return nil, err
+	}
+	fs := &FS{
+		client: o.Client, attach: o.Attach, shared: o.Shared, dev: o.Device, hosts: o.Hosts, host: a.Dev,
+		inodes: make(map[inodeKey]*Inode), devices: make(map[uint64]uint64),
+	}
+	fs.self = fs
+	if o.Shared {
+		fs.self = sharedFS{fs}
+	}
+	fs.root = fs.inode(nil, "", client.Step{Attr: a, Node: n}, fresh)
+	return fs.self, nil
+}
+
+// Type implements vfs.FileSystem: what gVisor and Linux call it in
+// /proc/mounts.
+func (fs *FS) Type() string { return "9p" }
+
+// Root implements vfs.FileSystem.
+func (fs *FS) Root() vfs.Inode {
+	if fs.root.kind == linux.S_IFDIR {
+		return (*Dir)(fs.root)
+	}
+	return fs.root
+}
+
+// Device implements vfs.FileSystem.
+func (fs *FS) Device() uint64 { return fs.dev }
+
+// Release implements vfs.FileSystem.
+func (fs *FS) Release() {
+	fs.mu.Lock()
+	all := make([]*Inode, 0, len(fs.inodes))
+	for _, in := range fs.inodes {
+		all = append(all, in)
+	}
+	fs.mu.Unlock()
+	for _, in := range all {
+		in.Evict()
+	}
+	fs.client.Flush()
+}
+
+// MountOptions implements vfs.MountOptioner.
+func (fs *FS) MountOptions() string {
+	s := ",trans=fd,version=9p2000.L"
+	if !fs.shared {
+		s += ",cache=loose"
+	}
+	return s
+}
+
+// StatFS implements vfs.FileSystem.
+func (fs *FS) StatFS() (linux.Statfs, error) {
+	n, err := fs.root.acquire()
+	if err != nil {
+		return linux.Statfs{}, err
+	}
+	defer n.release()
+	s, err := n.node.StatFS()
+	if err != nil {
+		return linux.Statfs{}, err
+	}
+	return linux.Statfs{
+		Type: s.Type, Bsize: int64(s.Bsize), Blocks: s.Blocks, Bfree: s.Bfree, Bavail: s.Bavail,
+		Files: s.Files, Ffree: s.Ffree, Fsid: [2]int32{int32(s.Fsid), int32(s.Fsid >> 32)},
+		Namelen: int64(s.Namelen), Frsize: int64(s.Frsize),
+	}, nil
+}
+
+// Revalidate implements vfs.Revalidator.
+func (fs sharedFS) Revalidate(parent vfs.Inode, name string, child vfs.Inode) bool {
+	p, ok := parent.(*Dir)
+	if !ok {
+		return false
+	}
+	step, err := p.walk(name, client.WalkOption{})
+	if err != nil {
+		return child == nil && err == error(linux.ENOENT)
+	}
+	in := inodeOf(child)
+	same := in != nil && in.is(&step.Attr)
+	if same {
+		in.setAttr(&step.Attr)
+	}
+	if step.Node != nil {
+		if !same || !in.adopt(step.Node) {
+			step.Node.Clunk()
+		}
+	}
+	return same
+}
+
+// inodeOf returns what is behind either form of an inode.
+func inodeOf(i vfs.Inode) *Inode {
+	switch i := i.(type) {
+	case *Inode:
+		return i
+	case *Dir:
+		return (*Inode)(i)
+	}
+	return nil
+}
+
+// outer returns the form of in that vfs sees.
+func (in *Inode) outer() vfs.Inode {
+	if in.kind == linux.S_IFDIR {
+		return (*Dir)(in)
+	}
+	return in
+}
+
+// freshness says how an attribute came to us.
+type freshness bool
+
+const (
+	fresh freshness = true  // from the host just now
+	kept  freshness = false // from a listing: what an Inode knows is better
+)
+
+// inode returns the Inode of a step in parent, which may be known already.
+// The step's node is taken over.
+func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *Inode {
+	key := inodeKey{s.Attr.Dev, s.Attr.Ino}
+	fs.mu.Lock()
+	in := fs.inodes[key]
+	if in != nil && !in.is(&s.Attr) {
+		in = nil // the host has used the number again
+	}
+	made := in == nil
+	if made {
+		in = &Inode{fs: fs, key: key, kind: s.Attr.Mode.Type(), target: s.Target, ino: fs.inoLocked(key)}
+		in.attr, in.parent, in.name = s.Attr, parent, name
+		in.size.Store(s.Attr.Size)
+		fs.inodes[key] = in
+	}
+	fs.mu.Unlock()
+	if !made {
+		in.moved(parent, name)
+		if how == fresh {
+			in.setAttr(&s.Attr)
+		}
+	}
+	if s.Node != nil && !in.adopt(s.Node) {
+		s.Node.Clunk()
+	}
+	return in
+}
+
+// known returns the Inode of attributes from a listing, if there is one.
+func (fs *FS) known(a *client.Attr) *Inode {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	in := fs.inodes[inodeKey{a.Dev, a.Ino}]
+	if in != nil && in.is(a) {
+		return in
+	}
+	return nil
+}
+
+// inoLocked is the number programs see: that of the host, with the device's
+// place in the top bits if it is another than the root's.
+func (fs *FS) inoLocked(k inodeKey) uint64 {
+	if k.dev == fs.host {
+		return k.ino
+	}
+	p, ok := fs.devices[k.dev]
+	if !ok {
+		p = uint64(len(fs.devices) + 1)
+		fs.devices[k.dev] = p
+	}
+	return k.ino ^ p<<48
+}
+
+func (fs *FS) ino(a *client.Attr) uint64 {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.inoLocked(inodeKey{a.Dev, a.Ino})
+}
+
+// forget takes in out of the table.
+func (fs *FS) forget(in *Inode) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.inodes[in.key] == in {
+		delete(fs.inodes, in.key)
+	}
+}
+
+// idled notes that nobody has in open, and gives up the descriptors of what
+// has been idle longest if there are too many.
+func (fs *FS) idled(in *Inode) {
+	var old *Inode
+	fs.mu.Lock()
+	if !in.listed.Swap(true) {
+		fs.idle = append(fs.idle, in)
+	}
+	if len(fs.idle) > maxIdle {
+		old = fs.idle[0]
+		fs.idle[0] = nil
+		fs.idle = fs.idle[1:]
+		old.listed.Store(false)
+	}
+	fs.mu.Unlock()
+	if old != nil {
+		old.dropFiles()
+	}
+}
+
+// A nodeRef is a gofer's node that is clunked when nobody uses it any more: its
+// number could be another inode's then.
+type nodeRef struct {
+	node *client.Node
+	refs atomic.Int32
+}
+
+func (n *nodeRef) release() {
+	if n.refs.Add(-1) == 0 {
+		n.node.Clunk()
+	}
+}

@@ -1,0 +1,371 @@
+package goferfs
+
+import (
+	"sync/atomic"
+
+	"cordon/gofer/client"
+	"cordon/internal/linux"
+	"cordon/internal/lock"
+	"cordon/sentry/fs/mapset"
+	"cordon/sentry/memmap"
+	"cordon/sentry/vfs"
+)
+
+// Inode is an inode of the host that is no directory.
+type Inode struct {
+	// immutable
+	fs     *FS
+	key    inodeKey
+	kind   linux.FileMode
+	ino    uint64
+	target string // of a symbolic link
+
+	// atomic
+	size   atomic.Uint64
+	stale  atomic.Bool // attr is older than what the Sentry did since
+	ro, rw atomic.Pointer[hostFile]
+	listed atomic.Bool // in fs.idle
+	vstate vfs.InodeState
+	maps   mapset.Set
+
+	// tail orders appends.
+	tail lock.Mutex[lock.Inode]
+
+	mu lock.Mutex[lock.Inode]
+
+	// guarded by mu
+	attr    client.Attr
+	changed bool // since a listing may have shown attr
+	node    *nodeRef
+	parent  *Inode // with name, a place where it is; nil for the root
+	name    string
+	opens   int
+	noXattr bool // an exclusive mount's file is known to have none
+	names   *listing
+	ahead   map[string]*Inode // looked up before they were asked for; nil: absent
+	misses  int               // lookups that went to the gofer
+	big     bool              // too many names to list for lookups
+}
+
+// FileSystem implements vfs.Inode.
+func (in *Inode) FileSystem() vfs.FileSystem { return in.fs.self }
+
+// VFSState implements vfs.Stateful.
+func (in *Inode) VFSState() *vfs.InodeState { return &in.vstate }
+
+// is reports whether a describes in.
+func (in *Inode) is(a *client.Attr) bool {
+	if in.key != (inodeKey{a.Dev, a.Ino}) || in.kind != a.Mode.Type() {
+		return false
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.attr.Btime == a.Btime
+}
+
+// setAttr notes what the host says now.
+func (in *Inode) setAttr(a *client.Attr) {
+	in.mu.Lock()
+	in.attr = *a
+	in.mu.Unlock()
+	if in.kind == linux.S_IFREG {
+		in.resized(a.Size)
+	}
+}
+
+// resized notes the file's size on the host, and takes pages back that it has
+// no longer.
+func (in *Inode) resized(size uint64) {
+	old := in.size.Swap(size)
+	if size < old && in.maps.Mapped() {
+		in.maps.Invalidate(in, memmap.Range{Start: pageUp(size), End: pageUp(old)}, true)
+	}
+}
+
+// touched notes that the host's attributes have changed by what we did.
+func (in *Inode) touched() {
+	if !in.stale.Load() {
+		in.stale.Store(true)
+	}
+}
+
+// moved notes a place where in is.
+func (in *Inode) moved(parent *Inode, name string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.parent != nil && parent != nil {
+		in.parent, in.name = parent, name
+	}
+}
+
+// adopt gives in a node, unless it has one.
+func (in *Inode) adopt(n *client.Node) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.node != nil {
+		return false
+	}
+	in.node = &nodeRef{node: n}
+	in.node.refs.Store(1)
+	return true
+}
+
+// held returns the node if in has it, with a reference.
+func (in *Inode) held() *nodeRef {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.node != nil {
+		in.node.refs.Add(1)
+	}
+	return in.node
+}
+
+// acquire returns the node, walking to it if need be. The caller releases it.
+func (in *Inode) acquire() (*nodeRef, error) {
+	for {
+		if n := in.held(); n != nil {
+			return n, nil
+		}
+		step, _, err := in.find(client.WalkOption{Node: true})
+		if err != nil {
+			return nil, err
+		}
+		if !in.adopt(step.Node) {
+			step.Node.Clunk()
+		}
+	}
+}
+
+// find walks to in from its parent, and checks that it is still there.
+func (in *Inode) find(o client.WalkOption) (client.Step, int, error) {
+	in.mu.Lock()
+	parent, name := in.parent, in.name
+	in.mu.Unlock()
+	if parent == nil {
+		return client.Step{}, -1, linux.ESTALE
+	}
+	p, err := parent.acquire()
+	if err != nil {
+		return client.Step{}, -1, err
+	}
+	defer p.release()
+	steps, fd, err := p.node.Walk([]string{name}, o)
+	if err != nil {
+		return client.Step{}, -1, err
+	}
+	if !in.is(&steps[0].Attr) {
+		closeFD(fd)
+		if steps[0].Node != nil {
+			steps[0].Node.Clunk()
+		}
+		return client.Step{}, -1, linux.ESTALE
+	}
+	return steps[0], fd, nil
+}
+
+// Evict implements vfs.Evicter.
+func (in *Inode) Evict() {
+	if in == in.fs.root {
+		return
+	}
+	in.fs.forget(in)
+	in.dropFiles()
+	in.mu.Lock()
+	n, parent, name, changed := in.node, in.parent, in.name, in.changed || in.stale.Load()
+	gone := in.attr.Nlink == 0
+	in.node, in.names, in.ahead = nil, nil, nil
+	in.mu.Unlock()
+	if n != nil {
+		n.release()
+	}
+	if changed && parent != nil {
+		parent.distrust(name)
+	}
+	if gone {
+		in.fs.client.Flush()
+	}
+}
+
+// Attr implements vfs.Inode.
+func (in *Inode) Attr() (vfs.Attr, error) {
+	if in.fs.shared || in.stale.Load() || in.kind == linux.S_IFREG && in.maps.Writable() {
+		if err := in.refresh(); err != nil {
+			return vfs.Attr{}, err
+		}
+	}
+	in.mu.Lock()
+	a := in.attr
+	in.mu.Unlock()
+	if in.kind == linux.S_IFREG {
+		a.Size = in.size.Load()
+	}
+	return vfs.Attr{
+		Ino: in.ino, Mode: a.Mode, Nlink: a.Nlink, UID: a.UID, GID: a.GID,
+		Size: a.Size, Blocks: a.Blocks, BlockSize: a.Blksize, Rdev: a.Rdev,
+		ATime: timespec(a.Atime), MTime: timespec(a.Mtime), CTime: timespec(a.Ctime), BTime: timespec(a.Btime),
+		Attributes: uint64(a.Attributes &^ linux.STATX_ATTR_MOUNT_ROOT),
+	}, nil
+}
+
+func timespec(t client.Time) linux.Timespec { return linux.Timespec{Sec: t.Sec, Nsec: int64(t.Nsec)} }
+
+// refresh asks the host for the attributes: through a descriptor if there is
+// one, from the gofer otherwise.
+func (in *Inode) refresh() error {
+	// Before asking: what is done meanwhile makes it stale again.
+	in.stale.Store(false)
+	if f := in.openFile(); f != nil {
+		defer f.unref()
+		in.mu.Lock()
+		a := in.attr
+		in.changed = true
+		in.mu.Unlock()
+		if err := f.stat(&a); err != nil {
+			return err
+		}
+		in.setAttr(&a)
+		return nil
+	}
+	n, err := in.acquire()
+	if err != nil {
+		in.touched()
+		return err
+	}
+	defer n.release()
+	a, err := n.node.GetAttr()
+	if err != nil {
+		in.touched()
+		return err
+	}
+	if a.Mode.Type() != in.kind {
+		return linux.ESTALE
+	}
+	in.setAttr(&a)
+	return nil
+}
+
+// SetAttr implements vfs.Inode.
+func (in *Inode) SetAttr(set *vfs.SetAttr) error {
+	s := client.SetAttr{
+		Mode: uint32(set.Mode), UID: set.UID, GID: set.GID, Size: set.Size,
+		Atime: client.Time{Sec: set.ATime.Sec, Nsec: uint32(set.ATime.Nsec)},
+		Mtime: client.Time{Sec: set.MTime.Sec, Nsec: uint32(set.MTime.Nsec)},
+	}
+	for _, m := range [...]struct {
+		from vfs.SetMask
+		to   client.SetMask
+	}{
+		{vfs.SetMode, client.SetMode}, {vfs.SetUID, client.SetUID}, {vfs.SetGID, client.SetGID}, {vfs.SetSize, client.SetSize},
+		{vfs.SetATime, client.SetAtime}, {vfs.SetMTime, client.SetMtime},
+		{vfs.SetATimeNow, client.SetAtimeNow}, {vfs.SetMTimeNow, client.SetMtimeNow},
+	} {
+		if set.Mask&m.from != 0 {
+			s.Mask |= m.to
+		}
+	}
+	if set.Mask&vfs.ClearSetID != 0 && set.Mask&vfs.SetMode == 0 {
+		a, err := in.Attr()
+		if err != nil {
+			return err
+		}
+		mode := a.Mode &^ linux.S_ISUID
+		if mode&linux.S_IXGRP != 0 {
+			mode &^= linux.S_ISGID
+		}
+		if mode != a.Mode {
+			s.Mask |= client.SetMode
+			s.Mode = uint32(mode.PermAndSticky())
+		}
+	}
+	if s.Mask&client.SetSize != 0 {
+		return in.truncate(s)
+	}
+	return in.change(s)
+}
+
+// change applies s on the host.
+func (in *Inode) change(s client.SetAttr) error {
+	if s.Mask == 0 {
+		return nil
+	}
+	n, err := in.acquire()
+	if err != nil {
+		return err
+	}
+	defer n.release()
+	a, err := n.node.SetAttr(s)
+	if err != nil {
+		in.touched() // a part of it may have been done
+		return err
+	}
+	if a.Mode.Type() != in.kind {
+		return linux.EIO
+	}
+	in.mu.Lock()
+	in.changed = true
+	in.mu.Unlock()
+	in.setAttr(&a)
+	return nil
+}
+
+// truncate changes the size, and what else s asks for. Pages beyond the new
+// end are taken back first: nobody may touch them once the host has cut them
+// off.
+func (in *Inode) truncate(s client.SetAttr) error {
+	if in.kind != linux.S_IFREG {
+		return linux.EINVAL
+	}
+	old := in.size.Load()
+	if s.Size < old {
+		in.resized(s.Size)
+	}
+	err := in.cut(s)
+	if err != nil && s.Size < old {
+		in.size.Store(old)
+	}
+	return err
+}
+
+// cut is truncate's part on the host: by descriptor if only the size changes.
+func (in *Inode) cut(s client.SetAttr) error {
+	if f := in.writable(); f != nil {
+		defer f.unref()
+		if err := f.truncate(s.Size); err != nil {
+			return err
+		}
+		in.size.Store(s.Size)
+		in.touched()
+		s.Mask &^= client.SetSize
+	}
+	return in.change(s)
+}
+
+// Readlink implements vfs.Symlink.
+func (in *Inode) Readlink(*vfs.Caller) (string, error) {
+	if in.kind != linux.S_IFLNK {
+		return "", linux.EINVAL
+	}
+	return in.target, nil
+}
+
+// Open implements vfs.Inode.
+func (in *Inode) Open(_ *vfs.Caller, _ vfs.Path, flags linux.OpenFlags) (vfs.File, error) {
+	if in.kind != linux.S_IFREG {
+		return nil, linux.ENXIO
+	}
+	return in.open(flags)
+}
+
+// ConnectHost returns a socket, not blocking, that is connected to the host
+// process which bound this inode; ECONNREFUSED if the mount does not allow it.
+func (in *Inode) ConnectHost(sockType int) (int, error) {
+	n, err := in.acquire()
+	if err != nil {
+		return -1, err
+	}
+	defer n.release()
+	return n.node.Connect(sockType)
+}
+
+// Mappable implements vfs.Mapped.
+func (in *Inode) Mappable() memmap.Mappable { return in }
