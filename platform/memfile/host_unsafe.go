@@ -104,3 +104,13 @@ func populate(b []byte) {
 		}
 	}
 }
+
+// nextData returns where data begins at or after off; the largest number if
+// there is none.
+func nextData(fd int32, off uint64) uint64 {
+	at, err := unix.Seek(int(fd), int64(off), unix.SEEK_DATA)
+	if err != nil {
+		return ^uint64(0)
+	}
+	return uint64(at) &^ (pageSize - 1)
+}

@@ -1,6 +1,8 @@
 package memfile
 
 import (
+	"sync"
+
 	"cordon/internal/check"
 	"cordon/internal/linux"
 	"cordon/internal/lock"
@@ -76,6 +78,8 @@ type File struct {
 	huge bool
 
 	win windows
+
+	worker sync.WaitGroup // punchAll
 
 	mu lock.Mutex[lock.MemFile]
 	// guarded by mu
@@ -247,6 +251,7 @@ func (f *File) Close() {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
+	f.worker.Wait()
 	f.win.close()
 	closeFile(f.fd)
 }

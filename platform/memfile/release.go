@@ -37,7 +37,7 @@ func (f *File) punchLocked(r Range) {
 	f.punch = append(f.punch, r)
 	if !f.punching && !f.closed {
 		f.punching = true
-		go f.punchAll()
+		f.worker.Go(f.punchAll)
 	}
 }
 

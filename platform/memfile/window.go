@@ -115,10 +115,15 @@ func (f *File) Committed(r Range) uint64 {
 		b := f.Window(part)
 		v := vec[:(len(b)+pageSize-1)/pageSize]
 		resident(b, v)
+		before := n
 		for _, x := range v {
 			n += uint64(x&1) * pageSize
 		}
 		r.Start += uint64(len(b))
+		if n == before && r.Len() > maxRecycled {
+			// A hole, which may be long: the file system knows its end.
+			r.Start = max(r.Start, min(r.End, nextData(f.fd, r.Start)))
+		}
 	}
 	return n
 }

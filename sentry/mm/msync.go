@@ -90,9 +90,15 @@ func (m *MemoryManager) residence(r seg.Range, vec []byte) (ok bool) {
 	if !m.vmas.Covered(r) {
 		return false
 	}
-	clear(vec)
 	m.active.RLock()
 	defer m.active.RUnlock()
+	m.residenceLocked(r, vec)
+	return true
+}
+
+func (m *MemoryManager) residenceLocked(r seg.Range, vec []byte) {
+	m.active.AssertRHeld()
+	clear(vec)
 	for g, p := range m.pmas.Over(r) {
 		part := g.Intersect(r)
 		back, ours := p.back.(memmap.Memory)
@@ -110,5 +116,4 @@ func (m *MemoryManager) residence(r seg.Range, vec []byte) (ok bool) {
 			}
 		}
 	}
-	return true
 }
