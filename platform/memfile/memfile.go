@@ -220,7 +220,7 @@ func (f *File) takeRecycled(n uint64, k Kind) (Range, bool) {
 func (f *File) IncRef(r Range) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.refs.add(r)
+	f.refs.add(r, refsMustBe)
 }
 
 // DecRef drops a reference of every page of r. Pages without references are

@@ -215,3 +215,73 @@ func TestWindowsAreNotLongerThanAChunk(t *testing.T) {
 		t.Errorf("window of %d bytes across a chunk's end", len(b))
 	}
 }
+
+func TestImage(t *testing.T) {
+	f := newFile(t)
+	a := mustAlloc(t, f, 8*pageSize, Options{})
+	gone := mustAlloc(t, f, 4*pageSize, Options{})
+	b := mustAlloc(t, f, 2<<30, Options{Kind: Files})
+	huge := mustAlloc(t, f, 4*hugeSize, Options{Huge: true})
+	f.WriteAt([]byte("anonymous"), a.Start+3*pageSize)
+	f.WriteAt([]byte("gone"), gone.Start)
+	f.WriteAt([]byte("file"), b.End-pageSize)
+	f.WriteAt([]byte("huge"), huge.Start+hugeSize)
+	f.DecRef(gone)
+
+	im := f.Image()
+	var pages bytes.Buffer
+	if err := f.WritePages(&pages, &im); err != nil {
+		t.Fatal(err)
+	}
+	if pages.Len() != 3*pageSize {
+		t.Errorf("%d bytes of pages", pages.Len())
+	}
+	g := newFile(t)
+	if err := g.Restore(&im); err != 0 {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		r Range
+		k Kind
+	}{{a, Anonymous}, {a, Anonymous}, {b, Files}, {huge, Anonymous}} {
+		if err := g.Claim(c.r, c.k); err != 0 {
+			t.Fatal(err)
+		}
+	}
+	if err := g.ReadPages(&pages, &im); err != nil {
+		t.Fatal(err)
+	}
+	g.Restored(&im)
+	if s := g.Sole(a.Start, a); s.Len() != 0 {
+		t.Errorf("a range claimed twice has one reference: %v", s)
+	}
+	var got [9]byte
+	for at, want := range map[uint64]string{a.Start + 3*pageSize: "anonymous", b.End - pageSize: "file", huge.Start + hugeSize: "huge"} {
+		if g.ReadAt(got[:len(want)], at); string(got[:len(want)]) != want {
+			t.Errorf("%q, want %q", got[:len(want)], want)
+		}
+	}
+	for range 100 {
+		r := mustAlloc(t, g, 3*pageSize, Options{})
+		for _, used := range []Range{a, b, huge} {
+			if r.Start < used.End && used.Start < r.End {
+				t.Fatalf("%v is given out again", used)
+			}
+		}
+		if b := g.Window(r); b[0] != 0 {
+			t.Fatalf("new memory is not zero")
+		}
+	}
+	for _, bad := range []Image{
+		{Top: 5}, {Top: chunkSize}, {Top: chunkSize, Arenas: []uint8{9}}, {Top: maxSize + chunkSize},
+		{Top: chunkSize, Arenas: []uint8{0}, Pages: []Range{{0, chunkSize + pageSize}}},
+		{Top: chunkSize, Arenas: []uint8{0}, Pages: []Range{{pageSize, 2 * pageSize}, {0, pageSize}}},
+	} {
+		if newFile(t).Restore(&bad) != linux.EINVAL {
+			t.Errorf("%+v is accepted", bad)
+		}
+	}
+	if g.Claim(Range{0, maxSize}, Files) != linux.EINVAL {
+		t.Error("a claim beyond the file is accepted")
+	}
+}

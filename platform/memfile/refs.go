@@ -32,16 +32,29 @@ type freed struct {
 
 func (x *refSet) insert(r Range, k Kind) { x.s.Insert(seg.Range(r), pageRefs{1, k}) }
 
-func (x *refSet) add(r Range) {
+// refsMust says what add expects of the pages.
+type refsMust bool
+
+const (
+	refsMustBe    refsMust = true
+	refsMayBeNone refsMust = false
+)
+
+// add adds a reference to the pages of r, all of which have one unless must
+// says that those without are to be left out.
+func (x *refSet) add(r Range, must refsMust) {
 	at := r.Start
 	x.s.Update(seg.Range(r), func(g seg.Range, p *pageRefs) {
+		if must == refsMayBeNone {
+			at = g.Start
+		}
 		if g.Start != at || p.n >= maxRefs {
 			check.Failed("memfile: reference to free pages at %#x", at)
 		}
 		p.n++
 		at = g.End
 	})
-	if at != r.End {
+	if at != r.End && must == refsMustBe {
 		check.Failed("memfile: reference to free pages at %#x", at)
 	}
 }
