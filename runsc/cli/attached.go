@@ -59,14 +59,14 @@ func catchSignals() chan os.Signal {
 	return ch
 }
 
-// forwardSignals passes signals on until stop is called.
-func forwardSignals(ch chan os.Signal, c *container.Container, spec *boot.Spec) (stop func()) {
+// forwardSignals passes signals on to process pid until stop is called.
+func forwardSignals(ch chan os.Signal, c *container.Container, pid int32, terminal bool) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		for {
 			select {
 			case s := <-ch:
-				forwardOne(s.(syscall.Signal), c, spec)
+				forwardOne(s.(syscall.Signal), c, pid, terminal)
 			case <-done:
 				return
 			}
@@ -78,21 +78,25 @@ func forwardSignals(ch chan os.Signal, c *container.Container, spec *boot.Spec) 
 	}
 }
 
-func forwardOne(sig syscall.Signal, c *container.Container, spec *boot.Spec) {
+func forwardOne(sig syscall.Signal, c *container.Container, pid int32, terminal bool) {
 	var err error
 	switch sig {
 	case syscall.SIGWINCH:
-		if spec.Process.Terminal {
+		if terminal {
 			rows, cols := console.Size(os.Stdin)
-			err = c.Call(boot.OpResize, boot.ResizeArgs{PID: boot.InitPID, Rows: rows, Cols: cols}, nil)
+			err = c.Call(boot.OpResize, boot.ResizeArgs{PID: pid, Rows: rows, Cols: cols}, nil)
 		}
 	case syscall.SIGTSTP:
-		suspend(c)
+		if pid == boot.InitPID && c.State.Ephemeral {
+			suspend(c)
+			return
+		}
+		err = c.Call(boot.OpSignal, boot.SignalArgs{PID: pid, Signal: int(sig)}, nil)
 	case syscall.SIGINT, syscall.SIGQUIT:
 		// A terminal's: natively its whole foreground group gets it.
-		err = c.Call(boot.OpSignal, boot.SignalArgs{PID: -boot.InitPID, Signal: int(sig)}, nil)
+		err = c.Call(boot.OpSignal, boot.SignalArgs{PID: -pid, Signal: int(sig)}, nil)
 	default:
-		err = c.Call(boot.OpSignal, boot.SignalArgs{PID: boot.InitPID, Signal: int(sig)}, nil)
+		err = c.Call(boot.OpSignal, boot.SignalArgs{PID: pid, Signal: int(sig)}, nil)
 	}
 	// The guest may have ended meanwhile, which the caller learns anyway.
 	_ = err

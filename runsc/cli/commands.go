@@ -11,7 +11,11 @@ import (
 func commands() []*command {
 	return []*command{
 		doCommand(),
-		bootCommand(), goferCommand(),
+		createCommand(), startCommand(), runCommand(), execCommand(), killCommand(), deleteCommand(),
+		pauseCommand("pause", "stop all code of a container", boot.OpPause, "running"),
+		pauseCommand("resume", "let a paused container go on", boot.OpResume, "paused"),
+		stateCommand(), listCommand(), psCommand(), specCommand(), featuresCommand(), debugCommand(),
+		bootCommand(), goferCommand(), monitorCommand(),
 	}
 }
 

@@ -114,7 +114,7 @@ func (d *doFlags) runAttached(g *globals, p *container.Params) (int, error) {
 	if err != nil {
 		return 0, startFailure(err)
 	}
-	stop := forwardSignals(sigs, c, p.Sandbox.Spec)
+	stop := forwardSignals(sigs, c, boot.InitPID, p.Sandbox.Spec.Process.Terminal)
 	defer stop()
 	timedOut := make(chan struct{})
 	if d.timeout > 0 {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 const (
@@ -34,8 +36,11 @@ type State struct {
 	Cgroups []string `json:"cgroups,omitempty"`
 	// CgroupPath is what the configuration asked for.
 	CgroupPath string `json:"cgroupPath,omitempty"`
-	// Poststop are hooks to run after the container's end.
-	Poststop json.RawMessage `json:"poststop,omitempty"`
+	// Terminal is set if the first process has one.
+	Terminal bool `json:"terminal,omitempty"`
+	// Poststart and Poststop are hooks for start and delete to run.
+	Poststart []specs.Hook `json:"poststart,omitempty"`
+	Poststop  []specs.Hook `json:"poststop,omitempty"`
 }
 
 func writeState(dir string, st *State) error {

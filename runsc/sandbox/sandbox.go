@@ -33,6 +33,23 @@ type IDMaps struct {
 	UID, GID []syscall.SysProcIDMap
 }
 
+// apply gives a process a user namespace with the maps. It becomes the first
+// user of the map, and keeps the capabilities over its namespace that enter.c
+// needs when it executes the binary.
+func (m IDMaps) apply(attr *syscall.SysProcAttr) {
+	if len(m.UID) == 0 || len(m.GID) == 0 {
+		return
+	}
+	attr.Cloneflags |= unix.CLONE_NEWUSER
+	attr.UidMappings, attr.GidMappings = m.UID, m.GID
+	if os.Geteuid() == 0 {
+		attr.GidMappingsEnableSetgroups = true
+		attr.Credential = &syscall.Credential{Uid: uint32(m.UID[0].ContainerID), Gid: uint32(m.GID[0].ContainerID)}
+	}
+	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP, unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE,
+		unix.CAP_DAC_READ_SEARCH, unix.CAP_FOWNER, unix.CAP_FSETID, unix.CAP_MKNOD, unix.CAP_SETFCAP, unix.CAP_LEASE}
+}
+
 // A Config is what a sandbox is made from.
 type Config struct {
 	// Spec's FDs, Filter and Version are filled in by Start.
@@ -281,11 +298,7 @@ func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
 		Setsid:     true,
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 	}
-	if len(c.UID) > 0 {
-		attr.Cloneflags |= unix.CLONE_NEWUSER
-		attr.UidMappings, attr.GidMappings = c.UID, c.GID
-		attr.GidMappingsEnableSetgroups = os.Geteuid() == 0
-	}
+	c.IDMaps.apply(attr)
 	zone := "CORDON_ZONE=gofer"
 	if c.Attached {
 		zone += "+"

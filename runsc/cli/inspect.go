@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/filter"
+	"cordon/runsc/spec"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+)
+
+func listCommand() *command {
+	return &command{
+		name: "list", args: "[flags]", summary: "list containers",
+		examples: []string{"runsc list", "runsc list --format json", "runsc list -q"}, maxArgs: 0,
+		flags: func(fs *flag.FlagSet) runner {
+			var format string
+			var quiet bool
+			both(fs.StringVar, &format, "format", "f", "table", "`FORMAT`: table or json")
+			both(fs.BoolVar, &quiet, "quiet", "q", false, "print identifiers only")
+			return func(g *globals, _ []string) (int, error) { return 0, listContainers(g, format, quiet) }
+		},
+	}
+}
+
+func listContainers(g *globals, format string, quiet bool) error {
+	all, err := g.store().List()
+	if err != nil {
+		return err
+	}
+	if quiet {
+		for _, c := range all {
+			fmt.Println(c.State.ID)
+		}
+		return nil
+	}
+	views := make([]stateView, len(all))
+	for i, c := range all {
+		views[i] = view(c)
+	}
+	switch format {
+	case "json":
+		return json.NewEncoder(os.Stdout).Encode(views)
+	case "table":
+		w := tabwriter.NewWriter(os.Stdout, 12, 1, 3, ' ', 0)
+		fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+		for _, v := range views {
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", v.ID, v.PID, v.Status, v.Bundle, v.Created.Format(time.RFC3339Nano), v.Owner)
+		}
+		return w.Flush()
+	}
+	return fmt.Errorf("invalid format option")
+}
+
+func psCommand() *command {
+	return &command{
+		name: "ps", args: "[flags] ID", summary: "list the processes of a container",
+		examples: []string{"runsc ps web", "runsc ps --format json web"}, minArgs: 1, maxArgs: 1,
+		flags: func(fs *flag.FlagSet) runner {
+			var format string
+			both(fs.StringVar, &format, "format", "f", "table", "`FORMAT`: table (as inside), or json (host pids, as clients of runc expect)")
+			return func(g *globals, args []string) (int, error) { return 0, ps(g, args[0], format) }
+		},
+	}
+}
+
+func ps(g *globals, id, format string) error {
+	c, err := g.store().Load(id)
+	if err != nil {
+		return err
+	}
+	switch format {
+	case "json":
+		pids := []int{}
+		if c.State.Boot.Alive() {
+			pids = append(pids, c.State.Boot.PID)
+		}
+		return json.NewEncoder(os.Stdout).Encode(pids)
+	case "table":
+	default:
+		return fmt.Errorf("invalid format option")
+	}
+	var procs []boot.ProcessInfo
+	if err := c.Call(boot.OpProcesses, nil, &procs); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 4, 1, 2, ' ', 0)
+	fmt.Fprint(w, "UID\tPID\tPPID\tTHREADS\tSTATE\tTTY\tTIME\tCMD\n")
+	for _, p := range procs {
+		cmd := strings.Join(p.Args, " ")
+		if cmd == "" {
+			cmd = "[" + p.Command + "]"
+		}
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", p.UID, p.PID, p.PPID, p.Threads, p.State, p.TTY,
+			time.Duration(p.CPUTimeNS).Round(10*time.Millisecond), cmd)
+	}
+	return w.Flush()
+}
+
+func debugCommand() *command {
+	return &command{
+		name: "debug", args: "filters | stacks ID | ps ID", summary: "look into a sandbox, or print the system call tables",
+		examples: []string{"runsc debug filters", "runsc debug stacks web", "runsc debug ps do-1234"},
+		minArgs:  1, maxArgs: 2,
+		flags: func(*flag.FlagSet) runner {
+			return func(g *globals, args []string) (int, error) { return 0, debug(g, args) }
+		},
+	}
+}
+
+func debug(g *globals, args []string) error {
+	switch {
+	case args[0] == "filters" && len(args) == 1:
+		return filter.Print(os.Stdout, filter.Sentry(filter.Mode{}), filter.Gofer(), filter.Stub())
+	case args[0] == "ps" && len(args) == 2:
+		return ps(g, args[1], "table")
+	case args[0] == "stacks" && len(args) == 2:
+		c, err := g.store().Load(args[1])
+		if err != nil {
+			return err
+		}
+		var text string
+		if err := c.Call(boot.OpStacks, nil, &text); err != nil {
+			return err
+		}
+		fmt.Print(text)
+		return nil
+	}
+	return fmt.Errorf("debug: %q is none of: filters, stacks ID, ps ID", strings.Join(args, " "))
+}
+
+func featuresCommand() *command {
+	return &command{
+		name: "features", args: "", summary: "print what this runtime supports as JSON",
+		examples: []string{"runsc features"}, maxArgs: 0,
+		flags: func(*flag.FlagSet) runner {
+			return func(*globals, []string) (int, error) {
+				data, err := indented(supported())
+				if err == nil {
+					_, err = os.Stdout.Write(data)
+				}
+				return 0, err
+			}
+		},
+	}
+}
+
+func supported() *features.Features {
+	yes, no := true, false
+	return &features.Features{
+		OCIVersionMin: "1.0.0",
+		OCIVersionMax: specs.Version,
+		Hooks:         []string{"prestart", "createRuntime", "createContainer", "poststart", "poststop"},
+		MountOptions: []string{"async", "atime", "bind", "defaults", "dev", "diratime", "exec", "newinstance", "noatime",
+			"nodev", "nodiratime", "noexec", "norelatime", "nostrictatime", "nosuid", "private", "rbind", "relatime", "ro",
+			"rprivate", "rslave", "rw", "slave", "strictatime", "suid"},
+		Linux: &features.Linux{
+			Namespaces:   []string{"cgroup", "ipc", "mount", "network", "pid", "user", "uts"},
+			Capabilities: spec.Capabilities(),
+			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &no},
+			Seccomp: &features.Seccomp{
+				Enabled: &yes,
+				Actions: []string{"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
+					"SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"},
+				Operators: []string{"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"},
+				Archs:     []string{"SCMP_ARCH_X86_64"},
+			},
+			Apparmor:        &features.Apparmor{Enabled: &no},
+			Selinux:         &features.Selinux{Enabled: &no},
+			IntelRdt:        &features.IntelRdt{Enabled: &no},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &no}},
+		},
+	}
+}

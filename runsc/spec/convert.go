@@ -1,0 +1,146 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/sandbox"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// A Plan is what a sandbox is made from.
+type Plan struct {
+	Boot   *boot.Spec
+	Roots  []sandbox.Root
+	IDMaps sandbox.IDMaps
+	// NetNS is the network namespace to join, where the host's network is used.
+	NetNS string
+	// Rootfs is the root directory's path.
+	Rootfs string
+	// Warnings say what has no effect in a sandbox.
+	Warnings []string
+}
+
+// Options choose what a configuration does not.
+type Options struct {
+	ID       string
+	Platform string
+	Network  boot.NetworkMode
+	Trace    boot.Trace
+}
+
+// Convert turns a checked configuration of a bundle into a plan.
+func Convert(s *specs.Spec, bundle string, o Options) (*Plan, error) {
+	rootfs := s.Root.Path
+	if !filepath.IsAbs(rootfs) {
+		rootfs = filepath.Join(bundle, rootfs)
+	}
+	real, err := filepath.EvalSymlinks(rootfs)
+	if err != nil {
+		return nil, fmt.Errorf("root.path: %w", err)
+	}
+	if st, err := os.Stat(real); err != nil {
+		return nil, fmt.Errorf("root.path: %w", err)
+	} else if !st.IsDir() {
+		return nil, fmt.Errorf("root.path: %s is not a directory", rootfs)
+	}
+	p := &Plan{
+		Rootfs: rootfs,
+		Boot: &boot.Spec{
+			ID:         o.ID,
+			Platform:   o.Platform,
+			Hostname:   s.Hostname,
+			Domainname: s.Domainname,
+			Network:    o.Network,
+			Process:    *ToProcess(s.Process),
+			Trace:      o.Trace,
+		},
+	}
+	if err := p.mounts(s, bundle, real); err != nil {
+		return nil, err
+	}
+	if s.Linux == nil {
+		return p, nil
+	}
+	return p, p.linux(s.Linux, o)
+}
+
+func (p *Plan) linux(l *specs.Linux, o Options) error {
+	b := p.Boot
+	b.MaskedPaths, b.ReadonlyPaths, b.Sysctl = l.MaskedPaths, l.ReadonlyPaths, l.Sysctl
+	for _, d := range l.Devices {
+		dev := boot.Device{Path: d.Path, Type: d.Type, Major: d.Major, Minor: d.Minor, Mode: 0o666}
+		if dev.Type == "u" {
+			dev.Type = "c"
+		}
+		if d.FileMode != nil {
+			dev.Mode = uint32(d.FileMode.Perm())
+		}
+		if d.UID != nil {
+			dev.UID = *d.UID
+		}
+		if d.GID != nil {
+			dev.GID = *d.GID
+		}
+		b.Devices = append(b.Devices, dev)
+	}
+	if r := l.Resources; r != nil {
+		if m := r.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
+			b.MemoryLimit = uint64(*m.Limit)
+		}
+	}
+	if l.Seccomp != nil {
+		prog, err := CompileSeccomp(l.Seccomp)
+		if err != nil {
+			return fmt.Errorf("linux.seccomp: %w", err)
+		}
+		b.Process.Filter = prog
+	}
+	for _, n := range l.Namespaces {
+		switch {
+		case n.Type == specs.UserNamespace:
+			p.IDMaps = sandbox.IDMaps{UID: idMap(l.UIDMappings), GID: idMap(l.GIDMappings)}
+		case n.Type == specs.NetworkNamespace && n.Path != "" && o.Network == boot.NetworkHost:
+			p.NetNS = n.Path
+		case n.Type == specs.NetworkNamespace && n.Path != "":
+			p.Warnings = append(p.Warnings, fmt.Sprintf("linux.namespaces: network %s is not joined: the sandbox has a network of its own (--network=host joins it)", n.Path))
+		}
+	}
+	return p.checkMaps()
+}
+
+// checkMaps refuses maps that the caller may not set.
+func (p *Plan) checkMaps() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	for _, m := range p.IDMaps.UID {
+		if m.HostID != os.Geteuid() || m.Size != 1 {
+			return errors.New("linux.uidMappings: a user other than root can map no more than its own id")
+		}
+	}
+	for _, m := range p.IDMaps.GID {
+		if m.HostID != os.Getegid() || m.Size != 1 {
+			return errors.New("linux.gidMappings: a user other than root can map no more than its own group")
+		}
+	}
+	return nil
+}
+
+func idMap(in []specs.LinuxIDMapping) (out []syscall.SysProcIDMap) {
+	for _, m := range in {
+		out = append(out, syscall.SysProcIDMap{ContainerID: int(m.ContainerID), HostID: int(m.HostID), Size: int(m.Size)})
+	}
+	return out
+}
+
+func parseID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err
+}

@@ -1,0 +1,19 @@
+// Package spec reads OCI bundles: it decodes and checks config.json
+// (runtime-spec 1.3) and turns it into what a sandbox is made from.
+//
+// # Objects
+//
+// Load returns a checked configuration; Convert turns it into a Plan: the boot
+// process's Spec, the trees that the gofer serves, the identity maps it runs
+// under, and the hooks. Errors name the field they are about, as
+// "mounts[2].options[0]".
+//
+// # Differences
+//
+// Properties that nobody knows are ignored, as the specification demands.
+// Known ones are honoured or refused, with these exceptions, which confine
+// processes of the host that a sandbox does not have: process.apparmorProfile,
+// process.selinuxLabel, linux.mountLabel and linux.resources.devices. A guest
+// never acts on the host's kernel, so there is nothing for them to apply to.
+// Joining existing namespaces is refused but for the network's.
+package spec

@@ -1,0 +1,146 @@
+package spec
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/sandbox"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// rootName is the root's name in the gofer.
+const rootName = "root"
+
+// mounts fills in the guest's tree and what the gofer serves of it.
+func (p *Plan) mounts(s *specs.Spec, bundle, rootfs string) error {
+	p.Roots = []sandbox.Root{{Attach: rootName, Path: rootfs, ReadOnly: s.Root.Readonly}}
+	p.Boot.Mounts = []boot.Mount{{Destination: "/", Type: boot.MountGofer, Attach: rootName, ReadOnly: s.Root.Readonly}}
+	hasDev := slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return filepath.Clean(m.Destination) == "/dev" })
+	if !hasDev {
+		// The specification's default devices live there in any case.
+		p.Boot.Mounts = append(p.Boot.Mounts, boot.Mount{Destination: "/dev", Type: boot.MountDev, NoSUID: true, NoExec: true})
+	}
+	for i, m := range s.Mounts {
+		if err := p.mount(i, m, bundle); err != nil {
+			return fmt.Errorf("mounts[%d].%w", i, err)
+		}
+	}
+	return nil
+}
+
+// fileSystems are the types that the guest kernel provides itself.
+var fileSystems = map[string]string{
+	"tmpfs": boot.MountTmpfs, "proc": boot.MountProc, "sysfs": boot.MountSysfs, "devpts": boot.MountDevpts,
+	"mqueue": boot.MountMqueue, "cgroup": boot.MountCgroup, "cgroup2": boot.MountCgroup, "devtmpfs": boot.MountDev,
+}
+
+func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
+	out := boot.Mount{Destination: filepath.Clean("/" + m.Destination)}
+	bind, err := mountOptions(&out, m.Options)
+	if err != nil {
+		return err
+	}
+	if m.Type == "bind" || bind {
+		return p.bind(index, &out, m, bundle)
+	}
+	typ, ok := fileSystems[m.Type]
+	if !ok {
+		return fmt.Errorf("type: %q is not supported", m.Type)
+	}
+	out.Type = typ
+	if out.Destination == "/dev" && typ == boot.MountTmpfs {
+		out.Type = boot.MountDev
+	}
+	p.Boot.Mounts = append(p.Boot.Mounts, out)
+	return nil
+}
+
+func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string) error {
+	source := m.Source
+	if source == "" {
+		return fmt.Errorf("source: missing")
+	}
+	if !filepath.IsAbs(source) {
+		source = filepath.Join(bundle, source)
+	}
+	real, err := filepath.EvalSymlinks(source)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	st, err := os.Stat(real)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	if len(out.Options) > 0 {
+		return fmt.Errorf("options: %q is not supported for a bind mount", out.Options[0])
+	}
+	out.Type = boot.MountGofer
+	out.Attach = fmt.Sprintf("mount%d", index)
+	out.File = !st.IsDir()
+	out.Shared = true
+	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly})
+	p.Boot.Mounts = append(p.Boot.Mounts, *out)
+	return nil
+}
+
+// mountOptions sorts options into flags and what remains for the file system.
+func mountOptions(out *boot.Mount, options []string) (bind bool, err error) {
+	for i, o := range options {
+		switch o {
+		case "bind", "rbind":
+			bind = true
+		case "ro", "rro":
+			out.ReadOnly = true
+		case "rw", "rrw":
+			out.ReadOnly = false
+		case "noexec", "rnoexec":
+			out.NoExec = true
+		case "exec", "rexec":
+			out.NoExec = false
+		case "nosuid", "rnosuid":
+			out.NoSUID = true
+		case "suid", "rsuid":
+			out.NoSUID = false
+		case "nodev", "rnodev":
+			out.NoDev = true
+		case "dev", "rdev":
+			out.NoDev = false
+		case "noatime", "rnoatime":
+			out.NoAtime = true
+		case "atime", "relatime", "norelatime", "strictatime", "nostrictatime", "nodiratime", "diratime",
+			"rrelatime", "rstrictatime", "rnodiratime":
+			out.NoAtime = false
+		case "defaults", "async", "nolazytime", "newinstance", "silent", "loud":
+			// What there is anyway.
+		case "private", "rprivate", "slave", "rslave", "unbindable", "runbindable":
+			// Nothing outside the sandbox sees its mounts.
+		default:
+			if err := checkOption(o); err != nil {
+				return bind, fmt.Errorf("options[%d]: %w", i, err)
+			}
+			out.Options = append(out.Options, o)
+		}
+	}
+	return bind, nil
+}
+
+// checkOption refuses what no file system of a sandbox knows.
+func checkOption(o string) error {
+	key, _, hasValue := strings.Cut(o, "=")
+	switch key {
+	case "size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge", "ptmxmode", "max", "hidepid", "subset":
+		if hasValue {
+			return nil
+		}
+	case "tmpcopyup", "nsdelegate", "memory_recursiveprot":
+		return nil
+	case "shared", "rshared":
+		return fmt.Errorf("%q is not supported: a sandbox's mounts are its own", o)
+	}
+	return fmt.Errorf("%q is not supported", o)
+}

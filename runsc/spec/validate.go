@@ -1,0 +1,207 @@
+package spec
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Validate checks what the specification demands of a configuration, and that
+// nothing in it is beyond a sandbox.
+func Validate(s *specs.Spec) error {
+	if err := validateVersion(s.Version); err != nil {
+		return err
+	}
+	if s.Root == nil {
+		return fmt.Errorf("root: missing")
+	}
+	if s.Root.Path == "" {
+		return fmt.Errorf("root.path: missing")
+	}
+	if s.Process == nil {
+		return fmt.Errorf("process: missing")
+	}
+	if err := validateProcess(s.Process); err != nil {
+		return fmt.Errorf("process.%w", err)
+	}
+	for i, m := range s.Mounts {
+		if m.Destination == "" {
+			return fmt.Errorf("mounts[%d].destination: missing", i)
+		}
+		if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
+			return fmt.Errorf("mounts[%d].uidMappings: identity-mapped mounts are not supported", i)
+		}
+	}
+	if err := validateHooks(s.Hooks); err != nil {
+		return fmt.Errorf("hooks.%w", err)
+	}
+	if s.Solaris != nil || s.Windows != nil || s.ZOS != nil || s.FreeBSD != nil || s.VM != nil {
+		return fmt.Errorf("a configuration for another platform")
+	}
+	if s.Linux != nil {
+		if err := validateLinux(s.Linux); err != nil {
+			return fmt.Errorf("linux.%w", err)
+		}
+	}
+	return nil
+}
+
+func validateVersion(v string) error {
+	if v == "" {
+		return fmt.Errorf("ociVersion: missing")
+	}
+	num, _, _ := strings.Cut(v, "-")
+	num, _, _ = strings.Cut(num, "+")
+	parts := strings.Split(num, ".")
+	if len(parts) != 3 {
+		return fmt.Errorf("ociVersion: %q is no version of the form 1.2.3", v)
+	}
+	for _, p := range parts {
+		if _, err := strconv.ParseUint(p, 10, 32); err != nil {
+			return fmt.Errorf("ociVersion: %q is no version of the form 1.2.3", v)
+		}
+	}
+	if parts[0] != "1" {
+		return fmt.Errorf("ociVersion: %s is not supported, only 1.x", v)
+	}
+	return nil
+}
+
+// validateProcess checks a process; errors start with the field below it.
+func validateProcess(p *specs.Process) error {
+	switch {
+	case len(p.Args) == 0:
+		return fmt.Errorf("args: must not be empty")
+	case p.Cwd == "":
+		return fmt.Errorf("cwd: must not be empty")
+	case !path.IsAbs(p.Cwd):
+		return fmt.Errorf("cwd: %q is not an absolute path", p.Cwd)
+	case p.Scheduler != nil:
+		return fmt.Errorf("scheduler: not supported")
+	case p.IOPriority != nil:
+		return fmt.Errorf("ioPriority: not supported")
+	case p.ExecCPUAffinity != nil:
+		return fmt.Errorf("execCPUAffinity: not supported")
+	}
+	for i, a := range p.Args {
+		if strings.Contains(a, "\x00") {
+			return fmt.Errorf("args[%d]: holds a NUL", i)
+		}
+	}
+	for i, e := range p.Env {
+		if strings.Contains(e, "\x00") {
+			return fmt.Errorf("env[%d]: holds a NUL", i)
+		}
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			return fmt.Errorf("env[%d]: %q is not NAME=VALUE", i, e)
+		}
+	}
+	seen := map[string]bool{}
+	for i, l := range p.Rlimits {
+		if _, ok := rlimits[l.Type]; !ok {
+			return fmt.Errorf("rlimits[%d].type: %q is no resource limit", i, l.Type)
+		}
+		if seen[l.Type] {
+			return fmt.Errorf("rlimits[%d].type: %s is there twice", i, l.Type)
+		}
+		seen[l.Type] = true
+		if l.Soft > l.Hard {
+			return fmt.Errorf("rlimits[%d].soft: %d is above hard, %d", i, l.Soft, l.Hard)
+		}
+	}
+	return nil
+}
+
+func validateHooks(h *specs.Hooks) error {
+	if h == nil {
+		return nil
+	}
+	if len(h.StartContainer) > 0 {
+		return fmt.Errorf("startContainer: not supported, it would run in the guest before its first process")
+	}
+	for kind, list := range map[string][]specs.Hook{"prestart": h.Prestart, "createRuntime": h.CreateRuntime,
+		"createContainer": h.CreateContainer, "poststart": h.Poststart, "poststop": h.Poststop} {
+		for i, hook := range list {
+			if !path.IsAbs(hook.Path) {
+				return fmt.Errorf("%s[%d].path: %q is not an absolute path", kind, i, hook.Path)
+			}
+			if hook.Timeout != nil && *hook.Timeout <= 0 {
+				return fmt.Errorf("%s[%d].timeout: %d is not above 0", kind, i, *hook.Timeout)
+			}
+		}
+	}
+	return nil
+}
+
+func validateLinux(l *specs.Linux) error {
+	seen := map[specs.LinuxNamespaceType]bool{}
+	for i, n := range l.Namespaces {
+		switch n.Type {
+		case specs.PIDNamespace, specs.NetworkNamespace, specs.MountNamespace, specs.IPCNamespace,
+			specs.UTSNamespace, specs.UserNamespace, specs.CgroupNamespace:
+		case specs.TimeNamespace:
+			return fmt.Errorf("namespaces[%d].type: time namespaces are not supported", i)
+		default:
+			return fmt.Errorf("namespaces[%d].type: %q is no namespace", i, n.Type)
+		}
+		if seen[n.Type] {
+			return fmt.Errorf("namespaces[%d].type: %s is there twice", i, n.Type)
+		}
+		seen[n.Type] = true
+		if n.Path == "" {
+			continue
+		}
+		if !path.IsAbs(n.Path) {
+			return fmt.Errorf("namespaces[%d].path: %q is not an absolute path", i, n.Path)
+		}
+		if n.Type != specs.NetworkNamespace {
+			return fmt.Errorf("namespaces[%d].path: joining a %s namespace is not supported", i, n.Type)
+		}
+	}
+	if seen[specs.UserNamespace] && (len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0) {
+		return fmt.Errorf("uidMappings: a user namespace needs uidMappings and gidMappings")
+	}
+	switch {
+	case l.IntelRdt != nil:
+		return fmt.Errorf("intelRdt: not supported")
+	case l.MemoryPolicy != nil:
+		return fmt.Errorf("memoryPolicy: not supported")
+	case len(l.NetDevices) > 0:
+		return fmt.Errorf("netDevices: not supported")
+	case len(l.TimeOffsets) > 0:
+		return fmt.Errorf("timeOffsets: not supported")
+	case l.Personality != nil && l.Personality.Domain != specs.PerLinux:
+		return fmt.Errorf("personality.domain: %q is not supported", l.Personality.Domain)
+	case l.Personality != nil && len(l.Personality.Flags) > 0:
+		return fmt.Errorf("personality.flags: not supported")
+	}
+	switch l.RootfsPropagation {
+	case "", "private", "rprivate", "slave", "rslave":
+	default:
+		return fmt.Errorf("rootfsPropagation: %q is not supported: a sandbox's mounts are its own", l.RootfsPropagation)
+	}
+	for i, d := range l.Devices {
+		switch d.Type {
+		case "c", "u", "b", "p":
+		default:
+			return fmt.Errorf("devices[%d].type: %q is none of c, u, b, p", i, d.Type)
+		}
+		if !path.IsAbs(d.Path) {
+			return fmt.Errorf("devices[%d].path: %q is not an absolute path", i, d.Path)
+		}
+	}
+	for i, p := range l.MaskedPaths {
+		if !path.IsAbs(p) {
+			return fmt.Errorf("maskedPaths[%d]: %q is not an absolute path", i, p)
+		}
+	}
+	for i, p := range l.ReadonlyPaths {
+		if !path.IsAbs(p) {
+			return fmt.Errorf("readonlyPaths[%d]: %q is not an absolute path", i, p)
+		}
+	}
+	return nil
+}
