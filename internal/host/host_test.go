@@ -1,0 +1,163 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"cordon/internal/linux"
+)
+
+// TestCallsAreListed holds Calls against the source, both ways.
+func TestCallsAreListed(t *testing.T) {
+	files, _ := filepath.Glob("*.go")
+	src := ""
+	for _, f := range files {
+		if f == "calls.go" || strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src += string(b)
+	}
+	listed := map[string]bool{}
+	for _, c := range Calls() {
+		listed[c.Name] = true
+		sys := "unix.SYS_" + strings.ToUpper(c.Name)
+		if !regexp.MustCompile(regexp.QuoteMeta(sys)+`\b|// `+c.Name+`\n`).MatchString(src) {
+			t.Errorf("%s is listed but not made", c.Name)
+		}
+		if c.Reason == "" {
+			t.Errorf("%s has no reason", c.Name)
+		}
+	}
+	for _, m := range regexp.MustCompile(`unix\.SYS_(\w+)`).FindAllStringSubmatch(src, -1) {
+		if !listed[strings.ToLower(m[1])] {
+			t.Errorf("%s is made but not listed", m[1])
+		}
+	}
+}
+
+func TestErrno(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want linux.Errno
+	}{
+		{nil, 0}, {unix.ENOENT, linux.ENOENT}, {linux.EPERM, linux.EPERM}, {errors.New("x"), linux.EIO},
+		{fmt.Errorf("open: %w", unix.EACCES), linux.EACCES},
+	} {
+		if got := Errno(c.err); got != c.want {
+			t.Errorf("Errno(%v) is %v, want %v", c.err, got, c.want)
+		}
+	}
+	if Error(nil) != nil {
+		t.Error("no error became one")
+	}
+}
+
+func TestMemory(t *testing.T) {
+	fd, err := MemfdCreate("test", linux.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(fd)
+	if err := Ftruncate(fd, 8192); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := Mmap(0, 8192, linux.PROT_READ|linux.PROT_WRITE, linux.MAP_SHARED, fd, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(Bytes(addr, 8192), "hello, world")
+	var a, b [6]byte
+	n, err := Preadv(fd, [][]byte{a[:5], nil, b[:]}, 0, 0)
+	if err != nil || n != 11 || string(a[:5])+string(b[:]) != "hello, worl" {
+		t.Errorf("read %d %q %q, %v", n, a, b, err)
+	}
+	if st, err := Fstat(fd); err != nil || st.Size != 8192 || !st.Mode.IsRegular() {
+		t.Errorf("fstat: %+v, %v", st, err)
+	}
+	if err := Munmap(addr, 8192); err != nil {
+		t.Error(err)
+	}
+	if _, err := Pread(-1, a[:], 0); err != linux.EBADF {
+		t.Errorf("a bad descriptor gives %v", err)
+	}
+}
+
+func TestDescriptorsTravel(t *testing.T) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(p[0])
+	defer Close(p[1])
+	ev, err := Eventfd(7, linux.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(ev)
+	if _, err := SendFDs(p[0], []byte("x"), ev); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 8)
+	n, fds, err := RecvFDs(p[1], buf, 1)
+	if err != nil || n != 1 || len(fds) != 1 {
+		t.Fatalf("received %d %v %v", n, fds, err)
+	}
+	defer Close(fds[0])
+	if n, err := Read(fds[0], buf); err != nil || n != 8 || buf[0] != 7 {
+		t.Errorf("the counter reads %v, %v", buf, err)
+	}
+	if _, err := SendFDs(p[0], []byte("x"), ev, ev, ev); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := RecvFDs(p[1], buf, 1); err != linux.EPROTO {
+		t.Errorf("too many descriptors give %v", err)
+	}
+}
+
+func TestWaits(t *testing.T) {
+	var word uint32
+	if err := FutexWait(&word, 1, -1); err != linux.EAGAIN {
+		t.Errorf("futex of another value gives %v", err)
+	}
+	if err := FutexWait(&word, 0, 1000); err != linux.ETIMEDOUT {
+		t.Errorf("futex timeout gives %v", err)
+	}
+	ev, err := Eventfd(1, linux.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(ev)
+	fds := []linux.PollFD{{FD: linux.FD(ev), Events: linux.POLLIN}}
+	if n, err := Poll(fds, -1); n != 1 || err != nil || fds[0].Revents != linux.POLLIN {
+		t.Errorf("poll: %d, %v, %v", n, fds, err)
+	}
+	ep, err := EpollCreate(linux.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(ep)
+	if err := EpollCtl(ep, linux.EPOLL_CTL_ADD, ev, &linux.EpollEvent{Events: linux.EPOLLIN, Data: [2]uint32{5, 6}}); err != nil {
+		t.Fatal(err)
+	}
+	evs := make([]linux.EpollEvent, 2)
+	if n, err := EpollWait(ep, evs, -1); n != 1 || err != nil || evs[0].Data != [2]uint32{5, 6} {
+		t.Errorf("epoll: %d, %v, %v", n, evs, err)
+	}
+	if now, err := ClockGettime(linux.CLOCK_MONOTONIC); err != nil || now <= 0 {
+		t.Errorf("clock: %d, %v", now, err)
+	}
+	if set, err := SchedGetaffinity(0); err != nil || set == (CPUSet{}) {
+		t.Errorf("affinity: %v, %v", set, err)
+	}
+}
