@@ -32,7 +32,7 @@ func TestCallsAreListed(t *testing.T) {
 	for _, c := range Calls() {
 		listed[c.Name] = true
 		sys := "unix.SYS_" + strings.ToUpper(c.Name)
-		if !regexp.MustCompile(regexp.QuoteMeta(sys)+`\b|// `+c.Name+`\n`).MatchString(src) {
+		if !regexp.MustCompile(regexp.QuoteMeta(sys) + `\b|// ` + c.Name + `\n`).MatchString(src) {
 			t.Errorf("%s is listed but not made", c.Name)
 		}
 		if c.Reason == "" {
