@@ -24,9 +24,12 @@ const order = `
 	DentryCache - the ring of cached dentries
 	Epoll - an epoll instance's interest list
 	File - an open file description's offset and flags
+	OverlayCopy - one overlay inode's way from its lower file to its upper
 	Inode - an inode's attributes and contents
 	Socket - a socket's state
 	Pipe - a pipe's slots and ends
+	FileLocks - record locks and flocks of one inode
+	LockWaits - who waits for whose record locks
 	TTY - a terminal pair's line discipline and buffers
 	TTYControl - a terminal's session and foreground group
 	IPC - a System V or POSIX queue, semaphore set or segment
@@ -37,6 +40,7 @@ const order = `
 	MemFile - allocation of guest memory
 	Gofer - calls to a gofer in progress, handles to give back
 	Platform - contexts, stubs and their pools
+	HostNotifier - descriptors of the host that are watched
 	Timer - armed timers
 	Clock - alarms of a clock that can be set
 	VirtualTime - the time of tests
@@ -64,9 +68,12 @@ type (
 	DentryCache    struct{ ranked }
 	Epoll          struct{ ranked }
 	File           struct{ ranked }
+	OverlayCopy    struct{ ranked }
 	Inode          struct{ ranked }
 	Socket         struct{ ranked }
 	Pipe           struct{ ranked }
+	FileLocks      struct{ ranked }
+	LockWaits      struct{ ranked }
 	MM             struct{ ranked }
 	MMActive       struct{ ranked }
 	Mappings       struct{ ranked }
@@ -78,6 +85,7 @@ type (
 	Log            struct{ ranked }
 	TTY            struct{ ranked }
 	TTYControl     struct{ ranked }
+	HostNotifier   struct{ ranked }
 	IPC            struct{ ranked }
 	Futex          struct{ ranked }
 	Clock          struct{ ranked }
