@@ -19,6 +19,7 @@ const layers = `
 	sentry/ktime
 	sentry/memmap sentry/usermem sentry/signal
 	sentry/mm sentry/vfs sentry/futex
+	sentry/file/tty
 	sentry/arg sentry/file/... sentry/ipc sentry/ns sentry/socket sentry/fs/mapset
 	sentry/socket/... sentry/fs/...
 	sentry/task
