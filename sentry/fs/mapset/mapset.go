@@ -106,3 +106,16 @@ func (s *Set) Invalidate(file memmap.Mappable, r memmap.Range, andPrivate bool) 
 		p.ms.Invalidate(file, p.addr, p.n, andPrivate)
 	}
 }
+
+// Each calls fn for every mapping, without the lock.
+func (s *Set) Each(fn func(r memmap.Range, writable bool)) {
+	s.mu.Lock()
+	var all []mapping
+	for _, list := range s.spaces {
+		all = append(all, list...)
+	}
+	s.mu.Unlock()
+	for _, m := range all {
+		fn(m.r, m.writable)
+	}
+}

@@ -1,0 +1,152 @@
+package overlay
+
+import (
+	"bytes"
+	"math"
+
+	"cordon/internal/linux"
+	"cordon/sentry/memmap"
+	"cordon/sentry/usermem"
+	"cordon/sentry/vfs"
+)
+
+// wholeFile is a size limit for copyUp that copies everything.
+const wholeFile = math.MaxUint64
+
+// copyChunk is how much is copied at once.
+const copyChunk = 256 << 10
+
+// copyUp makes in have an upper file, with at most limit bytes of the lower
+// file's data: the caller truncates it to that.
+func (in *Inode) copyUp(limit uint64) error {
+	if in.upper.Load() != nil {
+		return nil
+	}
+	if err := in.differ(); err != nil {
+		return err
+	}
+	in.copying.Lock()
+	defer in.copying.Unlock()
+	if in.upper.Load() != nil {
+		return nil
+	}
+	in.mu.Lock()
+	a, xattrs := *in.own, in.xattrs
+	in.mu.Unlock()
+	u, err := in.fs.store.CreateTemp(&vfs.NewInode{Mode: a.Mode, UID: a.UID, GID: a.GID})
+	if err != nil {
+		return err
+	}
+	vfs.HoldInode(u)
+	if err := in.fill(u, limit, &a, xattrs); err != nil {
+		vfs.DropInode(u)
+		return err
+	}
+	in.switchTo(u)
+	return nil
+}
+
+// fill copies data and metadata to u.
+func (in *Inode) fill(u vfs.Inode, limit uint64, a *vfs.Attr, xattrs map[string][]byte) error {
+	if err := in.copyData(u, limit); err != nil {
+		return err
+	}
+	if s, ok := u.(vfs.XattrStore); ok {
+		for n, v := range xattrs {
+			if err := s.SetXattr(n, v, 0); err != nil {
+				return err
+			}
+		}
+	}
+	// Last: writing has changed the times, and may have cleared set-ID bits.
+	return u.SetAttr(&vfs.SetAttr{
+		Mask: vfs.SetMode | vfs.SetATime | vfs.SetMTime, Mode: a.Mode.PermAndSticky(), ATime: a.ATime, MTime: a.MTime,
+	})
+}
+
+// copyData copies the lower file's data, leaving out what is zero.
+func (in *Inode) copyData(u vfs.Inode, limit uint64) error {
+	a, err := in.lower.Attr()
+	if err != nil {
+		return err
+	}
+	size := min(a.Size, limit)
+	if size == 0 {
+		return nil
+	}
+	from, err := in.lower.Open(nil, vfs.Path{}, linux.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer from.Release()
+	to, err := u.Open(nil, vfs.Path{}, linux.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	defer to.Release()
+	r, rok := from.(vfs.ReaderAt)
+	w, wok := to.(vfs.WriterAt)
+	if !rok || !wok {
+		return linux.EIO
+	}
+	if err := u.SetAttr(&vfs.SetAttr{Mask: vfs.SetSize, Size: size}); err != nil {
+		return err
+	}
+	buf := make([]byte, min(copyChunk, size))
+	zero := make([]byte, len(buf))
+	for off := uint64(0); off < size; {
+		b := buf[:min(uint64(len(buf)), size-off)]
+		dst := usermem.OfBytes(b)
+		n, err := r.ReadAt(&dst, int64(off))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil // it has become shorter
+		}
+		if !bytes.Equal(b[:n], zero[:n]) {
+			src := usermem.OfBytes(b[:n])
+			for src.Len() > 0 {
+				k, err := w.WriteAt(&src, int64(off)+int64(n)-int64(src.Len()))
+				if err != nil {
+					return err
+				}
+				if k == 0 {
+					return linux.EIO
+				}
+			}
+		}
+		off += uint64(n)
+	}
+	return nil
+}
+
+// switchTo makes u what in is from now on.
+func (in *Inode) switchTo(u vfs.Inode) {
+	in.upper.Store(&upperFile{u})
+	in.mu.Lock()
+	in.own, in.xattrs = nil, nil
+	in.mu.Unlock()
+	if !in.maps.Mapped() {
+		return
+	}
+	// A mapping that is being added now is added to one of the two, and
+	// removed from the same: see AddMapping.
+	lower, upper := mappableOf(in.lower), mappableOf(u)
+	in.maps.Each(func(r memmap.Range, writable bool) {
+		if upper != nil {
+			_ = upper.AddMapping(proxy{in}, r.Start, r, writable)
+		}
+		if lower != nil {
+			lower.RemoveMapping(proxy{in}, r.Start, r, writable)
+		}
+	})
+	in.maps.Invalidate(in, memmap.Range{End: 1 << 63}, false)
+}
+
+func mappableOf(i vfs.Inode) memmap.Mappable {
+	if m, ok := i.(vfs.Mapped); ok {
+		return m.Mappable()
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package overlay
+
+import (
+	"sync/atomic"
+
+	"cordon/internal/linux"
+	"cordon/internal/lock"
+	"cordon/sentry/vfs"
+)
+
+// DefaultInodes is how many objects may be made where Options do not say.
+const DefaultInodes = 4 << 20
+
+// firstIno numbers what is made here, above what host file systems use.
+const firstIno = 1 << 44
+
+// Options say what to put over what.
+type Options struct {
+	// Lowers are the read-only layers, the highest first.
+	Lowers []vfs.FileSystem
+	// Upper makes the files that are written.
+	Upper vfs.FileSystem
+	// Device is st_dev.
+	Device uint64
+	Clock  vfs.Clock
+	// MaxInodes bounds what is made here; 0 is DefaultInodes.
+	MaxInodes int64
+}
+
+// FS is an overlay.
+type FS struct {
+	// immutable
+	lowers []vfs.FileSystem
+	upper  vfs.FileSystem
+	store  vfs.TempCreator
+	dev    uint64
+	clock  vfs.Clock
+	limit  int64
+	root   *Inode
+
+	// atomic
+	lastIno atomic.Uint64
+	made    atomic.Int64 // objects that exist here only
+
+	mu lock.Mutex[lock.Inode]
+
+	// guarded by mu
+	byLower map[vfs.Inode]*Inode
+}
+
+// New returns an overlay, which takes over the layers: they are released with
+// it.
+func New(o Options) (*FS, error) {
+	store, ok := o.Upper.Root().(vfs.TempCreator)
+	if !ok || len(o.Lowers) == 0 {
+		return nil, linux.EINVAL
+	}
+	fs := &FS{
+		lowers: o.Lowers, upper: o.Upper, store: store, dev: o.Device, clock: o.Clock,
+		limit: o.MaxInodes, byLower: make(map[vfs.Inode]*Inode),
+	}
+	if fs.limit == 0 {
+		fs.limit = DefaultInodes
+	}
+	fs.lastIno.Store(firstIno)
+	var dirs []layered
+	for i, l := range o.Lowers {
+		d, ok := l.Root().(vfs.Directory)
+		if !ok {
+			return nil, linux.ENOTDIR
+		}
+		dirs = append(dirs, layered{d, i})
+	}
+	root, err := fs.fromLower(dirs[0], dirs, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	root.pinned = true
+	fs.root = root
+	return fs, nil
+}
+
+// Type implements vfs.FileSystem.
+func (fs *FS) Type() string { return "overlay" }
+
+// Root implements vfs.FileSystem.
+func (fs *FS) Root() vfs.Inode { return (*Dir)(fs.root) }
+
+// Device implements vfs.FileSystem.
+func (fs *FS) Device() uint64 { return fs.dev }
+
+const overlayMagic = 0x794c7630
+
+// StatFS implements vfs.FileSystem: the room there is to write.
+func (fs *FS) StatFS() (linux.Statfs, error) {
+	s, err := fs.upper.StatFS()
+	s.Type = overlayMagic
+	return s, err
+}
+
+// Release implements vfs.FileSystem.
+func (fs *FS) Release() {
+	fs.upper.Release()
+	for _, l := range fs.lowers {
+		l.Release()
+	}
+}
+
+func (fs *FS) now() linux.Timespec { return linux.TimespecFromNS(fs.clock()) }
+
+// charge counts an object that is made here.
+func (fs *FS) charge() error {
+	if fs.made.Add(1) > fs.limit {
+		fs.made.Add(-1)
+		return linux.ENOSPC
+	}
+	return nil
+}
+
+// layered is an inode of a lower layer.
+type layered struct {
+	inode vfs.Inode
+	layer int
+}
+
+// inoOf is the number programs see of a lower inode.
+func inoOf(ino uint64, layer int) uint64 { return ino ^ uint64(layer)<<52 }
+
+// fromLower returns the Inode of a lower inode, which may be known already.
+// dirs are the directories that it merges, itself first, if it is one.
+func (fs *FS) fromLower(l layered, dirs []layered, parent *Inode, name string) (*Inode, error) {
+	fs.mu.Lock()
+	in := fs.byLower[l.inode]
+	fs.mu.Unlock()
+	if in != nil {
+		return in, nil
+	}
+	a, err := l.inode.Attr()
+	if err != nil {
+		return nil, err
+	}
+	in = &Inode{fs: fs, kind: a.Mode.Type(), ino: inoOf(a.Ino, l.layer), lower: l.inode, below: dirs, nlink: a.Nlink}
+	in.parent, in.name = parent, name
+	fs.mu.Lock()
+	other := fs.byLower[l.inode]
+	if other == nil {
+		fs.byLower[l.inode] = in
+	}
+	fs.mu.Unlock()
+	if other != nil {
+		return other, nil
+	}
+	in.holdLower()
+	return in, nil
+}
+
+// fresh returns an Inode that is made here.
+func (fs *FS) fresh(n *vfs.NewInode) *Inode {
+	now := fs.now()
+	in := &Inode{fs: fs, kind: n.Mode.Type(), ino: fs.lastIno.Add(1), target: n.Target, pinned: true}
+	in.own = &vfs.Attr{
+		Mode: n.Mode, UID: n.UID, GID: n.GID, BlockSize: 4096, Rdev: n.Rdev, Size: uint64(len(n.Target)),
+		ATime: now, MTime: now, CTime: now, BTime: now,
+	}
+	in.nlink = 1
+	if in.kind == linux.S_IFDIR {
+		in.nlink = 2
+	}
+	return in
+}
