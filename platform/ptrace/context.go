@@ -25,7 +25,6 @@ type Context struct {
 	state []byte         // extended state to load when there is a thread
 	xsave []byte         // buffer that FPU returns a part of
 	home  placement      // where the owner's and the stub's thread are bound
-	cpu   int            // where to start
 
 	// atomic: pending is set by Interrupt and cleared by the Switch that
 	// reports it. running is the thread to kick, pid<<32|tid, or 0 outside
@@ -216,6 +215,7 @@ func (c *Context) lost() {
 	}
 	tid, as := c.tid, c.as
 	c.tid, c.as = 0, nil
+	c.home.thread.Store(0)
 	tgkill(as.pid, tid, uint(unix.SIGKILL))
 	for {
 		status, errno := waitThread(tid)

@@ -61,6 +61,7 @@ func StubSyscalls(socket uint64) []Rule {
 		{Number: unix.SYS_CLOSE, Name: "close", Why: "the zygote drops a donated file"},
 		{Number: unix.SYS_PRCTL, Name: "prctl", Why: "a new stub asks to die with the zygote",
 			Args: []ArgRule{{0, allBits, []uint64{unix.PR_SET_PDEATHSIG}}, {1, allBits, []uint64{uint64(unix.SIGKILL)}}}},
+		{Number: unix.SYS_GETPPID, Name: "getppid", Why: "a new stub makes sure that the zygote lives"},
 
 		// A call of the vsyscall page is emulated by the host's page fault
 		// handler, which asks the filter and not the tracer.

@@ -2,6 +2,7 @@ package ptrace
 
 import (
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,9 @@ type leader struct {
 	work  chan func()
 	ready chan stub
 	done  chan struct{}
+
+	// leader only: the stubs that have not been dropped.
+	live map[int32]struct{}
 }
 
 // A stub is a process with a stopped first thread and one parked thread that
@@ -30,7 +34,7 @@ type stub struct {
 }
 
 func newLeader(p *Platform, pool int) *leader {
-	l := &leader{p: p, want: pool, work: make(chan func(), 64), ready: make(chan stub, pool), done: make(chan struct{})}
+	l := &leader{p: p, want: pool, work: make(chan func(), 64), ready: make(chan stub, pool), done: make(chan struct{}), live: map[int32]struct{}{}}
 	go l.run()
 	return l
 }
@@ -43,7 +47,7 @@ func (l *leader) run() {
 		if failed || len(l.ready) == cap(l.ready) {
 			f := <-l.work
 			if f == nil {
-				close(l.done)
+				l.end()
 				return
 			}
 			f()
@@ -53,7 +57,7 @@ func (l *leader) run() {
 		select {
 		case f := <-l.work:
 			if f == nil {
-				close(l.done)
+				l.end()
 				return
 			}
 			f()
@@ -65,6 +69,30 @@ func (l *leader) run() {
 		}
 	}
 }
+
+// end kills every stub and waits until they have gone, as long as there is a
+// zygote that they can be reaped through.
+func (l *leader) end() {
+	var pids []int32
+	for pid := range l.live {
+		pids = append(pids, pid)
+		l.drop(pid)
+	}
+	for _, pid := range pids {
+		for range endPolls {
+			if unix.Kill(int(pid), 0) != nil {
+				break
+			}
+			pollThread(pid)
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(l.done)
+}
+
+// endPolls bounds the milliseconds that end waits for a stub: a thread whose
+// context nobody releases keeps its stub a zombie.
+const endPolls = 200
 
 // do runs f on the leader's thread and returns when it has run. It returns
 // false when the platform has ended.
@@ -145,6 +173,7 @@ func (l *leader) newStub() stub {
 		unix.Kill(int(pid), unix.SIGKILL)
 		return stub{errno: errno}
 	}
+	l.live[pid] = struct{}{}
 	tid, errno := l.newThread(pid)
 	if errno != 0 {
 		l.drop(pid)
@@ -163,6 +192,7 @@ func (l *leader) newThread(pid int32) (int32, unix.Errno) {
 // tracer to wait for it; one that was killed from outside must be waited for,
 // which succeeds once all the others have been. Leader only.
 func (l *leader) drop(pid int32) {
+	delete(l.live, pid)
 	if ptrace(unix.PTRACE_DETACH, pid, 0, uintptr(unix.SIGKILL)) != 0 {
 		unix.Kill(int(pid), unix.SIGKILL)
 		pollThread(pid)
@@ -209,18 +239,29 @@ func inject(tid int32, at uint64, number uint64, args [6]uint64) (uint64, unix.E
 		if !status.Stopped() {
 			return 0, unix.ESRCH
 		}
-		if status.StopSignal() == unix.SIGTRAP && status>>16 == 0 {
-			break
+		if status>>16 != 0 {
+			continue // job control from outside
+		}
+		var info sigInfo
+		switch status.StopSignal() {
+		case unix.SIGTRAP:
+			if errno := getRegisters(tid, &r); errno != 0 {
+				return 0, errno
+			}
+			if r.RIP == afterInject || r.RIP == afterClone {
+				return result(r.RAX)
+			}
+		case unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGSYS:
+			if getSigInfo(tid, &info) != 0 || info.code > 0 {
+				return 0, unix.EFAULT
+			}
 		}
 		// A kick or a signal from outside: forget it and go on.
-		if s := uint(status.StopSignal()); s == sigSEGV || s == sigBUS || s == sigILL || s == sigSYS {
-			return 0, unix.EFAULT
-		}
 	}
-	v, errno := peekWord(tid, wordRAX)
-	if errno != 0 {
-		return 0, errno
-	}
+}
+
+// result splits what a system call returns.
+func result(v uint64) (uint64, unix.Errno) {
 	if v > ^uint64(4095) {
 		return 0, unix.Errno(-v)
 	}

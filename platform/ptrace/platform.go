@@ -62,7 +62,9 @@ func (p *Platform) NewAddressSpace() (platform.AddressSpace, linux.Errno) {
 
 // NewContext implements platform.Platform.
 func (p *Platform) NewContext() platform.Context {
-	return &Context{p: p, cpu: p.cpus.start()}
+	c := &Context{p: p}
+	c.home.cpu = p.cpus.start()
+	return c
 }
 
 // ForgetFile implements platform.Platform.

@@ -18,7 +18,6 @@ const (
 
 // Offsets of struct user_regs_struct, in words.
 const (
-	wordRAX    = 10
 	wordCS     = 17
 	wordFSBase = 21
 	wordGSBase = 22
@@ -31,6 +30,8 @@ const (
 	generalWords = 21
 )
 
+// ptrace makes a request that passes no pointer. Those that do are system calls
+// in place, where the compiler keeps what is pointed at from moving.
 func ptrace(request int, tid int32, addr, data uintptr) unix.Errno {
 	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0)
 	return e
@@ -38,23 +39,18 @@ func ptrace(request int, tid int32, addr, data uintptr) unix.Errno {
 
 // getRegisters reads all registers of a stopped thread.
 func getRegisters(tid int32, r *arch.Registers) unix.Errno {
-	return ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(r)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(r)), 0, 0)
+	return e
 }
 
 // setGeneral writes the registers before fs_base of a thread in 64-bit mode.
 func setGeneral(tid int32, r *arch.Registers) unix.Errno {
 	iov := unix.Iovec{Base: (*byte)(unsafe.Pointer(r)), Len: generalWords * 8}
-	return ptrace(unix.PTRACE_SETREGSET, tid, noteRegisters, uintptr(unsafe.Pointer(&iov)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETREGSET, uintptr(tid), noteRegisters, uintptr(unsafe.Pointer(&iov)), 0, 0)
+	return e
 }
 
-// peekWord reads one word of struct user_regs_struct. The host call, unlike the
-// C library's, stores the word through data.
-func peekWord(tid int32, word uintptr) (uint64, unix.Errno) {
-	var v uint64
-	e := ptrace(unix.PTRACE_PEEKUSR, tid, word*8, uintptr(unsafe.Pointer(&v)))
-	return v, e
-}
-
+// pokeWord writes one word of struct user_regs_struct.
 func pokeWord(tid int32, word uintptr, v uint64) unix.Errno {
 	return ptrace(unix.PTRACE_POKEUSR, tid, word*8, uintptr(v))
 }
@@ -62,13 +58,14 @@ func pokeWord(tid int32, word uintptr, v uint64) unix.Errno {
 // getXState reads the extended state into buf and returns its length.
 func getXState(tid int32, buf []byte) (int, unix.Errno) {
 	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
-	e := ptrace(unix.PTRACE_GETREGSET, tid, noteXState, uintptr(unsafe.Pointer(&iov)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGSET, uintptr(tid), noteXState, uintptr(unsafe.Pointer(&iov)), 0, 0)
 	return int(iov.Len), e
 }
 
 func setXState(tid int32, buf []byte) unix.Errno {
 	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
-	return ptrace(unix.PTRACE_SETREGSET, tid, noteXState, uintptr(unsafe.Pointer(&iov)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETREGSET, uintptr(tid), noteXState, uintptr(unsafe.Pointer(&iov)), 0, 0)
+	return e
 }
 
 // A sigInfo is a host siginfo_t, of which a stop needs these fields.
@@ -84,13 +81,14 @@ type sigInfo struct {
 }
 
 func getSigInfo(tid int32, info *sigInfo) unix.Errno {
-	return ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(info)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(info)), 0, 0)
+	return e
 }
 
 // syscallArch returns the audit architecture of the call a thread is stopped in.
 func syscallArch(tid int32) (uint32, unix.Errno) {
 	var info [88]byte // struct ptrace_syscall_info
-	e := ptrace(unix.PTRACE_GET_SYSCALL_INFO, tid, unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
 	return *(*uint32)(unsafe.Pointer(&info[4])), e
 }
 
@@ -140,4 +138,19 @@ func currentCPU() int {
 	var cpu uint32
 	unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0)
 	return int(cpu)
+}
+
+// currentThread returns the host's number of the calling thread.
+func currentThread() int32 {
+	r, _, _ := unix.RawSyscall(unix.SYS_GETTID, 0, 0, 0)
+	return int32(r)
+}
+
+// threadTime returns the CPU time of a thread of this process, in nanoseconds.
+func threadTime(tid int32) int64 {
+	var ts unix.Timespec
+	const perThread, scheduler = 4, 2
+	clock := ^tid<<3 | perThread | scheduler
+	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&ts)), 0)
+	return ts.Nano()
 }

@@ -17,10 +17,15 @@ const (
 	commandClose  = 3
 )
 
+// receivePatience is after how many microseconds without an answer the Sentry
+// looks whether the zygote is alive.
+const receivePatience = 50_000
+
 // A Zygote is the process that stubs are forked from.
 type Zygote struct {
 	// immutable
-	pid int
+	pid  int
+	peer uint64 // the zygote's descriptor of its socket
 
 	// guarded by mu: one command is under way at a time, and the descriptor
 	// table that the stubs share.
@@ -46,9 +51,14 @@ func StartZygote() (*Zygote, error) {
 		unix.Close(pair[0])
 		return nil, err
 	}
-	z := &Zygote{pid: pid, socket: pair[0], files: map[uint64]int32{}}
+	z := &Zygote{pid: pid, peer: uint64(pair[1]), socket: pair[0], files: map[uint64]int32{}}
 	// The kernel's word for who answers: a new stub's hello carries its pid.
 	if err := unix.SetsockoptInt(z.socket, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
+		z.Stop()
+		return nil, err
+	}
+	wait := unix.Timeval{Usec: receivePatience}
+	if err := unix.SetsockoptTimeval(z.socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
 		z.Stop()
 		return nil, err
 	}
@@ -116,7 +126,12 @@ func (z *Zygote) receive() (result int64, pid int32, errno unix.Errno) {
 	var err error
 	for {
 		n, cn, _, _, err = unix.Recvmsg(z.socket, word[:], control[:], unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
+		// Stubs have the zygote's end of the socket too, so its death closes
+		// nothing as long as one of them lives.
+		if err == unix.EAGAIN && z.dead() {
+			break
+		}
+		if err != unix.EINTR && err != unix.EAGAIN {
 			break
 		}
 	}
@@ -136,6 +151,13 @@ func (z *Zygote) receive() (result int64, pid int32, errno unix.Errno) {
 		}
 	}
 	return int64(binary.LittleEndian.Uint64(word[:])), pid, 0
+}
+
+// dead says whether the zygote has ended; Stop collects it.
+func (z *Zygote) dead() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, z.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err != nil || info.Signo != 0
 }
 
 // callLocked sends a command and reads its answer.
