@@ -18,13 +18,15 @@ import (
 // the dentry and whoever looks the name up again share one dentry.
 type Dentry struct {
 	// immutable
-	sb    *superblock
-	inode Inode          // nil: negative
-	dir   Directory      // inode, if it is a directory
-	kids  *children      // if it is a directory
-	kind  linux.FileMode // type bits
-	anon  string         // the text of a dentry without a place ("pipe:[7]")
-	holds *inodeHold     // if the inode is told of its eviction
+	sb     *superblock
+	inode  Inode          // nil: negative
+	dir    Directory      // inode, if it is a directory
+	kids   *children      // if it is a directory
+	kind   linux.FileMode // type bits
+	anon   string         // the text of a dentry without a place ("pipe:[7]")
+	holds  *inodeHold     // if the inode is told of its eviction
+	temp   bool           // an O_TMPFILE file's
+	noLink bool           // O_TMPFILE with O_EXCL: linkat refuses it
 
 	// atomic
 	place   atomic.Pointer[place]

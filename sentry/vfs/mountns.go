@@ -121,9 +121,9 @@ func (ns *MountNamespace) Clone(user *cred.UserNamespace, paths ...*Path) *Mount
 type copyMode uint8
 
 const (
-	copyOne        copyMode = iota // the mount alone
-	copyBindable                   // the tree without unbindable mounts
-	copyAll                        // the tree
+	copyOne      copyMode = iota // the mount alone
+	copyBindable                 // the tree without unbindable mounts
+	copyAll                      // the tree
 )
 
 // copyTreeLocked copies m, showing root, and what is mounted below root.
