@@ -19,6 +19,18 @@ var vdsoSymbols = [...]string{
 // whole pages. VVARSize bytes of parameters belong directly before it.
 func VDSO() []byte { return vdsoImage() }
 
+// VDSOSymbol returns the offset in the image of a function, named without the
+// prefix __vdso_, or 0.
+func VDSOSymbol(name string) uint64 {
+	_, offset, _ := vdsoFunctions()
+	for n := 1; n < len(vdsoSymbols); n++ {
+		if vdsoSymbols[n] == name {
+			return uint64(vdsoTextOffset + offset[n])
+		}
+	}
+	return 0
+}
+
 var vdsoImage = sync.OnceValue(buildVDSO)
 
 // vdsoMark is what precedes entry n in the code.

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(testing.TB) platform.Platform) {
 		{"hostile_registers", testHostile},
 		{"other_ways_to_call", testOddCalls},
 		{"segment_bases", testSegments},
+		{"vdso_tells_the_time", testVDSO},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.f(newMachine(t, p)) })
 	}

@@ -235,7 +235,7 @@ func (c *Context) FPU() []byte {
 		return arch.InitialFPU()
 	}
 	if c.xsave == nil {
-		c.xsave = make([]byte, maxXState)
+		c.xsave = make([]byte, c.p.xstateSize)
 	}
 	n, errno := getXState(c.tid, c.xsave)
 	if errno != 0 {
@@ -260,7 +260,7 @@ func (c *Context) SetFPU(state []byte) linux.Errno {
 // own full size, which may have room for state that guests may not use.
 func (c *Context) storeFPU(state []byte) linux.Errno {
 	if c.xsave == nil {
-		c.xsave = make([]byte, maxXState)
+		c.xsave = make([]byte, c.p.xstateSize)
 	}
 	n, errno := getXState(c.tid, c.xsave)
 	if errno != 0 {

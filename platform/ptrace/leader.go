@@ -153,12 +153,17 @@ func (l *leader) take() (stub, unix.Errno) {
 	return s, s.errno
 }
 
-// check makes sure that stubs can be made and traced.
+// check makes sure that stubs can be made and traced, and asks for the size of
+// the host's extended state.
 func (l *leader) check() unix.Errno {
 	s, errno := l.take()
-	if errno == 0 {
-		l.do(func() { l.drop(s.pid) })
+	if errno != 0 {
+		return errno
 	}
+	l.do(func() {
+		l.p.xstateSize, errno = getXState(s.pid, make([]byte, maxXState))
+		l.drop(s.pid)
+	})
 	return errno
 }
 
@@ -183,9 +188,23 @@ func (l *leader) newStub() stub {
 }
 
 // newThread makes a parked thread in a stub. Leader only.
-func (l *leader) newThread(pid int32) (int32, unix.Errno) {
-	tid, errno := inject(pid, stubAddress+offClone, unix.SYS_CLONE, [6]uint64{threadBits})
-	return int32(tid), errno
+func (l *leader) newThread(pid int32) (tid int32, errno unix.Errno) {
+	l.beside(pid, func() {
+		var v uint64
+		v, errno = inject(pid, stubAddress+offClone, unix.SYS_CLONE, [6]uint64{threadBits})
+		tid = int32(v)
+	})
+	return tid, errno
+}
+
+// beside runs f, which injects calls into a stub's first thread, with both on one
+// CPU, where a hand-over costs a fraction. Leader only.
+func (l *leader) beside(pid int32, f func()) {
+	cpu := currentCPU()
+	setAffinity(0, cpu)
+	setAffinity(pid, cpu)
+	f()
+	setAffinitySet(0, &l.p.cpus.all)
 }
 
 // drop kills a stub. A first thread that is stopped is let go and then has no

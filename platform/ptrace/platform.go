@@ -23,6 +23,9 @@ type Platform struct {
 	leader *leader
 	cpus   *cpus
 
+	// immutable after New
+	xstateSize int // of the host's XSAVE area, AMX included
+
 	// guarded by mu
 	mu       sync.Mutex
 	released bool

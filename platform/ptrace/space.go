@@ -58,7 +58,7 @@ func (as *AddressSpace) Apply(pc platform.Context, ops []platform.Op) linux.Errn
 	errno := linux.ESRCH
 	as.p.leader.do(func() {
 		if !as.isReleased() {
-			errno = as.applyLocked(as.pid, ops)
+			as.p.leader.beside(as.pid, func() { errno = as.applyLocked(as.pid, ops) })
 		}
 	})
 	return errno
