@@ -24,7 +24,7 @@ func installPidFD(t, c *task.Task, thread bool) (int32, error) {
 // newAnon makes a description of a file without a name. name is what
 // /proc/self/fd shows behind "anon_inode:".
 func newAnon(t *task.Task, name string, f vfs.File, flags linux.OpenFlags) (*vfs.Description, error) {
-	return t.System().VFS.NewAnonymous(t.Caller(), "anon_inode:"+name, f, flags), nil
+	return t.System().VFS.NewAnonFile(t.Caller(), f, name, flags), nil
 }
 
 // sysPidfdOpen is pidfd_open(2).

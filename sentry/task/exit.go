@@ -86,7 +86,7 @@ func (t *Task) exit() {
 	}
 	g.mu.Lock()
 	if e := g.execing; e != nil {
-		e.nudge()
+		e.Nudge()
 	}
 	stopComplete := g.stop.signal != 0 && !g.stop.complete && len(g.tasks) > 0 && g.stop.parked == len(g.tasks)
 	if stopComplete {
@@ -127,7 +127,7 @@ func (t *Task) releaseMemory() {
 	if t.clearTID != 0 && m.Users() > 1 {
 		var zero [4]byte
 		if _, err := m.CopyOut(t.clearTID, zero[:]); err == nil {
-			t.sys.Futexes.WakeAddress(m, t.clearTID, 1)
+			t.sys.Futexes.WakeBoth(m, t.clearTID, 1)
 		}
 	}
 	t.clearTID, t.rseq = 0, RseqArea{}
@@ -149,7 +149,7 @@ func (t *Task) endVfork() {
 	s.tree.Unlock()
 	if p != nil {
 		p.vforkPending.Store(false)
-		p.nudge()
+		p.Nudge()
 	}
 }
 

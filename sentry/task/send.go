@@ -147,14 +147,14 @@ func (t *Task) kick(bits uint32) {
 			break
 		}
 	}
-	t.nudge()
+	t.Nudge()
 	if t.inGuest.Load() {
 		t.ctx.Interrupt()
 	}
 }
 
-// nudge puts the wake token there.
-func (t *Task) nudge() {
+// Nudge puts the wake token there.
+func (t *Task) Nudge() {
 	select {
 	case t.wake <- struct{}{}:
 	default:

@@ -42,7 +42,7 @@ func (t *Task) Pressing() bool {
 
 // Waker returns an entry that ends t's Sleep when an event of mask comes.
 func (t *Task) Waker(mask wait.Events) *wait.Entry {
-	return &wait.Entry{Mask: mask, Callback: func(*wait.Entry, wait.Events) { t.nudge() }}
+	return &wait.Entry{Mask: mask, Callback: func(*wait.Entry, wait.Events) { t.Nudge() }}
 }
 
 // Sleep waits until ready returns true: it is asked first, and again whenever
@@ -165,7 +165,7 @@ func done(n int, err error) (uintptr, error) {
 
 func (t *Task) armTimer(clock ktime.Clock, deadline int64) {
 	if t.timer.clock != clock {
-		t.timer = sleepTimer{clock, clock.NewAlarm(t.nudge)}
+		t.timer = sleepTimer{clock, clock.NewAlarm(t.Nudge)}
 	}
 	t.timer.alarm.Set(deadline)
 }

@@ -58,7 +58,7 @@ func (g *ThreadGroup) continueLocked() {
 	g.stop = stopState{continued: complete}
 	for _, t := range g.tasks {
 		t.work.And(^workStop)
-		t.nudge()
+		t.Nudge()
 	}
 	if complete {
 		// The parent's lock may come before ours in the tree's order only

@@ -8,8 +8,8 @@ import (
 	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/sentry/cred"
+	"cordon/sentry/futex"
 	"cordon/sentry/ktime"
-	"cordon/sentry/mm"
 	"cordon/sentry/vfs"
 	"cordon/sentry/wait"
 )
@@ -32,15 +32,6 @@ type Loader interface {
 	Load(t *Task, args *ExecArgs) (*Image, error)
 }
 
-// Futexes is what a dying thread needs of the futex table.
-type Futexes interface {
-	// WakeAddress wakes n waiters of the shared or private futex at addr.
-	WakeAddress(m *mm.MemoryManager, addr uint64, n int)
-	// OwnerDied marks the word at addr if tid owns it and wakes a waiter.
-	// pending says that the lock may have been about to be taken.
-	OwnerDied(m *mm.MemoryManager, addr uint64, tid int32, pi, pending bool)
-}
-
 // A System is what all tasks of a sandbox share.
 type System struct {
 	// immutable
@@ -48,7 +39,7 @@ type System struct {
 	Memory      *memfile.File
 	VFS         *vfs.VFS
 	Clocks      *ktime.Clocks
-	Futexes     Futexes
+	Futexes     *futex.Table
 	Calls       Calls
 	Loader      Loader
 	UserNS      *cred.UserNamespace
