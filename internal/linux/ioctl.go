@@ -136,6 +136,7 @@ const (
 	TUNSETNOCSUM                 IoctlCmd = 0x400454c8
 	TUNGETFEATURES               IoctlCmd = 0x800454cf
 	TUNSETOFFLOAD                IoctlCmd = 0x400454d0
+	TFD_IOC_SET_TICKS            IoctlCmd = 0x40085400
 	NS_GET_USERNS                IoctlCmd = 0xb701
 	NS_GET_PARENT                IoctlCmd = 0xb702
 	NS_GET_NSTYPE                IoctlCmd = 0xb703
@@ -292,6 +293,7 @@ var ioctlCmdNames = [...]enumName{
 	{int64(TUNSETNOCSUM), "TUNSETNOCSUM"},
 	{int64(TUNGETFEATURES), "TUNGETFEATURES"},
 	{int64(TUNSETOFFLOAD), "TUNSETOFFLOAD"},
+	{int64(TFD_IOC_SET_TICKS), "TFD_IOC_SET_TICKS"},
 	{int64(NS_GET_USERNS), "NS_GET_USERNS"},
 	{int64(NS_GET_PARENT), "NS_GET_PARENT"},
 	{int64(NS_GET_NSTYPE), "NS_GET_NSTYPE"},

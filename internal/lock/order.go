@@ -24,7 +24,7 @@ const order = `
 	DentryCache - the ring of cached dentries
 	Epoll - an epoll instance's interest list
 	File - an open file description's offset and flags
-	OverlayCopy - one overlay inode's way from its lower file to its upper
+	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents
 	Socket - a socket's state
 	Pipe - a pipe's slots and ends
@@ -40,6 +40,7 @@ const order = `
 	MemFile - allocation of guest memory
 	Gofer - calls to a gofer in progress, handles to give back
 	Platform - contexts, stubs and their pools
+	EventCount - an eventfd's, timerfd's or signalfd's state
 	HostNotifier - descriptors of the host that are watched
 	Timer - armed timers
 	Clock - alarms of a clock that can be set
@@ -68,7 +69,7 @@ type (
 	DentryCache    struct{ ranked }
 	Epoll          struct{ ranked }
 	File           struct{ ranked }
-	OverlayCopy    struct{ ranked }
+	InodeData      struct{ ranked }
 	Inode          struct{ ranked }
 	Socket         struct{ ranked }
 	Pipe           struct{ ranked }
@@ -85,6 +86,7 @@ type (
 	Log            struct{ ranked }
 	TTY            struct{ ranked }
 	TTYControl     struct{ ranked }
+	EventCount     struct{ ranked }
 	HostNotifier   struct{ ranked }
 	IPC            struct{ ranked }
 	Futex          struct{ ranked }
