@@ -108,7 +108,7 @@ func (c *Control) own(job vfs.Job) {
 
 // CheckChange is what a background process meets that reads (sig SIGTTIN), or
 // changes or writes to (SIGTTOU) its terminal (Linux: tty_check_change).
-// ERESTART: it has been sent sig, and the call is to be restarted.
+// vfs.ErrRestart: it has been sent sig, and the call is to be restarted.
 func (c *Control) CheckChange(job vfs.Job, sig linux.Signal) error {
 	if !c.Controls(job) {
 		return nil
@@ -127,7 +127,7 @@ func (c *Control) CheckChange(job vfs.Job, sig linux.Signal) error {
 		return linux.EIO
 	}
 	job.SignalGroup(group, sig)
-	return linux.ERESTART
+	return vfs.ErrRestart
 }
 
 // Side says which end of a terminal a request is made of.
