@@ -19,7 +19,7 @@
 // # Locking
 //
 // Inode.mu and FS.mu have the rank Inode; neither is held across a call to the
-// gofer, and they do not nest. Inode.tail has the same rank and is held across
+// gofer, and they do not nest. Inode.tail ranks before them (InodeData) and is held across
 // an append's copy from user memory. What Translate needs is atomic: it is
 // called with the memory manager's locks held.
 //

@@ -195,7 +195,7 @@ func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *I
 	}
 	made := in == nil
 	if made {
-		in = &Inode{fs: fs, key: key, kind: s.Attr.Mode.Type(), target: s.Target, ino: fs.inoLocked(key)}
+		in = &Inode{fs: fs, key: key, kind: s.Attr.Mode.Type(), target: s.Target, born: s.Attr.Btime, ino: fs.inoLocked(key)}
 		in.attr, in.parent, in.name = s.Attr, parent, name
 		in.size.Store(s.Attr.Size)
 		fs.inodes[key] = in

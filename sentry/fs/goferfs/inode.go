@@ -18,7 +18,8 @@ type Inode struct {
 	key    inodeKey
 	kind   linux.FileMode
 	ino    uint64
-	target string // of a symbolic link
+	target string      // of a symbolic link
+	born   client.Time // a number that is used again is told by it
 
 	// atomic
 	size   atomic.Uint64
@@ -29,7 +30,7 @@ type Inode struct {
 	maps   mapset.Set
 
 	// tail orders appends.
-	tail lock.Mutex[lock.Inode]
+	tail lock.Mutex[lock.InodeData]
 
 	mu lock.Mutex[lock.Inode]
 
@@ -55,12 +56,7 @@ func (in *Inode) VFSState() *vfs.InodeState { return &in.vstate }
 
 // is reports whether a describes in.
 func (in *Inode) is(a *client.Attr) bool {
-	if in.key != (inodeKey{a.Dev, a.Ino}) || in.kind != a.Mode.Type() {
-		return false
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.attr.Btime == a.Btime
+	return in.key == inodeKey{a.Dev, a.Ino} && in.kind == a.Mode.Type() && in.born == a.Btime
 }
 
 // setAttr notes what the host says now.

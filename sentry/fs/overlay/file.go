@@ -41,7 +41,7 @@ type file struct {
 	flags linux.OpenFlags
 	lower vfs.File
 
-	mu lock.Mutex[lock.OverlayCopy]
+	mu lock.Mutex[lock.InodeData]
 
 	// guarded by mu
 	upper vfs.File // since the data was copied

@@ -28,7 +28,7 @@ type Inode struct {
 	maps   mapset.Set // of a file that has lower
 
 	// copying is held across the copy of the data.
-	copying lock.Mutex[lock.OverlayCopy]
+	copying lock.Mutex[lock.InodeData]
 
 	mu lock.Mutex[lock.Inode]
 

@@ -81,7 +81,7 @@ type dirFile struct {
 	d    *Inode
 	path vfs.Path
 
-	mu lock.Mutex[lock.OverlayCopy]
+	mu lock.Mutex[lock.InodeData]
 
 	// guarded by mu
 	names []vfs.Dirent
