@@ -345,7 +345,7 @@ func (m *MemoryManager) unpin() {
 		return
 	}
 	m.active.Lock()
-	if m.pins.Load() == 0 {
+	if m.pins.Load() == 0 && !m.lost {
 		drop, m.deferred = m.deferred, nil
 	}
 	m.active.Unlock()

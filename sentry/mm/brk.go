@@ -44,7 +44,7 @@ func (m *MemoryManager) Brk(c platform.Context, end uint64) uint64 {
 func (m *MemoryManager) brkLocked(c platform.Context, end uint64, rel *release) uint64 {
 	l := &m.layout
 	old := l.Brk
-	if end < l.StartBrk || end >= m.max {
+	if l.StartBrk < m.min || old < l.StartBrk || end < l.StartBrk || end >= m.max {
 		return old
 	}
 	// The program's data counts against RLIMIT_DATA too.

@@ -85,13 +85,20 @@ func New(cfg Config) *MemoryManager {
 }
 
 func newManager(cfg Config) *MemoryManager {
-	m := &MemoryManager{cfg: cfg, memory: memmap.Memory{File: cfg.Memory}, vmas: newVMAs(), pmas: newPMAs()}
-	m.min, m.max = cfg.Platform.Bounds()
-	m.min = max(m.min, minAddress)
-	m.max = min(m.max, linux.TASK_SIZE)
-	m.hugeOK = cfg.Memory.Huge()
+	m := &MemoryManager{cfg: cfg}
+	m.setUp()
 	m.users.Store(1)
 	return m
+}
+
+// setUp fills what follows from the configuration.
+func (m *MemoryManager) setUp() {
+	m.memory = memmap.Memory{File: m.cfg.Memory}
+	m.vmas, m.pmas = newVMAs(), newPMAs()
+	m.min, m.max = m.cfg.Platform.Bounds()
+	m.min = max(m.min, minAddress)
+	m.max = min(m.max, linux.TASK_SIZE)
+	m.hugeOK = m.cfg.Memory.Huge()
 }
 
 // IncUsers takes a reference unless the space is already gone.
@@ -127,6 +134,11 @@ func (m *MemoryManager) releaseAll() {
 	all := seg.Range{Start: 0, End: ^uint64(0)}
 	m.dropPMAs(all, &rel)
 	m.dropSpares(&rel)
+	// Whatever the stub kept, it is gone now.
+	m.lost = false
+	if m.pins.Load() == 0 {
+		rel.pages, m.deferred = append(rel.pages, m.deferred...), nil
+	}
 	m.apply(nil, &rel)
 	m.active.Unlock()
 	m.vmas.Remove(all, func(r seg.Range, v vma) {

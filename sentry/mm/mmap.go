@@ -99,6 +99,10 @@ func (m *MemoryManager) checkMMap(o *MMapOpts) (vma, error) {
 	if o.Flags&linux.MAP_STACK != 0 {
 		v.flags |= vmNoHuge
 	}
+	if o.Name == "[vdso]" || o.Name == "[vvar]" {
+		// As in Linux these show as private, though nobody can change them.
+		v.flags = v.flags&^vmShared | vmSpecial
+	}
 	v.mappable, v.file, v.off, v.name = o.Mappable, o.File, o.Offset, o.Name
 	return v, nil
 }

@@ -151,7 +151,8 @@ func (m *MemoryManager) unmapPMAs(r seg.Range, rel *release) {
 
 // apply performs the collected changes. Where the host refuses (too many
 // mappings), the stub is emptied instead: everything comes back by faults. If
-// even that fails the stub is lost, and what it may still map is never reused.
+// even that fails the stub is lost, and what it may still map is kept until the
+// space's end.
 func (m *MemoryManager) apply(c platform.Context, rel *release) linux.Errno {
 	m.active.AssertHeld()
 	as := m.as.Load()
@@ -164,10 +165,7 @@ func (m *MemoryManager) apply(c platform.Context, rel *release) linux.Errno {
 	}
 	clear(m.ops)
 	m.ops = m.ops[:0]
-	switch {
-	case m.lost:
-		rel.pages = nil
-	case m.pins.Load() > 0:
+	if m.lost || m.pins.Load() > 0 {
 		m.deferred = append(m.deferred, rel.pages...)
 		rel.pages = nil
 	}
