@@ -40,7 +40,10 @@ type Zygote struct {
 // caller gives up its right to execute files; the caller's user ids must not
 // change afterwards, or tracing is refused. SentrySyscalls lists what the
 // platform needs from then on. No other code may wait for "any child".
+//
+// The process's SIGCHLD handler, if any, is no longer told of stops.
 func StartZygote() (*Zygote, error) {
+	quietStops()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
