@@ -75,11 +75,11 @@ func parseBind(value string, writable bool) (bind, error) {
 		return b, err
 	}
 	b.target = abs
-	if b.source, err = filepath.EvalSymlinks(abs); err != nil {
+	st, err := os.Stat(abs)
+	if err != nil {
 		return b, err
 	}
-	st, err := os.Stat(b.source)
-	if err != nil {
+	if b.source, err = filepath.EvalSymlinks(abs); err != nil {
 		return b, err
 	}
 	b.file = !st.IsDir()

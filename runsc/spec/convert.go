@@ -41,14 +41,14 @@ func Convert(s *specs.Spec, bundle string, o Options) (*Plan, error) {
 	if !filepath.IsAbs(rootfs) {
 		rootfs = filepath.Join(bundle, rootfs)
 	}
-	real, err := filepath.EvalSymlinks(rootfs)
-	if err != nil {
-		return nil, fmt.Errorf("root.path: %w", err)
-	}
-	if st, err := os.Stat(real); err != nil {
+	if st, err := os.Stat(rootfs); err != nil {
 		return nil, fmt.Errorf("root.path: %w", err)
 	} else if !st.IsDir() {
 		return nil, fmt.Errorf("root.path: %s is not a directory", rootfs)
+	}
+	real, err := filepath.EvalSymlinks(rootfs)
+	if err != nil {
+		return nil, fmt.Errorf("root.path: %w", err)
 	}
 	p := &Plan{
 		Rootfs: rootfs,

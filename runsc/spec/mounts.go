@@ -68,11 +68,11 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string) er
 	if !filepath.IsAbs(source) {
 		source = filepath.Join(bundle, source)
 	}
-	real, err := filepath.EvalSymlinks(source)
+	st, err := os.Stat(source)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	st, err := os.Stat(real)
+	real, err := filepath.EvalSymlinks(source)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
