@@ -1,24 +1,31 @@
-// Package futex is the table of futex(2) waiters.
+// Package futex is where threads wait on words of memory (futex(2)).
 //
 // # Objects
 //
-// A Table holds the waiters of a sandbox in buckets by Key, so that unrelated
-// words share no lock. A Waiter is one sleep on one word: Prepare queues it
-// atomically with the check of the word, a wake takes it off and calls its
-// owner, and Cancel takes it off otherwise.
+// A Table has the waiters of all words, in buckets by a hash of the word's key,
+// so that unrelated words seldom share a lock. A Waiter is one thread's stay in
+// it; the thread owns it and sleeps by its own means until Woken says true.
+//
+//	w := &futex.Waiter{Wake: nudge}
+//	err := table.Wait(mem, addr, private, val, bitset, w)  // queued if nil
+//	... sleep until w.Woken(), a deadline or a signal ...
+//	if table.Unqueue(w) { ... it was woken after all ... }
+//
+// Waiters of PI locks carry the tid that the lock is to have. The owner hands
+// the word over when it unlocks or dies: a woken waiter owns the lock. Nobody's
+// scheduling changes: there is inheritance of ownership, not of priority.
 //
 // # Locking
 //
-// A bucket's lock (rank Futex) is held across the check of the word, which
-// reads guest memory: the memory manager's locks rank after it. Two buckets are
-// locked in order of address, by requeue and wake-op only.
+// A bucket's lock (rank Futex, before the address space's) is held from the
+// comparison of a word to the queueing of its waiter and while words are
+// changed on a waiter's behalf. The word is read once before, without the lock,
+// so that a page that has to come from a file is there. Two buckets are locked
+// by lock.Two. Wake is called with the lock held: it does no more than mark and
+// wake a thread.
 //
 // # Checkpoint
 //
-// Nothing is saved: a sleeping task restarts its call and queues itself anew.
-//
-// # Differences
-//
-// Priority inheritance does not change scheduling, since cordon schedules
-// nothing: PI futexes have their states and hand-over, in arrival order.
+// Nothing is saved: waiting calls restart, and a waiter that was woken before
+// has returned with that.
 package futex

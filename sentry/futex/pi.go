@@ -2,14 +2,113 @@ package futex
 
 import (
 	"cordon/internal/linux"
+	"cordon/sentry/memmap"
 )
 
-// LockPI tries to take the PI lock at addr for tid (FUTEX_LOCK_PI). It returns
-// nil when the lock is tid's, EAGAIN when w has been queued and the caller is
-// to sleep until HandedPI, and other errnos as futex(2) has them. try does not
-// queue (FUTEX_TRYLOCK_PI): EAGAIN then only means that another has the lock.
-func (t *Table) LockPI(m Memory, k Key, addr uint64, tid int32, w *Waiter, try bool, alive func(tid int32) bool) error {
-	b := t.bucket(k)
+const (
+	tidMask   = linux.FUTEX_TID_MASK
+	waiters   = linux.FUTEX_WAITERS
+	ownerDied = linux.FUTEX_OWNER_DIED
+)
+
+// LockPI takes the lock at addr for tid, or queues w until its owner hands it
+// over; queued says which. A try (FUTEX_TRYLOCK_PI) has a nil w and is EAGAIN
+// instead of queueing.
+func (t *Table) LockPI(m Memory, addr uint64, private bool, tid int32, w *Waiter) (queued bool, err error) {
+	k, err := m.FutexKey(addr, private)
+	if err != nil {
+		return false, err
+	}
+	for {
+		v, err := m.LoadUint32(addr)
+		if err != nil {
+			return false, err
+		}
+		owner := int32(v & tidMask)
+		if owner == tid {
+			return false, linux.EDEADLK
+		}
+		if owner != 0 && !t.exists(owner) {
+			return false, linux.ESRCH
+		}
+		done, queued, err := t.lockPIOnce(m, addr, k, owner, tid, w)
+		if err != nil || done && !queued {
+			return false, err
+		}
+		if !done {
+			continue
+		}
+		// An owner that ended since then has not seen w.
+		if t.exists(owner) || t.Unqueue(w) {
+			return !w.Woken(), nil
+		}
+	}
+}
+
+// lockPIOnce is one attempt, while the owner is as it was. done is false if it
+// is not.
+func (t *Table) lockPIOnce(m Memory, addr uint64, k memmap.FutexKey, owner, tid int32, w *Waiter) (done, queued bool, err error) {
+	b := t.bucketOf(k)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v, err := m.LoadUint32(addr)
+	if err != nil {
+		return false, false, err
+	}
+	if int32(v&tidMask) != owner {
+		return false, false, nil
+	}
+	for o := b.first; o != nil; o = o.next {
+		if o.key == k && o.kind != piLock {
+			return true, false, linux.EINVAL
+		}
+	}
+	want := v | waiters
+	if owner == 0 {
+		want = v&ownerDied | uint32(tid)
+		if t.topPILocked(b, k) != nil {
+			want |= waiters
+		}
+	} else if w == nil {
+		return true, false, linux.EAGAIN
+	}
+	if want != v {
+		was, err := m.CompareAndSwapUint32(addr, v, want)
+		if err != nil || was != v {
+			return false, false, err
+		}
+	}
+	if owner == 0 {
+		return true, false, nil
+	}
+	w.woken.Store(false)
+	w.key, w.bitset, w.kind = k, linux.FUTEX_BITSET_MATCH_ANY, piLock
+	w.mem, w.addr, w.tid = m, addr, tid
+	t.piWaiters.Add(1)
+	b.addLocked(w)
+	return true, true, nil
+}
+
+// topPILocked is who gets the lock k next.
+func (t *Table) topPILocked(b *bucket, k memmap.FutexKey) *Waiter {
+	for w := b.first; w != nil; w = w.next {
+		if w.key == k && w.kind == piLock {
+			return w
+		}
+	}
+	return nil
+}
+
+// UnlockPI gives up tid's lock at addr, to the next waiter if there is one.
+func (t *Table) UnlockPI(m Memory, addr uint64, private bool, tid int32) error {
+	k, err := m.FutexKey(addr, private)
+	if err != nil {
+		return err
+	}
+	if _, err := m.LoadUint32(addr); err != nil {
+		return err
+	}
+	b := t.bucketOf(k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
@@ -17,176 +116,215 @@ func (t *Table) LockPI(m Memory, k Key, addr uint64, tid int32, w *Waiter, try b
 		if err != nil {
 			return err
 		}
-		owner := int32(v & linux.FUTEX_TID_MASK)
-		if owner == tid {
-			return linux.EDEADLK
+		if int32(v&tidMask) != tid {
+			return linux.EPERM
 		}
-		next := v | linux.FUTEX_WAITERS
-		switch {
-		case owner == 0:
-			next = uint32(tid) | v&linux.FUTEX_OWNER_DIED
-			if b.countLocked(k) > 0 {
-				next |= linux.FUTEX_WAITERS
-			}
-		case try:
-			return linux.EAGAIN
-		case !alive(owner):
-			return linux.ESRCH
+		top, want := t.topPILocked(b, k), uint32(0)
+		if top != nil {
+			want = waiters | uint32(top.tid)
 		}
-		was, err := m.CompareAndSwapUint32(addr, v, next)
+		was, err := m.CompareAndSwapUint32(addr, v, want)
 		if err != nil {
 			return err
 		}
 		if was != v {
 			continue
 		}
-		if owner == 0 {
-			return nil
+		if top != nil {
+			t.wakeLocked(b, top)
 		}
-		w.key, w.bits, w.tid, w.handed = k, AnyBits, tid, false
-		b.pushLocked(w)
-		return linux.EAGAIN
+		return nil
 	}
 }
 
-// HandedPI reports whether the lock w waits for is its own now.
-func (t *Table) HandedPI(w *Waiter) bool { return w.Woken() }
+// WaitRequeuePI queues w for the word at addr if it is val; CmpRequeuePI moves
+// it to the lock at addr2, which tid owns once w is woken.
+func (t *Table) WaitRequeuePI(m Memory, addr, addr2 uint64, private bool, val, bitset uint32, tid int32, w *Waiter) error {
+	if bitset == 0 || addr == addr2 {
+		return linux.EINVAL
+	}
+	k2, err := m.FutexKey(addr2, private)
+	if err != nil {
+		return err
+	}
+	k, err := m.FutexKey(addr, private)
+	if err != nil {
+		return err
+	}
+	if k == k2 {
+		return linux.EINVAL
+	}
+	w.mem, w.addr, w.tid, w.inner = m, addr2, tid, k2
+	return t.wait(m, addr, k, val, bitset, requeuePI, w)
+}
 
-// UnlockPI gives the lock at addr, which tid must own, to the first waiter.
-func (t *Table) UnlockPI(m Memory, k Key, addr uint64, tid int32) error {
-	b := t.bucket(k)
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// CmpRequeuePI gives the lock at addr2 to the first waiter of the word at addr
+// if it is free, and makes up to move others wait for it, if the word is cmp.
+func (t *Table) CmpRequeuePI(m Memory, addr, addr2 uint64, private bool, wake, move int, cmp uint32) (int, error) {
+	if wake != 1 || move < 0 || addr == addr2 {
+		return 0, linux.EINVAL
+	}
+	k1, err := m.FutexKey(addr, private)
+	if err != nil {
+		return 0, err
+	}
+	k2, err := m.FutexKey(addr2, private)
+	if err != nil {
+		return 0, err
+	}
+	if k1 == k2 {
+		return 0, linux.EINVAL
+	}
 	for {
-		v, err := m.LoadUint32(addr)
+		if _, err := m.LoadUint32(addr); err != nil {
+			return 0, err
+		}
+		v, err := m.LoadUint32(addr2)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if int32(v&linux.FUTEX_TID_MASK) != tid {
-			return linux.EPERM
+		owner := int32(v & tidMask)
+		if owner != 0 && !t.exists(owner) {
+			return 0, linux.ESRCH
 		}
-		done, err := b.handOverLocked(m, k, addr, v, 0)
-		if err != nil || done {
-			return err
+		n, done, err := t.requeuePIOnce(m, addr, addr2, k1, k2, owner, move, cmp)
+		if done || err != nil {
+			return n, err
 		}
 	}
 }
 
-// handOverLocked gives the word, which holds v, to the first waiter or to
-// nobody. done is false if the word changed meanwhile.
-func (b *bucket) handOverLocked(m Memory, k Key, addr uint64, v, flags uint32) (done bool, err error) {
-	var heir *Waiter
-	for w := b.first; w != nil; w = w.next {
-		if w.key == k && w.tid != 0 {
-			heir = w
-			break
+func (t *Table) requeuePIOnce(m Memory, addr, addr2 uint64, k1, k2 memmap.FutexKey, owner int32, move int, cmp uint32) (n int, done bool, err error) {
+	a, b, unlock := t.lockBoth(k1, k2)
+	defer unlock()
+	switch v, err := m.LoadUint32(addr); {
+	case err != nil:
+		return 0, true, err
+	case v != cmp:
+		return 0, true, linux.EAGAIN
+	}
+	v, err := m.LoadUint32(addr2)
+	if err != nil {
+		return 0, true, err
+	}
+	if int32(v&tidMask) != owner {
+		return 0, false, nil
+	}
+	var list []*Waiter
+	for w := a.first; w != nil && len(list) < move+1; w = w.next {
+		if w.key != k1 {
+			continue
+		}
+		if w.kind != requeuePI || w.inner != k2 {
+			return 0, true, linux.EINVAL
+		}
+		list = append(list, w)
+	}
+	if len(list) == 0 {
+		return 0, true, nil
+	}
+	want, first := v|waiters, 0
+	if owner == 0 {
+		want, first = v&ownerDied|uint32(list[0].tid), 1
+		if len(list) > 1 || t.topPILocked(b, k2) != nil {
+			want |= waiters
 		}
 	}
-	next := flags
-	if heir != nil {
-		next |= uint32(heir.tid)
-		if b.countLocked(k) > 1 {
-			next |= linux.FUTEX_WAITERS
-		}
+	if was, err := m.CompareAndSwapUint32(addr2, v, want); err != nil || was != v {
+		return 0, false, err
 	}
-	was, err := m.CompareAndSwapUint32(addr, v, next)
-	if err != nil || was != v {
-		return false, err
+	if first == 1 {
+		t.wakeLocked(a, list[0])
 	}
-	if heir != nil {
-		b.removeLocked(heir)
-		heir.handed = true
-		heir.wake()
+	for _, w := range list[first:] {
+		a.removeLocked(w)
+		w.key, w.kind = k2, piLock
+		b.addLocked(w)
 	}
-	return true, nil
+	return len(list), true, nil
 }
 
-// piOwnerDied hands a dead thread's lock on.
-func (t *Table) piOwnerDied(m Memory, addr uint64) {
-	for _, private := range [2]bool{true, false} {
+// OwnerDied marks the word at addr if tid owns it and wakes or promotes a
+// waiter: an entry of a robust list. pending says that the thread died between
+// the list's operation and the lock's (Linux: handle_futex_death).
+func (t *Table) OwnerDied(m Memory, addr uint64, tid int32, pi, pending bool) {
+	if addr&3 != 0 {
+		return
+	}
+	v, err := m.LoadUint32(addr)
+	if err != nil {
+		return
+	}
+	if owner := int32(v & tidMask); pending && !pi && owner == 0 {
+		t.WakeAddress(m, addr, 1)
+		return
+	} else if owner != tid {
+		return
+	}
+	if pi && t.piWaiters.Load() != 0 && t.inheritAt(m, addr, tid) {
+		return
+	}
+	old, err := update(m, addr, func(v uint32) uint32 {
+		if int32(v&tidMask) != tid {
+			return v
+		}
+		return v&waiters | ownerDied
+	})
+	if err == nil && !pi && int32(old&tidMask) == tid && old&waiters != 0 {
+		t.WakeAddress(m, addr, 1)
+	}
+}
+
+// inheritAt hands tid's PI lock at addr to its next waiter, if it has one.
+func (t *Table) inheritAt(m Memory, addr uint64, tid int32) bool {
+	for _, private := range []bool{true, false} {
 		k, err := m.FutexKey(addr, private)
 		if err != nil {
-			return
+			continue
 		}
-		b := t.bucket(k)
+		b := t.bucketOf(k)
 		b.mu.Lock()
-		if b.countLocked(k) > 0 {
-			v, err := m.LoadUint32(addr)
-			if err == nil {
-				_, _ = b.handOverLocked(m, k, addr, v, linux.FUTEX_OWNER_DIED) // the word is the guest's to spoil
+		w := t.topPILocked(b, k)
+		ok := w != nil && t.inheritLocked(b, w, tid)
+		b.mu.Unlock()
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+// inheritLocked makes w the owner of its lock if tid is.
+func (t *Table) inheritLocked(b *bucket, w *Waiter, tid int32) bool {
+	old, err := update(w.mem, w.addr, func(v uint32) uint32 {
+		if int32(v&tidMask) != tid {
+			return v
+		}
+		return waiters | ownerDied | uint32(w.tid)
+	})
+	if err != nil || int32(old&tidMask) != tid {
+		return false
+	}
+	t.wakeLocked(b, w)
+	return true
+}
+
+// Exited hands on the PI locks of a thread that has ended without giving them
+// up, robust list or not. exists must already be false for tid.
+func (t *Table) Exited(tid int32) {
+	if t.piWaiters.Load() == 0 {
+		return
+	}
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		b.mu.Lock()
+		var next *Waiter
+		for w := b.first; w != nil; w = next {
+			next = w.next
+			if w.kind == piLock && t.topPILocked(b, w.key) == w {
+				t.inheritLocked(b, w, tid)
 			}
-			b.mu.Unlock()
-			return
 		}
 		b.mu.Unlock()
 	}
 }
-
-// RequeuePI is FUTEX_CMP_REQUEUE_PI: the first waiter of from gets the PI lock
-// at addr if it is free, and up to move others wait for it. The words of waiters
-// that were queued by Prepare carry no tid: SetTID has told it.
-func (t *Table) RequeuePI(m Memory, from, to Key, addr uint64, move int, check func() error) (int, error) {
-	a, b, unlock := t.lockTwo(from, to)
-	defer unlock()
-	if err := check(); err != nil {
-		return 0, err
-	}
-	n := 0
-	for w := a.first; w != nil && n <= move; {
-		next := w.next
-		if w.key != from {
-			w = next
-			continue
-		}
-		if w.tid == 0 {
-			return n, linux.EINVAL // a waiter that is not FUTEX_WAIT_REQUEUE_PI's
-		}
-		taken, err := t.takeForLocked(m, addr, w.tid, b.countLocked(to) > 0)
-		if err != nil {
-			return n, err
-		}
-		a.removeLocked(w)
-		w.key = to
-		if taken {
-			w.handed = true
-			w.wake()
-		} else {
-			b.pushLocked(w)
-		}
-		n++
-		w = next
-	}
-	return n, nil
-}
-
-// takeForLocked takes the lock at addr for tid if it is free, else marks it
-// waited for.
-func (t *Table) takeForLocked(m Memory, addr uint64, tid int32, waiters bool) (bool, error) {
-	for {
-		v, err := m.LoadUint32(addr)
-		if err != nil {
-			return false, err
-		}
-		free := v&linux.FUTEX_TID_MASK == 0
-		next := v | linux.FUTEX_WAITERS
-		if free {
-			next = uint32(tid)
-			if waiters {
-				next |= linux.FUTEX_WAITERS
-			}
-		}
-		was, err := m.CompareAndSwapUint32(addr, v, next)
-		if err != nil {
-			return false, err
-		}
-		if was == v {
-			return free, nil
-		}
-	}
-}
-
-// SetTID says whose waiter w is, for RequeuePI. Before Prepare.
-func (w *Waiter) SetTID(tid int32) { w.tid = tid }
-
-// Handed reports whether w ended by being given a PI lock. After it was woken.
-func (w *Waiter) Handed() bool { return w.handed }
