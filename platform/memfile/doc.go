@@ -7,13 +7,13 @@
 // Offsets cost nothing until the page is touched. The Sentry reaches pages by
 // Window, a slice of its own mapping of the file, made in large pieces at first
 // use and kept. At a page's last DecRef, a range of up to 1 MiB whose pages are
-// all committed goes to a list by size for reuse, and is zeroed then; the rest
-// is punched out of the file in batches by a worker and the offsets are free
-// again.
+// all committed goes to a list by size for reuse, and is zeroed then (what nobody
+// reuses for some seconds is given up); the rest is punched out of the file in
+// batches by a worker and the offsets are free again.
 //
 // # Locking
 //
-// One lock (rank MemoryFile), a leaf, held for bookkeeping only: never
+// One lock (rank MemFile), a leaf, held for bookkeeping only: never
 // for zeroing, copying or punching. Window takes none.
 //
 // # Lifetimes
@@ -23,6 +23,7 @@
 //
 // # Checkpoint
 //
-// The allocated ranges with their reference counts are saved, and the committed
-// pages of them as a page file.
+// Saved: the shape of the file and which pages are committed; the pages as a
+// stream of their own. References are not: each owner claims its ranges again
+// between Restore and Restored, and what nobody claims is free.
 package memfile

@@ -2,6 +2,7 @@ package memfile
 
 import (
 	"sync"
+	"time"
 
 	"cordon/internal/check"
 	"cordon/internal/linux"
@@ -90,6 +91,8 @@ type File struct {
 	refs     refSet
 	recycled [maxRecycled/pageSize + 1][]uint64
 	kept     uint64
+	turnover uint64      // ranges kept and reused, ever
+	idle     *time.Timer // gives kept memory up; nil: nothing to watch
 	punch    []Range
 	punching bool
 	usage    [kinds]uint64
@@ -210,6 +213,7 @@ func (f *File) takeRecycled(n uint64, k Kind) (Range, bool) {
 	at := list[len(list)-1]
 	f.recycled[n/pageSize] = list[:len(list)-1]
 	f.kept -= n
+	f.turnover++
 	r := Range{at, at + n}
 	f.usage[k] += n
 	f.refs.insert(r, k)
@@ -250,6 +254,9 @@ func (f *File) Sole(off uint64, r Range) Range {
 func (f *File) Close() {
 	f.mu.Lock()
 	f.closed = true
+	if f.idle != nil {
+		f.idle.Stop()
+	}
 	f.mu.Unlock()
 	f.worker.Wait()
 	f.win.close()

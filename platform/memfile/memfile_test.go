@@ -285,3 +285,26 @@ func TestImage(t *testing.T) {
 		t.Error("a claim beyond the file is accepted")
 	}
 }
+
+func TestIdleMemoryIsGivenUp(t *testing.T) {
+	f := newFile(t)
+	r := mustAlloc(t, f, 4*pageSize, Options{})
+	f.Zero(r)
+	f.DecRef(r)
+	f.mu.Lock()
+	seen := f.turnover - 1
+	f.idle.Stop()
+	f.mu.Unlock()
+	f.trimIdle(seen) // somebody was here since
+	if f.Kept() != 4*pageSize {
+		t.Fatalf("memory in use was given up: %d bytes kept", f.Kept())
+	}
+	f.mu.Lock()
+	seen = f.turnover
+	f.idle.Stop()
+	f.mu.Unlock()
+	f.trimIdle(seen)
+	if f.Kept() != 0 {
+		t.Errorf("%d bytes kept", f.Kept())
+	}
+}

@@ -3,6 +3,7 @@ package memfile
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // release disposes of pages that nobody refers to.
@@ -20,6 +21,7 @@ func (f *File) release(r Range) {
 			if ok {
 				f.recycled[n/pageSize] = append(f.recycled[n/pageSize], r.Start)
 				f.kept += n
+				f.watchIdleLocked()
 			}
 			f.mu.Unlock()
 			if ok {
@@ -77,10 +79,39 @@ func (f *File) punchAll() {
 // then. References stay. No guest may be storing to them.
 func (f *File) Decommit(r Range) { punchHole(f.fd, r) }
 
+// idleTime is how long memory is kept for reuse while none is reused or added.
+const idleTime = 2 * time.Second
+
+// watchIdleLocked sees to it that kept memory is given up when nobody wants it.
+func (f *File) watchIdleLocked() {
+	f.turnover++
+	if f.idle == nil && !f.closed {
+		seen := f.turnover
+		f.idle = time.AfterFunc(idleTime, func() { f.trimIdle(seen) })
+	}
+}
+
+func (f *File) trimIdle(seen uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = nil
+	switch {
+	case f.closed || f.kept == 0:
+	case f.turnover == seen:
+		f.trimLocked()
+	default:
+		f.watchIdleLocked()
+	}
+}
+
 // Trim gives up the memory kept for reuse (under memory pressure).
 func (f *File) Trim() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.trimLocked()
+}
+
+func (f *File) trimLocked() {
 	for i, list := range f.recycled {
 		for _, at := range list {
 			f.punchLocked(Range{at, at + uint64(i)*pageSize})

@@ -40,13 +40,16 @@
 //
 // # Checkpoint
 //
-// Saved: VMAs, PMAs of private memory, layout and accounting. Rebuilt: the
-// platform's address space and PMAs that a Mappable gives again. The pages are
-// memfile's.
+// Saved: VMAs, PMAs of private memory, layout, the number of users. Rebuilt: the
+// platform's address space, accounting, and PMAs that a Mappable gives again:
+// restored mappings call AddMapping. The pages are memfile's.
 //
 // # Differences
 //
 // A growing stack grows by up to 128 KiB at a time, not by a page. There are no
-// huge page pools: MAP_HUGETLB is ENOMEM. Swap, page migration and memory
-// failure do not exist. Resident sizes are estimates between two samples.
+// huge page pools: MAP_HUGETLB is ENOMEM. MADV_FREE frees at once, and
+// MADV_COLD and MADV_PAGEOUT do nothing: there is no swap. MADV_COLLAPSE,
+// MADV_HWPOISON and MADV_SOFT_OFFLINE are EINVAL, as in a kernel without them.
+// The resident size counts host files by what is mapped, and its maximum is
+// that of the moments when somebody asked.
 package mm

@@ -204,3 +204,41 @@ func (m *MemoryManager) AppendStatus(b []byte) []byte {
 	}
 	return b
 }
+
+// AppendNumaMaps appends /proc/pid/numa_maps, of a machine with one node.
+func (m *MemoryManager) AppendNumaMaps(b []byte) []byte {
+	infos, counts := m.SnapshotPages()
+	for i := range infos {
+		v, c := &infos[i], &counts[i]
+		b = appendHex(b, v.Start, 8)
+		b = append(b, " default"...)
+		switch {
+		case v.Path == "[heap]":
+			b = append(b, " heap"...)
+		case v.Path == "[stack]":
+			b = append(b, " stack"...)
+		case v.Path != "" && v.Path[0] == '/':
+			b = append(b, " file="...)
+			b = appendPath(b, v.Path)
+		}
+		pages := c.RSS() / pageSize
+		if pages == 0 {
+			b = append(b, '\n')
+			continue
+		}
+		if c.Anonymous != 0 {
+			b = appendCount(b, " anon=", c.Anonymous/pageSize)
+			b = appendCount(b, " dirty=", c.Anonymous/pageSize)
+		}
+		if n := (c.File + c.Shmem) / pageSize; n != 0 {
+			b = appendCount(b, " mapped=", n)
+		}
+		b = appendCount(b, " N0=", pages)
+		b = append(b, " kernelpagesize_kB=4\n"...)
+	}
+	return b
+}
+
+func appendCount(b []byte, name string, n uint64) []byte {
+	return strconv.AppendUint(append(b, name...), n, 10)
+}
