@@ -26,6 +26,9 @@ const order = `
 	File - an open file description's offset and flags
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents
+	SocketNames - a network namespace's abstract names and list of sockets
+	SocketFlight - which unix sockets are in messages, and the bound ones
+	SocketRead - one reader of a socket at a time
 	Socket - a socket's state
 	Pipe - a pipe's slots and ends
 	FileLocks - record locks and flocks of one inode
@@ -36,6 +39,7 @@ const order = `
 	Futex - one bucket of a futex table
 	MM - an address space's mappings
 	MMActive - an address space's platform side and page tables
+	FileData - an inode's attributes, names and index of pages, where mappings ask for it
 	Mappings - who maps a file's ranges
 	MemFile - allocation of guest memory
 	Gofer - calls to a gofer in progress, handles to give back
@@ -45,6 +49,8 @@ const order = `
 	Timer - armed timers
 	Clock - alarms of a clock that can be set
 	VirtualTime - the time of tests
+	Netstack - a TCP/IP stack's table of endpoints
+	SocketOptions - options of one socket
 	WaitQueue - waiters of one object; callbacks under it only mark and wake
 	EpollReady - an epoll instance's ready list
 	Log - the log's writer
@@ -71,12 +77,18 @@ type (
 	File           struct{ ranked }
 	InodeData      struct{ ranked }
 	Inode          struct{ ranked }
+	SocketNames    struct{ ranked }
+	SocketFlight   struct{ ranked }
+	SocketRead     struct{ ranked }
 	Socket         struct{ ranked }
+	Netstack       struct{ ranked }
+	SocketOptions  struct{ ranked }
 	Pipe           struct{ ranked }
 	FileLocks      struct{ ranked }
 	LockWaits      struct{ ranked }
 	MM             struct{ ranked }
 	MMActive       struct{ ranked }
+	FileData       struct{ ranked }
 	Mappings       struct{ ranked }
 	MemFile        struct{ ranked }
 	Gofer          struct{ ranked }

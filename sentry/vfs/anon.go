@@ -120,3 +120,7 @@ func (v *VFS) NewPseudoFile(c *Caller, f File, kind string, i *AnonInode, flags 
 }
 
 func panicRefs() { check.Failed("a description's references fell below zero") }
+
+// DropHold ends the dentry's share in keeping its inode, once a description has
+// taken it over.
+func (d *Dentry) DropHold() { d.holds.drop() }

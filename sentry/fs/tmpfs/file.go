@@ -1,0 +1,304 @@
+package tmpfs
+
+import (
+	"sync/atomic"
+
+	"cordon/internal/linux"
+	"cordon/internal/lock"
+	"cordon/internal/seg"
+	"cordon/platform/memfile"
+	"cordon/sentry/fs/mapset"
+	"cordon/sentry/memmap"
+	"cordon/sentry/usermem"
+	"cordon/sentry/vfs"
+)
+
+// A file is a regular file.
+type file struct {
+	node
+
+	// io is held for reading across reads and for writing across changes.
+	io lock.RWMutex[lock.Inode]
+	// size is changed with io and mu held; either suffices to read it.
+	size atomic.Uint64
+
+	// guarded by node.mu
+	pages seg.Set[uint64]
+	ahead memfile.Range // reserved for what is written after the end
+	seals linux.Seals
+
+	maps mapset.Set
+}
+
+// Attr implements vfs.Inode.
+func (f *file) Attr() (vfs.Attr, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.attrLocked()
+	a.Size = f.size.Load()
+	a.Blocks = f.pages.Span() / 512
+	return a, nil
+}
+
+// SetAttr implements vfs.Inode.
+func (f *file) SetAttr(set *vfs.SetAttr) error {
+	if set.Mask&vfs.SetSize != 0 {
+		if err := f.resize(set.Size); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.setLocked(set)
+	return nil
+}
+
+// resize is truncate(2).
+func (f *file) resize(size uint64) error {
+	if size > maxSize {
+		return linux.EFBIG
+	}
+	f.io.Lock()
+	defer f.io.Unlock()
+	now := f.fs.now()
+	f.mu.Lock()
+	old := f.size.Load()
+	if size < old && f.seals&linux.F_SEAL_SHRINK != 0 || size > old && f.seals&linux.F_SEAL_GROW != 0 {
+		f.mu.Unlock()
+		return linux.EPERM
+	}
+	f.size.Store(size)
+	f.mtime, f.ctime = now, now
+	var gone []memfile.Range
+	if size < old {
+		gone = f.cutLocked(seg.Range{Start: pageUp(size), End: ^uint64(0) &^ (pageSize - 1)})
+		f.zeroLocked(size, min(pageUp(size), old))
+		f.dropAheadLocked()
+	}
+	f.mu.Unlock()
+	if size < old {
+		f.invalidate(pageUp(size), pageUp(old), true)
+		f.free(gone)
+	}
+	return nil
+}
+
+// invalidate takes [start, end) from whoever has it mapped.
+func (f *file) invalidate(start, end uint64, andPrivate bool) {
+	if start < end && f.maps.Mapped() {
+		f.maps.Invalidate(f, memmap.Range{Start: start, End: end}, andPrivate)
+	}
+}
+
+// Open implements vfs.Inode.
+func (f *file) Open(*vfs.Caller, vfs.Path, linux.OpenFlags) (vfs.File, error) {
+	return openFile{f}, nil
+}
+
+// Evict implements vfs.Evicter.
+func (f *file) Evict() {
+	if f.uncount() {
+		f.releasePages()
+	}
+}
+
+func (f *file) releasePages() {
+	f.io.Lock()
+	defer f.io.Unlock()
+	f.mu.Lock()
+	gone := f.cutLocked(seg.Range{Start: 0, End: ^uint64(0) &^ (pageSize - 1)})
+	f.dropAheadLocked()
+	f.mu.Unlock()
+	f.free(gone)
+}
+
+// An openFile is an open regular file.
+type openFile struct{ f *file }
+
+// Release implements vfs.File.
+func (openFile) Release() {}
+
+// DirectIO implements vfs.DirectIO: there is no cache to go round.
+func (openFile) DirectIO() {}
+
+// MaxSize implements vfs.SizeLimiter.
+func (openFile) MaxSize() int64 { return maxSize }
+
+// ReadAt implements vfs.ReaderAt.
+func (o openFile) ReadAt(dst *usermem.Seq, off int64) (int, error) {
+	f := o.f
+	f.io.RLock()
+	defer f.io.RUnlock()
+	size := f.size.Load()
+	done := 0
+	at := uint64(off)
+	for at < size && dst.Len() > 0 {
+		b, hole := f.windowAt(at, min(dst.Len(), size-at))
+		var n int
+		var err error
+		if hole > 0 {
+			var z uint64
+			z, err = dst.ZeroOut(hole)
+			n = int(z)
+		} else {
+			n, err = dst.CopyOut(b)
+		}
+		done += n
+		at += uint64(n)
+		if err != nil {
+			if done > 0 {
+				return done, nil
+			}
+			return 0, err
+		}
+	}
+	return done, nil
+}
+
+// WriteAt implements vfs.WriterAt.
+func (o openFile) WriteAt(src *usermem.Seq, off int64) (int, error) {
+	o.f.io.Lock()
+	defer o.f.io.Unlock()
+	return o.f.writeLocked(src, uint64(off))
+}
+
+// Append implements vfs.Appender.
+func (o openFile) Append(src *usermem.Seq) (int, int64, error) {
+	f := o.f
+	f.io.Lock()
+	defer f.io.Unlock()
+	off := f.size.Load()
+	n, err := f.writeLocked(src, off)
+	return n, int64(off), err
+}
+
+// writeBatch is how much room is made at a time, so that a write that faults or
+// meets the limit leaves little behind.
+const writeBatch = 2 << 20
+
+func (f *file) writeLocked(src *usermem.Seq, off uint64) (int, error) {
+	if src.Len() == 0 {
+		return 0, nil
+	}
+	if err := f.mayWrite(off, src.Len()); err != nil {
+		return 0, err
+	}
+	done := 0
+	var err error
+	for src.Len() > 0 && err == nil {
+		at := off + uint64(done)
+		if at >= maxSize {
+			err = linux.EFBIG
+			break
+		}
+		n := min(src.Len(), writeBatch, maxSize-at)
+		var k int
+		k, err = f.writePart(src, at, n)
+		done += k
+	}
+	if done > 0 {
+		f.touch()
+		return done, nil
+	}
+	return 0, err
+}
+
+// mayWrite checks the seals.
+func (f *file) mayWrite(off, n uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seals&(linux.F_SEAL_WRITE|linux.F_SEAL_FUTURE_WRITE) != 0 || f.seals&linux.F_SEAL_GROW != 0 && off+n > f.size.Load() {
+		return linux.EPERM
+	}
+	return nil
+}
+
+// writePart makes room for n bytes at off and copies them there.
+func (f *file) writePart(src *usermem.Seq, off, n uint64) (int, error) {
+	r := seg.Range{Start: pageDown(off), End: pageUp(off + n)}
+	f.mu.Lock()
+	err := f.fillLocked(r)
+	if err != nil {
+		// As much as there is room for.
+		n = 0
+		if g, ok := f.pages.Find(off); ok {
+			n = min(g.End-off, uint64(src.Len()), r.End-off)
+		}
+	}
+	f.mu.Unlock()
+	done := 0
+	for n > 0 {
+		b, hole := f.windowAt(off+uint64(done), n)
+		if hole > 0 {
+			break
+		}
+		k, e := src.CopyIn(b)
+		done += k
+		n -= uint64(k)
+		if e != nil {
+			err = e
+			break
+		}
+	}
+	f.mu.Lock()
+	if end := off + uint64(done); done > 0 && end > f.size.Load() {
+		f.size.Store(end)
+	}
+	// Room made for nothing beyond the end goes again.
+	var gone []memfile.Range
+	if keep := pageUp(f.size.Load()); keep < r.End {
+		gone = f.cutLocked(seg.Range{Start: max(keep, r.Start), End: r.End})
+	}
+	f.mu.Unlock()
+	f.free(gone)
+	return done, err
+}
+
+// Seek implements vfs.Seeker.
+func (o openFile) Seek(off int64, whence int, cur int64) (int64, error) {
+	size := int64(o.f.size.Load())
+	base := int64(0)
+	switch linux.Whence(whence) {
+	case linux.SEEK_CUR:
+		base = cur
+	case linux.SEEK_END:
+		base = size
+	case linux.SEEK_DATA, linux.SEEK_HOLE:
+		return o.f.seekData(off, size, linux.Whence(whence))
+	}
+	if off > 0 && base > maxSize-off {
+		return 0, linux.EOVERFLOW
+	}
+	if base+off < 0 {
+		return 0, linux.EINVAL
+	}
+	return base + off, nil
+}
+
+func (f *file) seekData(off, size int64, whence linux.Whence) (int64, error) {
+	if off < 0 || off >= size {
+		return 0, linux.ENXIO
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if whence == linux.SEEK_DATA {
+		g, ok := f.pages.From(uint64(off))
+		if !ok || int64(g.Start) >= size {
+			return 0, linux.ENXIO
+		}
+		return max(off, int64(g.Start)), nil
+	}
+	at := uint64(off)
+	for {
+		g, ok := f.pages.Find(at)
+		if !ok || g.End >= uint64(size) {
+			return int64(min(at, uint64(size))), nil
+		}
+		if at = g.End; at >= uint64(size) {
+			return size, nil
+		}
+	}
+}
+
+// Sync implements vfs.Syncer: memory is as far as it goes.
+func (openFile) Sync(bool) error { return nil }

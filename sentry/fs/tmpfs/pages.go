@@ -1,0 +1,130 @@
+package tmpfs
+
+import (
+	"cordon/internal/linux"
+	"cordon/internal/seg"
+	"cordon/platform/memfile"
+)
+
+// Files that have outgrown smallFile are given offsets ahead of their end, so
+// that what follows lies beside it in the memory file; never more than maxAhead.
+const (
+	smallFile = 64 << 10
+	maxAhead  = 1 << 20
+)
+
+// newPages returns an empty index of pages: offsets in the file to offsets in
+// the memory file.
+func newPages() seg.Set[uint64] {
+	return seg.New(seg.Funcs[uint64]{
+		Merge: func(r1 seg.Range, v1 uint64, _ seg.Range, v2 uint64) (uint64, bool) {
+			return v1, v1+r1.Len() == v2
+		},
+		Split: func(r seg.Range, v, at uint64) (uint64, uint64) { return v, v + at - r.Start },
+	})
+}
+
+// fillLocked gives every hole in r (pages) memory that reads as zeros. What
+// was done before an error stays.
+func (f *file) fillLocked(r seg.Range) error {
+	for {
+		var hole seg.Range
+		found := false
+		for g := range f.pages.Gaps(r) {
+			hole, found = g, true
+			break
+		}
+		if !found {
+			return nil
+		}
+		if err := f.fillHoleLocked(hole); err != nil {
+			return err
+		}
+		r.Start = hole.End
+	}
+}
+
+func (f *file) fillHoleLocked(hole seg.Range) error {
+	if !f.fs.usePages(hole.Len() / pageSize) {
+		return linux.ENOSPC
+	}
+	if f.ahead.Len() >= hole.Len() {
+		if g, ok := f.pages.Before(hole.Start); ok && g.End == hole.Start && g.Value+g.Len() == f.ahead.Start {
+			f.pages.Insert(hole, f.ahead.Start)
+			f.ahead.Start += hole.Len()
+			return nil
+		}
+	}
+	n, extra := hole.Len(), uint64(0)
+	if last, ok := f.pages.Last(); ok && last.End == hole.Start && last.End >= smallFile {
+		extra = min(last.End, maxAhead)
+	}
+	m, _, err := f.fs.mem.Alloc(n+extra, memfile.Options{Kind: memfile.Files, Recycle: extra == 0})
+	if err != 0 {
+		f.fs.freePages(n / pageSize)
+		return err
+	}
+	f.pages.Insert(hole, m.Start)
+	if extra > 0 {
+		f.dropAheadLocked()
+		f.ahead = memfile.Range{Start: m.Start + n, End: m.End}
+	}
+	return nil
+}
+
+func (f *file) dropAheadLocked() {
+	if f.ahead.Len() > 0 {
+		f.fs.mem.DecRef(f.ahead)
+		f.ahead = memfile.Range{}
+	}
+}
+
+// cutLocked takes the pages of r out of the index. The caller gives them up
+// with free when nobody can reach them any more.
+func (f *file) cutLocked(r seg.Range) []memfile.Range {
+	var out []memfile.Range
+	f.pages.Remove(r, func(g seg.Range, v uint64) {
+		out = append(out, memfile.Range{Start: v, End: v + g.Len()})
+	})
+	return out
+}
+
+// free gives up pages that cutLocked returned.
+func (f *file) free(rs []memfile.Range) {
+	for _, r := range rs {
+		f.fs.mem.DecRef(r)
+		f.fs.freePages(r.Len() / pageSize)
+	}
+}
+
+// zeroLocked clears [start, end), which lies in one page, if it has memory.
+func (f *file) zeroLocked(start, end uint64) {
+	if start >= end {
+		return
+	}
+	g, ok := f.pages.Find(start)
+	if !ok {
+		return
+	}
+	at := g.Value + start - g.Start
+	f.fs.mem.Zero(memfile.Range{Start: at, End: at + end - start})
+}
+
+// windowAt returns the memory of the file at off, at most n bytes, or how many
+// bytes of hole there are. f.io is held, so that the memory stays.
+func (f *file) windowAt(off, n uint64) (b []byte, hole uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g, ok := f.pages.From(off)
+	if !ok {
+		return nil, n
+	}
+	if g.Start > off {
+		return nil, min(n, g.Start-off)
+	}
+	at := g.Value + off - g.Start
+	return f.fs.mem.Window(memfile.Range{Start: at, End: at + min(n, g.End-off)}), 0
+}
+
+func pageDown(x uint64) uint64 { return x &^ (pageSize - 1) }
+func pageUp(x uint64) uint64   { return (x + pageSize - 1) &^ (pageSize - 1) }

@@ -1,0 +1,7 @@
+package vfs
+
+// Type returns the file system type called name.
+func (v *VFS) Type(name string) (FileSystemType, bool) {
+	t, ok := v.types[name]
+	return t, ok
+}
