@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"cordon/gofer/hostfs"
+	"cordon/internal/host"
 	"cordon/platform/ptrace"
 
 	"golang.org/x/sys/unix"
@@ -42,28 +43,44 @@ func controlRules() []Rule {
 }
 
 // hostRules are what the Sentry asks the host for on behalf of guests: data of
-// files that the gofer opened, and its own memory file.
+// files that the gofer opened, terminals and streams it was given, and its own
+// memory file. host.Calls is the list; where a call has arguments that matter,
+// they are narrowed here.
 func hostRules() []Rule {
 	var r []Rule
-	r = append(r, Allow("donated files, memory file: data at a position", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2")...)
-	r = append(r, Allow("standard files: data at the host's shared position", "readv", "writev", "lseek")...)
-	r = append(r, Allow("donated files: size and identity", "fstat", "fstatfs")...)
-	r = append(r, Rule{Name: "newfstatat", Args: []Arg{Eq32(3, unix.AT_EMPTY_PATH)}, Reason: "donated files: size and identity"})
-	r = append(r, Rule{Name: "statx", Args: []Arg{Has(2, unix.AT_EMPTY_PATH)}, Reason: "donated files: size and identity"})
-	r = append(r, Allow("donated files, memory file: size and holes", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range")...)
-	r = append(r, Allow("memory file: what is resident", "mincore")...)
-	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED}, Only(2, unix.PROT_READ|unix.PROT_WRITE)},
-		Reason: "memory file, donated files: windows onto them, never executable"})
-	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED | unix.MAP_ANONYMOUS}, Only(2, unix.PROT_READ|unix.PROT_WRITE)},
+	for _, c := range host.Calls() {
+		r = append(r, narrow(c.Name, "host: "+c.Reason)...)
+	}
+	// The file layer uses these directly.
+	r = append(r, Allow("standard files: data at the host's shared position", "readv", "writev")...)
+	r = append(r, Allow("readiness of host descriptors", "poll", "epoll_wait")...)
+	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED | unix.MAP_ANONYMOUS}, dataOnly},
 		Reason: "pages shared with stubs"})
-	r = append(r, Rule{Name: "memfd_create", Reason: "pages shared with stubs"})
-	r = append(r, AllowEach("terminals given as standard files", "ioctl", 1,
-		unix.TCGETS, unix.TCSETS, unix.TCSETSW, unix.TCSETSF, unix.TIOCGWINSZ, unix.TIOCSWINSZ, unix.TIOCINQ, unix.TIOCGPGRP, unix.TIOCSPGRP, unix.TCSBRK, unix.TCFLSH, unix.TCXONC)...)
-	r = append(r, AllowEach("copies of descriptors", "fcntl", 1, unix.F_DUPFD_CLOEXEC, unix.F_GETPIPE_SZ, unix.F_GET_SEALS)...)
-	r = append(r, Allow("gofer channels: end of the session", "shutdown")...)
-	r = append(r, Allow("pipes and eventfds that wake its own threads", "pipe2")...)
-	r = append(r, Allow("own accounting", "getrusage", "sysinfo", "clock_getres")...)
 	return r
+}
+
+// dataOnly is the condition that an mmap or mprotect asks for no execution.
+var dataOnly = Only(2, unix.PROT_READ|unix.PROT_WRITE)
+
+// narrow returns the rules for a call of package host.
+func narrow(name, reason string) []Rule {
+	switch name {
+	case "mmap":
+		return []Rule{{Name: name, Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED}, dataOnly}, Reason: reason}}
+	case "mprotect":
+		return []Rule{{Name: name, Args: []Arg{dataOnly}, Reason: reason}}
+	case "ioctl":
+		return AllowEach(reason, name, 1, unix.TCGETS, unix.TCGETS2, unix.TCSETS, unix.TCSETSW, unix.TCSETSF,
+			unix.TCSETS2, unix.TCSETSW2, unix.TCSETSF2, unix.TIOCGWINSZ, unix.TIOCSWINSZ, unix.TIOCINQ, unix.TIOCOUTQ,
+			unix.TIOCGETD, unix.TCFLSH, unix.TCXONC, unix.TCSBRK, unix.TCSBRKP)
+	case "fcntl":
+		return AllowEach(reason, name, 1, unix.F_DUPFD_CLOEXEC, unix.F_GETFL, unix.F_SETFL, unix.F_GET_SEALS, unix.F_ADD_SEALS, unix.F_GETPIPE_SZ)
+	case "futex":
+		return nil // the runtime's rules have its operations
+	case "shutdown":
+		return AllowEach(reason, name, 1, unix.SHUT_RD, unix.SHUT_WR, unix.SHUT_RDWR)
+	}
+	return []Rule{{Name: name, Reason: reason}}
 }
 
 // Gofer is the table of the gofer process.

@@ -3,10 +3,199 @@
 package kernel
 
 import (
+	"errors"
+	"fmt"
+
+	"cordon/internal/linux"
 	"cordon/runsc/boot"
+	"cordon/sentry"
+
+	"golang.org/x/sys/unix"
 )
+
+// A kernel is a sentry.Kernel as the boot process sees it.
+type kernel struct{ *sentry.Kernel }
 
 // New builds the Sentry for a spec; it is a boot.NewKernel.
 func New(s *boot.Spec) (boot.Kernel, error) {
-	return nil, &boot.StartError{Kind: boot.ErrOther, Message: "this build has no Sentry"}
+	c, err := config(s)
+	if err != nil {
+		return nil, err
+	}
+	k, err := sentry.New(c)
+	if err != nil {
+		return nil, startError(err)
+	}
+	return kernel{k}, nil
+}
+
+// startError turns the Sentry's StartError into boot's.
+func startError(err error) error {
+	var se *sentry.StartError
+	if !errors.As(err, &se) {
+		return &boot.StartError{Kind: boot.ErrOther, Message: err.Error()}
+	}
+	kind := boot.ErrOther
+	switch se.Kind {
+	case sentry.NotFound:
+		kind = boot.ErrNotFound
+	case sentry.NotExecutable:
+		kind = boot.ErrNotExecutable
+	}
+	return &boot.StartError{Kind: kind, Message: se.Message}
+}
+
+func (k kernel) Start() error {
+	k.Kernel.Start()
+	return nil
+}
+
+func (k kernel) Exec(p *boot.Process, stdio [3]int) (int32, error) {
+	q, err := process(p)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := k.Kernel.Exec(q, fds(stdio))
+	if err != nil {
+		return 0, startError(err)
+	}
+	return pid, nil
+}
+
+func (k kernel) Wait(pid int32) (uint32, error) {
+	w, ok := k.Kernel.Wait(pid)
+	if !ok {
+		return 0, fmt.Errorf("process %d was not started from outside, or has been waited for", pid)
+	}
+	return uint32(w), nil
+}
+
+func (k kernel) Signal(pid int32, sig int) error {
+	if sig < 0 || sig > linux.NSIG {
+		return fmt.Errorf("%d is no signal", sig)
+	}
+	if e := k.Kernel.Signal(pid, linux.Signal(sig)); e == linux.ESRCH {
+		return boot.ErrNoProcess
+	} else if e != 0 {
+		return e
+	}
+	return nil
+}
+
+func (k kernel) Pause() error {
+	k.Kernel.Pause()
+	return nil
+}
+
+func (k kernel) Resume() error {
+	k.Kernel.Resume()
+	return nil
+}
+
+func (k kernel) Processes() []boot.ProcessInfo {
+	var out []boot.ProcessInfo
+	for _, p := range k.Kernel.Processes() {
+		out = append(out, boot.ProcessInfo(p))
+	}
+	return out
+}
+
+func fds(in [3]int) (out [3]int32) {
+	for i, fd := range in {
+		out[i] = int32(fd)
+	}
+	return out
+}
+
+// config turns a spec into the Sentry's configuration.
+func config(s *boot.Spec) (sentry.Config, error) {
+	p, err := process(&s.Process)
+	if err != nil {
+		return sentry.Config{}, err
+	}
+	c := sentry.Config{
+		Hostname: s.Hostname, Domainname: s.Domainname, MemoryLimit: s.MemoryLimit, CPUs: s.CPUs,
+		MemFile: int32(s.FDs.MemFile), Gofer9P: int32(s.FDs.Gofer9P), GoferSide: int32(s.FDs.GoferDonate),
+		Network: string(s.Network), Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl,
+		Process: *p, Stdio: fds(s.FDs.Stdio),
+	}
+	for i := range s.Mounts {
+		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))
+	}
+	for _, d := range s.Devices {
+		kind := linux.S_IFCHR
+		switch d.Type {
+		case "b":
+			kind = linux.S_IFBLK
+		case "p":
+			kind = linux.S_IFIFO
+		}
+		c.Devices = append(c.Devices, sentry.Device{Path: d.Path, Mode: kind | linux.FileMode(d.Mode).PermAndSticky(),
+			Major: uint32(d.Major), Minor: uint32(d.Minor), UID: d.UID, GID: d.GID})
+	}
+	if s.Trace.Enabled {
+		fd := s.Trace.FD
+		if fd < 0 {
+			fd = s.FDs.Log
+		}
+		c.TraceCalls = s.Trace.Calls
+		c.Trace = func(line []byte) {
+			for len(line) > 0 {
+				n, err := unix.Write(fd, line)
+				if err == unix.EINTR {
+					continue
+				}
+				if err != nil {
+					return // whoever wanted the trace has gone
+				}
+				line = line[n:]
+			}
+		}
+	}
+	return c, nil
+}
+
+func mount(m *boot.Mount) sentry.Mount {
+	out := sentry.Mount{Destination: m.Destination, Type: m.Type, Attach: m.Attach, File: m.File, Overlay: m.Overlay, Shared: m.Shared}
+	for flag, on := range map[linux.MountFlags]bool{
+		linux.MS_RDONLY: m.ReadOnly, linux.MS_NOEXEC: m.NoExec, linux.MS_NOSUID: m.NoSUID,
+		linux.MS_NODEV: m.NoDev, linux.MS_NOATIME: m.NoAtime,
+	} {
+		if on {
+			out.Flags |= flag
+		}
+	}
+	for i, o := range m.Options {
+		if i > 0 {
+			out.Options += ","
+		}
+		out.Options += o
+	}
+	return out
+}
+
+func process(p *boot.Process) (*sentry.Process, error) {
+	if len(p.Filter) > 0 {
+		return nil, &boot.StartError{Kind: boot.ErrOther, Message: "linux.seccomp: a guest's own system call filter cannot be applied"}
+	}
+	q := &sentry.Process{
+		Args: p.Args, Env: p.Env, Cwd: p.Cwd, MakeCwd: p.MakeCwd, UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs,
+		Umask: 0o022, NoNewPrivs: p.NoNewPrivs,
+		Bounding: p.Capabilities.Bounding, Effective: p.Capabilities.Effective, Inheritable: p.Capabilities.Inheritable,
+		Permitted: p.Capabilities.Permitted, Ambient: p.Capabilities.Ambient,
+		Limits: make(map[linux.Resource]linux.Rlimit), Terminal: p.Terminal, Rows: p.Rows, Cols: p.Cols,
+	}
+	if p.Umask != nil {
+		q.Umask = linux.FileMode(*p.Umask) & 0o777
+	}
+	if p.OOMScoreAdj != nil {
+		q.OOMAdj = int32(*p.OOMScoreAdj)
+	}
+	for _, r := range p.Rlimits {
+		if r.Resource < 0 || r.Resource >= int(linux.RLIM_NLIMITS) {
+			return nil, &boot.StartError{Kind: boot.ErrOther, Message: fmt.Sprintf("process.rlimits: no resource %d", r.Resource)}
+		}
+		q.Limits[linux.Resource(r.Resource)] = linux.Rlimit{Cur: r.Soft, Max: r.Hard}
+	}
+	return q, nil
 }

@@ -1,0 +1,47 @@
+# cordon. Every target works on a fresh Debian-like machine that has Go; what
+# else is missing (a C compiler, pkg-config, libseccomp) is installed by apt for
+# root, and named for others.
+
+GO       ?= go
+T        ?= 30s
+RUNSC    := bin/runsc
+GOBUILD  := CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo
+LDFLAGS  := -s -w -linkmode external -extldflags -static
+
+.PHONY: all run test bench fuzz docs check build deps clean
+
+all: build
+
+# run: build, then a shell and python3 in a sandbox, saying what it did.
+run: build
+	@scripts/run.sh $(RUNSC)
+
+build: deps
+	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(RUNSC) ./cmd/runsc
+
+deps:
+	@scripts/deps.sh
+
+# test: every test that this machine can run; ends with "N passed, N failed, N skipped".
+test: build
+	@GO="$(GO)" scripts/test.sh
+
+# bench: costs side by side with native; PEER=path adds another runtime.
+bench: build
+	@if [ -d test/bench ]; then $(GO) run ./test/bench -runsc $(RUNSC) $(if $(PEER),-peer $(PEER)); \
+	else echo "bench: there is no test/bench in this tree" >&2; exit 1; fi
+
+# fuzz: each fuzz target for T (T=30s).
+fuzz: deps
+	@GO="$(GO)" scripts/fuzz.sh $(T)
+
+# docs: write the generated pages (docs/syscalls.md, docs/locks.md).
+docs:
+	@GO="$(GO)" scripts/docs.sh
+
+# check: formatting, vet, style and layers; no privileges.
+check: deps
+	@GO="$(GO)" scripts/check.sh
+
+clean:
+	rm -rf bin

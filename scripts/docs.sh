@@ -1,0 +1,10 @@
+#!/bin/sh
+# Writes the pages that are generated from the code.
+set -eu
+go=${GO:-go}
+if [ -d cmd/sysdoc ]; then
+	"$go" run ./cmd/sysdoc
+else
+	echo "docs: there is no cmd/sysdoc in this tree" >&2
+	exit 1
+fi
