@@ -1,7 +1,10 @@
 package mm
 
 import (
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
@@ -412,3 +415,63 @@ func TestCopyInString(t *testing.T) {
 }
 
 var _ memmap.Backing = (*fakeFile)(nil)
+
+func TestLargeMappingsMayHaveHugePages(t *testing.T) {
+	fd, err := unix.MemfdCreate("memory", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := memfile.NewHuge(int32(fd), 1)
+	t.Cleanup(f.Close)
+	m := New(Config{Platform: &fakePlatform{}, Memory: f, Limits: noLimits()})
+	s := activate(t, m)
+	mustMap(t, m, anonymous(pageSize, rw))
+	for _, n := range []uint64{hugeSize, 4 * hugeSize, 3*hugeSize + 5*pageSize} {
+		at := mustMap(t, m, anonymous(n, rw))
+		if off := s.pages[at].off; off%hugeSize != at%hugeSize {
+			t.Errorf("%#x bytes at %#x, offset %#x", n, at, off)
+		}
+		if n%hugeSize == 0 && at%hugeSize != 0 {
+			t.Errorf("%#x bytes at %#x", n, at)
+		}
+	}
+	m.DecUsers()
+}
+
+func TestRemoveAndDuplicateFreesSharedMemory(t *testing.T) {
+	m := newSpace(t)
+	at := mustMap(t, m, MMapOpts{Len: 4 * pageSize, Prot: rw, Flags: linux.MAP_SHARED | linux.MAP_ANONYMOUS})
+	store(t, m, at, 4)
+	store(t, m, at+pageSize, 5)
+	if err := m.MAdvise(nil, at, pageSize, linux.MADV_REMOVE); err != nil {
+		t.Fatal(err)
+	}
+	if v, f := load(t, m, at); v != 0 || f != (fault{}) {
+		t.Errorf("removed page: %d %v", v, f)
+	}
+	if v, _ := load(t, m, at+pageSize); v != 5 {
+		t.Errorf("its neighbour: %d", v)
+	}
+	if c := m.Pages(); c.Shmem > 2*pageSize {
+		t.Errorf("%d bytes resident", c.Shmem)
+	}
+	m.DecUsers()
+}
+
+func TestSpecialMappings(t *testing.T) {
+	m := newSpace(t)
+	file := newFakeFile(t, pageSize)
+	at := mustMap(t, m, MMapOpts{Len: pageSize, Prot: linux.PROT_READ | linux.PROT_EXEC, Flags: linux.MAP_SHARED, Mappable: file, Name: "[vdso]", MaxProt: linux.PROT_READ | linux.PROT_EXEC})
+	if got := string(m.AppendMaps(nil)); !strings.Contains(got, " r-xp 00000000 00:00 0 ") || !strings.HasSuffix(got, "[vdso]\n") {
+		t.Errorf("maps: %s", got)
+	}
+	if err := m.MProtect(nil, at, pageSize, rw); err != linux.EACCES {
+		t.Errorf("making it writable: %v", err)
+	}
+	child := fork(t, m)
+	if v, f := load(t, child, at); v != 0xf000 || f != (fault{}) {
+		t.Errorf("child: %#x %v", v, f)
+	}
+	child.DecUsers()
+	m.DecUsers()
+}

@@ -2,6 +2,7 @@ package mm
 
 import (
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -422,8 +423,13 @@ func (w *world) checkSizes(i int, s *modelSpace) {
 	}
 }
 
+var (
+	seeds     = flag.Uint64("seeds", 25, "how many seeds TestModel runs")
+	firstSeed = flag.Uint64("first", 0, "the first of them")
+)
+
 func TestModel(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { runModel(t, seed, 600) })
 	}
 }

@@ -31,7 +31,7 @@ func (v *VMAInfo) appendLine(b []byte) []byte {
 	b = appendHex(b, v.Start, 8)
 	b = append(b, '-')
 	b = appendHex(b, v.End, 8)
-	b = append(b, ' ', flag(v.Prot&linux.PROT_READ != 0, 'r'), flag(v.Prot&linux.PROT_WRITE != 0, 'w'), flag(v.Prot&linux.PROT_EXEC != 0, 'x'))
+	b = append(b, ' ', letter(v.Prot&linux.PROT_READ != 0, 'r'), letter(v.Prot&linux.PROT_WRITE != 0, 'w'), letter(v.Prot&linux.PROT_EXEC != 0, 'x'))
 	if v.Shared {
 		b = append(b, "s "...)
 	} else {
@@ -69,7 +69,7 @@ func appendPath(b []byte, path string) []byte {
 	return b
 }
 
-func flag(on bool, c byte) byte {
+func letter(on bool, c byte) byte {
 	if on {
 		return c
 	}
