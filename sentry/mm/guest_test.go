@@ -65,6 +65,13 @@ func (g *guest) load(addr uint64) (uint64, fault) {
 	return r.RSI, f
 }
 
+func (g *guest) expect(who string, addr, want uint64) {
+	g.t.Helper()
+	if v, f := g.load(addr); v != want || f != (fault{}) {
+		g.t.Errorf("%s at %#x: %d %v, want %d", who, addr, v, f, want)
+	}
+}
+
 func openPtrace(t *testing.T) platform.Platform {
 	z, err := ptrace.StartZygote()
 	if err != nil {
@@ -107,25 +114,24 @@ func TestOnPtrace(t *testing.T) {
 	child := fork(t, m)
 	h := newGuest(t, child, p, code)
 	defer h.c.Release()
-	expect := func(who string, g *guest, addr, want uint64) {
-		t.Helper()
-		if v, f := g.load(addr); v != want || f != (fault{}) {
-			t.Errorf("%s at %#x: %d %v, want %d", who, addr, v, f, want)
-		}
-	}
-	expect("child", h, data, 100)
+	h.expect("child", data, 100)
 	h.store(data+pageSize, 1)
 	g.store(data+2*pageSize, 2)
 	m.CopyOut(data+30*pageSize, []byte{3})
-	expect("parent", g, data+pageSize, 101)
-	expect("child", h, data+2*pageSize, 102)
-	expect("child", h, data+30*pageSize, 130)
-	expect("parent", g, data+30*pageSize, 3)
+	g.expect("parent", data+pageSize, 101)
+	h.expect("child", data+2*pageSize, 102)
+	h.expect("child", data+30*pageSize, 130)
+	g.expect("parent", data+30*pageSize, 3)
 	child.DecUsers()
 	g.store(data+5*pageSize, 55)
-	expect("parent alone", g, data+5*pageSize, 55)
+	g.expect("parent alone", data+5*pageSize, 55)
+	changeUnder(t, m, g, data)
+	m.DecUsers()
+	p.ForgetFile(m.memory.HostFile())
+}
 
-	// Changes while the guest has its translations.
+// changeUnder changes mappings while the guest has its translations.
+func changeUnder(t *testing.T, m *MemoryManager, g *guest, data uint64) {
 	if err := m.MProtect(g.c, data, pageSize, linux.PROT_READ); err != nil {
 		t.Fatal(err)
 	}
@@ -135,13 +141,13 @@ func TestOnPtrace(t *testing.T) {
 	if err := m.MAdvise(g.c, data+8*pageSize, pageSize, linux.MADV_DONTNEED); err != nil {
 		t.Fatal(err)
 	}
-	expect("discarded", g, data+8*pageSize, 0)
+	g.expect("discarded", data+8*pageSize, 0)
 	moved, err := m.MRemap(g.c, data+10*pageSize, 5*pageSize, 10*pageSize, linux.MREMAP_MAYMOVE, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect("moved", g, moved+4*pageSize, 114)
-	expect("moved, new part", g, moved+9*pageSize, 0)
+	g.expect("moved", moved+4*pageSize, 114)
+	g.expect("moved, new part", moved+9*pageSize, 0)
 	if f := g.store(data+10*pageSize, 1); f != (fault{linux.SIGSEGV, linux.SEGV_MAPERR}) {
 		t.Errorf("store where it was: %v", f)
 	}
@@ -162,6 +168,4 @@ func TestOnPtrace(t *testing.T) {
 	if f := g.run(&arch.Registers{RIP: moved, RFlags: 0x202}); f != (fault{linux.SIGSEGV, linux.SEGV_ACCERR}) {
 		t.Errorf("execution of data: %v", f)
 	}
-	m.DecUsers()
-	p.ForgetFile(m.memory.HostFile())
 }

@@ -90,13 +90,27 @@ func TestCheckpoint(t *testing.T) {
 	}
 	f.Restored(&mem)
 	a, b := root.(*couple).a, root.(*couple).b
+	if got, want := string(a.AppendMaps(nil)), string(m.AppendMaps(nil)); got != want {
+		t.Errorf("maps differ:\n%s\n%s", got, want)
+	}
+	checkRestored(t, a, b, private, shared, mapped)
+	a.DecUsers()
+	b.DecUsers()
+	for k := memfile.Anonymous; k <= memfile.Kernel; k++ {
+		if u := f.Usage(k); u != 0 {
+			t.Errorf("%d bytes of kind %d left", u, k)
+		}
+	}
+}
+
+func checkRestored(t *testing.T, a, b *MemoryManager, private, shared, mapped uint64) {
 	for _, c := range []struct {
 		m    *MemoryManager
 		addr uint64
 		want uint64
 	}{
 		{a, private, 10}, {b, private, 20}, {a, private + pageSize, 11}, {b, private + pageSize, 11}, {a, shared, 12}, {b, shared, 12},
-		{a, mapped + 3*pageSize, 13}, {a, mapped + 9*pageSize, 0xf009}, {b, m.Layout().StartBrk, 0},
+		{a, mapped + 3*pageSize, 13}, {a, mapped + 9*pageSize, 0xf009}, {b, b.Layout().StartBrk, 0},
 	} {
 		if v, e := load(t, c.m, c.addr); v != c.want || e != (fault{}) {
 			t.Errorf("%#x: %d %v, want %d", c.addr, v, e, c.want)
@@ -109,20 +123,6 @@ func TestCheckpoint(t *testing.T) {
 	}
 	if v, _ := load(t, a, shared); v != 31 {
 		t.Errorf("shared memory is not shared after restore: %d", v)
-	}
-	got, want := string(a.AppendMaps(nil)), string(m.AppendMaps(nil))
-	if got != want {
-		t.Errorf("maps differ:\n%s\n%s", got, want)
-	}
-	if a.VMSize() != m.VMSize() {
-		t.Errorf("sizes differ: %d, %d", a.VMSize(), m.VMSize())
-	}
-	a.DecUsers()
-	b.DecUsers()
-	for k := memfile.Anonymous; k <= memfile.Kernel; k++ {
-		if u := f.Usage(k); u != 0 {
-			t.Errorf("%d bytes of kind %d left", u, k)
-		}
 	}
 }
 
