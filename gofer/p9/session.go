@@ -46,6 +46,19 @@ func (s shared) Close() error {
 	return nil
 }
 
+// unfailing hides failed writes from the library's client, which puts the call
+// back into a pool that all its clients share while it is still waiting: the
+// next to use it, perhaps on another connection, gets this one's error. The
+// failure is seen when the answer is read.
+type unfailing struct{ shared }
+
+func (u unfailing) Write(p []byte) (int, error) {
+	if _, err := u.shared.Write(p); err != nil {
+		u.Shutdown()
+	}
+	return len(p), nil
+}
+
 // A Session is the client's side of a 9P connection. After the first failure
 // that is no answer of the server, every call fails.
 type Session struct {
@@ -56,7 +69,7 @@ type Session struct {
 
 // Dial takes over s and agrees on the version.
 func Dial(s *Stream) (*Session, linux.Errno) {
-	c, err := p9.NewClient(shared{s}, p9.WithMessageSize(messageSize))
+	c, err := p9.NewClient(unfailing{shared{s}}, p9.WithMessageSize(messageSize))
 	if err != nil {
 		return nil, linux.EIO
 	}
