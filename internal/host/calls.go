@@ -33,6 +33,7 @@ func Calls() []Call {
 		{unix.SYS_MPROTECT, "mprotect", "windows of guest memory"},
 		{unix.SYS_MADVISE, "madvise", "huge pages and release of guest memory"},
 		{unix.SYS_MREMAP, "mremap", "growing windows"},
+		{unix.SYS_SYSINFO, "sysinfo", "the memory of the machine, which a sandbox without a limit shows"},
 		{unix.SYS_MEMFD_CREATE, "memfd_create", "guest memory"},
 		{unix.SYS_FUTEX, "futex", "hand-off between the Sentry and its stubs"},
 		{unix.SYS_EVENTFD2, "eventfd2", "waking threads that poll"},

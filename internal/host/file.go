@@ -122,3 +122,12 @@ func Tgkill(pid, tid int, sig linux.Signal) error {
 	_, err := quick(unix.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(sig), 0, 0, 0)
 	return err
 }
+
+// MemoryTotal returns the host's memory in bytes (sysinfo(2)).
+func MemoryTotal() uint64 {
+	var si unix.Sysinfo_t
+	if unix.Sysinfo(&si) != nil {
+		return 1 << 30
+	}
+	return si.Totalram * uint64(si.Unit)
+}

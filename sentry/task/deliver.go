@@ -204,7 +204,7 @@ func (t *Task) SetAltStack(s linux.StackT) linux.Errno {
 		t.altStack = linux.StackT{Flags: linux.SS_DISABLE}
 		return 0
 	}
-	if s.Size < arch.MinSigStackSize() {
+	if s.Size < linux.MINSIGSTKSZ {
 		return linux.ENOMEM
 	}
 	s.Flags &= linux.SS_AUTODISARM

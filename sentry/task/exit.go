@@ -96,6 +96,7 @@ func (t *Task) exit() {
 	s.live--
 	last := s.live == 0
 	s.tree.Unlock()
+	s.Futexes.Exited(t.TID())
 	for _, f := range after {
 		f()
 	}
@@ -127,7 +128,7 @@ func (t *Task) releaseMemory() {
 	if t.clearTID != 0 && m.Users() > 1 {
 		var zero [4]byte
 		if _, err := m.CopyOut(t.clearTID, zero[:]); err == nil {
-			t.sys.Futexes.WakeBoth(m, t.clearTID, 1)
+			t.sys.Futexes.WakeAddress(m, t.clearTID, 1)
 		}
 	}
 	t.clearTID, t.rseq = 0, RseqArea{}

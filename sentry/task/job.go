@@ -255,3 +255,14 @@ func (g *ThreadGroup) InProcessGroup(pgid int32) bool {
 	defer g.sys.tree.RUnlock()
 	return g.pgrp != nil && g.pgrp.id == pgid
 }
+
+// SessionOfGroup returns the session that process group pgid is in.
+func (s *System) SessionOfGroup(pgid int32) (sid int32, ok bool) {
+	s.tree.RLock()
+	defer s.tree.RUnlock()
+	p := s.groups[pgid]
+	if p == nil {
+		return 0, false
+	}
+	return p.session.id, true
+}

@@ -1,0 +1,78 @@
+package sentry
+
+import (
+	"cordon/internal/linux"
+	"cordon/platform/arch"
+	"cordon/sentry/ktime"
+	"cordon/sentry/loader"
+)
+
+// Parameters of the vDSO's clocks: how long the first measurement of the
+// counter's rate takes, and how often the parameters are renewed while guests
+// run. The rate is measured over the whole time since the start, so that it
+// gets better from one renewal to the next.
+const (
+	firstMeasureNS = 2_000_000
+	renewNS        = 1_000_000_000
+	maxRenewNS     = 60_000_000_000
+)
+
+// A vdsoClock keeps the vDSO's parameters current.
+type vdsoClock struct {
+	// immutable
+	clocks *ktime.Clocks
+	vdso   *loader.VDSO
+	tsc0   uint64
+	mono0  int64
+	alarm  ktime.Alarm
+
+	// by the alarm's goroutine
+	every int64
+}
+
+// startVDSO measures the counter and publishes the first parameters. Where the
+// counter cannot be used the parameters stay zero and guests make system calls.
+func startVDSO(c *ktime.Clocks, v *loader.VDSO) *vdsoClock {
+	k := &vdsoClock{clocks: c, vdso: v, every: renewNS}
+	if !arch.TSCUsable() {
+		return k
+	}
+	k.tsc0, k.mono0 = arch.TSC(), c.Monotonic.Now()
+	for c.Monotonic.Now()-k.mono0 < firstMeasureNS {
+	}
+	k.publish()
+	k.alarm = c.Monotonic.NewAlarm(k.renew)
+	k.alarm.Set(c.Monotonic.Now() + k.every)
+	return k
+}
+
+func (k *vdsoClock) publish() {
+	tsc, mono := arch.TSC(), k.clocks.Monotonic.Now()
+	mult := arch.Mult(uint64(mono-k.mono0), tsc-k.tsc0)
+	p := arch.VVAR{BaseTSC: tsc}
+	set := func(id linux.ClockID, now int64, rate uint64) {
+		p.Clocks[id] = arch.VVARClock{Valid: true, Seconds: now / 1e9, Nanoseconds: uint64(now % 1e9), Mult: rate}
+	}
+	real, boot := k.clocks.Realtime.Now(), k.clocks.Boottime.Now()
+	set(linux.CLOCK_REALTIME, real, mult)
+	set(linux.CLOCK_MONOTONIC, mono, mult)
+	set(linux.CLOCK_MONOTONIC_RAW, mono, mult)
+	set(linux.CLOCK_BOOTTIME, boot, mult)
+	set(linux.CLOCK_REALTIME_COARSE, real, mult)
+	set(linux.CLOCK_MONOTONIC_COARSE, mono, mult)
+	arch.UpdateParams(k.vdso.Params(), &p)
+}
+
+// renew publishes anew and waits twice as long for the next time, so that an
+// idle sandbox wakes once a minute at most.
+func (k *vdsoClock) renew() {
+	k.publish()
+	k.every = min(2*k.every, maxRenewNS)
+	k.alarm.Set(k.clocks.Monotonic.Now() + k.every)
+}
+
+func (k *vdsoClock) stop() {
+	if k.alarm != nil {
+		k.alarm.Stop()
+	}
+}

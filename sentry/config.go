@@ -1,0 +1,100 @@
+package sentry
+
+import (
+	"cordon/internal/linux"
+)
+
+// A Config says what a sandbox is. Descriptors are the process's own, and the
+// Kernel takes them over.
+type Config struct {
+	Hostname, Domainname string
+	MemoryLimit          uint64 // bytes; 0: the host's
+	CPUs                 int    // 0: the host's
+
+	// MemFile is an empty file for guest memory, Gofer9P and GoferSide the
+	// connection to the gofer (-1: none).
+	MemFile            int32
+	Gofer9P, GoferSide int32
+
+	// Network is "none", "sandbox" or "host".
+	Network string
+
+	Mounts   []Mount
+	Masked   []string
+	ReadOnly []string
+	Devices  []Device
+	Sysctl   map[string]string
+
+	Process Process
+	Stdio   [3]int32
+
+	// Trace gets each line of the system call trace; nil for none. TraceCalls
+	// are the calls to trace, all if empty.
+	Trace      func(line []byte)
+	TraceCalls []string
+}
+
+// A Mount is one mount of the guest's tree, in order; the first is "/". Type is
+// "gofer", "tmpfs", "proc", "sysfs", "dev", "devpts", "mqueue" or "cgroup".
+type Mount struct {
+	Destination string
+	Type        string
+	Attach      string // the gofer's name of the tree
+	File        bool   // the tree is a single file
+	Overlay     bool   // with a writable layer in memory above it
+	Shared      bool   // others change the tree
+	Flags       linux.MountFlags
+	Options     string // what is left for the file system, comma separated
+}
+
+// A Device is a node to make.
+type Device struct {
+	Path         string
+	Mode         linux.FileMode // with type
+	Major, Minor uint32
+	UID, GID     uint32
+}
+
+// A Process is a program to start.
+type Process struct {
+	Args, Env []string
+	Cwd       string
+	MakeCwd   bool
+
+	UID, GID uint32
+	Groups   []uint32
+	// UserName is looked up in the guest's /etc/passwd instead if not empty.
+	UserName string
+	Umask    linux.FileMode
+
+	Bounding, Effective, Inheritable, Permitted, Ambient uint64
+	NoNewPrivs                                           bool
+
+	Limits map[linux.Resource]linux.Rlimit
+	OOMAdj int32
+
+	// Terminal gives the process a terminal of the sandbox's own, joined to
+	// the host's terminal at its standard input.
+	Terminal   bool
+	Rows, Cols uint16
+}
+
+// An ErrorKind classes why a program could not be started.
+type ErrorKind uint8
+
+const (
+	// Other: a mount, a user, the working directory.
+	Other ErrorKind = iota
+	// NotFound: no such program.
+	NotFound
+	// NotExecutable: it exists and cannot be executed.
+	NotExecutable
+)
+
+// A StartError says in one line why a program could not be started.
+type StartError struct {
+	Kind    ErrorKind
+	Message string
+}
+
+func (e *StartError) Error() string { return e.Message }

@@ -1,0 +1,214 @@
+package sentry
+
+import (
+	"runtime"
+	"sync"
+
+	"cordon/gofer/client"
+	"cordon/internal/check"
+	"cordon/internal/host"
+	"cordon/internal/linux"
+	"cordon/platform/memfile"
+	"cordon/platform/ptrace"
+	"cordon/sentry/cred"
+	"cordon/sentry/file/hostfd"
+	"cordon/sentry/file/pipe"
+	"cordon/sentry/futex"
+	"cordon/sentry/ktime"
+	"cordon/sentry/loader"
+	"cordon/sentry/syscalls"
+	"cordon/sentry/task"
+	"cordon/sentry/vfs"
+)
+
+// A Kernel is one sandbox.
+type Kernel struct {
+	// immutable
+	cfg    Config
+	sys    *task.System
+	gofer  *client.Client // nil: no mount needs one
+	vdso   *vdsoClock
+	mounts *vfs.MountNamespace
+	spaces task.Namespaces
+	init   *task.ThreadGroup
+
+	notifier *hostfd.Notifier
+
+	hosts hostFiles
+
+	mu sync.Mutex
+	// guarded by mu
+	waited  map[int32]*task.ThreadGroup
+	stopped bool
+}
+
+// memFileID is the memory file's number among host files.
+const memFileID = 1
+
+// New makes a sandbox with its mounts, and loads its first process. The error
+// is a *StartError where it is the program's or a mount's fault.
+func New(cfg Config) (*Kernel, error) {
+	if cfg.CPUs == 0 {
+		cfg.CPUs = runtime.NumCPU()
+	}
+	if cfg.MemoryLimit == 0 {
+		cfg.MemoryLimit = host.MemoryTotal()
+	}
+	k := &Kernel{cfg: cfg, waited: make(map[int32]*task.ThreadGroup)}
+	k.hosts.next.Store(memFileID + 1)
+	if err := k.assemble(); err != nil {
+		k.release()
+		return nil, err
+	}
+	if err := k.mountAll(); err != nil {
+		k.release()
+		return nil, err
+	}
+	g, err := k.newProcess(&cfg.Process, cfg.Stdio)
+	if err != nil {
+		k.release()
+		return nil, err
+	}
+	k.init = g
+	k.waited[g.ID()] = g
+	return k, nil
+}
+
+// assemble makes the parts that every sandbox has.
+func (k *Kernel) assemble() error {
+	zygote, err := ptrace.StartZygote()
+	if err != nil {
+		return &StartError{Message: "starting the platform: " + err.Error()}
+	}
+	plat, err := ptrace.New(ptrace.Config{Zygote: zygote})
+	if err != nil {
+		zygote.Stop()
+		return &StartError{Message: "the ptrace platform does not work here: " + err.Error()}
+	}
+	k.hosts.platform = plat
+	mem := memfile.New(k.cfg.MemFile, memFileID)
+	clocks := ktime.NewHost()
+	var tracer *syscalls.Tracer
+	if k.cfg.Trace != nil {
+		var unknown string
+		var ok bool
+		if tracer, unknown, ok = syscalls.NewTracer(k.cfg.Trace, k.cfg.TraceCalls); !ok {
+			return &StartError{Message: "--strace: " + unknown + " is no system call"}
+		}
+	}
+	v := vfs.New(clocks.Realtime.Now, pipe.FIFOs{})
+	vdso, errno := loader.NewVDSO(mem)
+	if errno != 0 {
+		return &StartError{Message: "guest memory: " + errno.Error()}
+	}
+	k.vdso = startVDSO(clocks, vdso)
+	k.sys = &task.System{
+		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Task(tid) != nil }),
+		Calls: syscalls.NewCalls(tracer), Loader: loader.New(vdso),
+		UserNS: cred.NewRootNamespace(), Random: random,
+		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: newIPC,
+	}
+	k.sys.Init()
+	var e linux.Errno
+	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
+		return &StartError{Message: "watching the standard files: " + e.Error()}
+	}
+	k.spaces = task.Namespaces{UTS: task.NewUTS(k.cfg.Hostname, k.cfg.Domainname)}
+	if k.cfg.Gofer9P >= 0 {
+		if k.gofer, err = client.Dial(int(k.cfg.Gofer9P), int(k.cfg.GoferSide)); err != nil {
+			return &StartError{Message: "connecting to the gofer: " + err.Error()}
+		}
+		go k.watchGofer()
+	}
+	return nil
+}
+
+// watchGofer ends the sandbox in order when its gofer has died: the files that
+// are open give EIO meanwhile.
+func (k *Kernel) watchGofer() {
+	<-k.gofer.Dead()
+	k.sys.KillAll()
+}
+
+// Start lets the first process run.
+func (k *Kernel) Start() { k.sys.StartProcess(k.init) }
+
+// Exec starts another process; stdio are descriptors that the kernel takes over
+// in any case.
+func (k *Kernel) Exec(p *Process, stdio [3]int32) (int32, error) {
+	g, err := k.newProcess(p, stdio)
+	if err != nil {
+		return 0, err
+	}
+	id := g.ID()
+	k.mu.Lock()
+	k.waited[id] = g
+	k.mu.Unlock()
+	k.sys.StartProcess(g)
+	return id, nil
+}
+
+// Wait returns the wait status of a process of Start or Exec once it has ended;
+// ok is false for any other.
+func (k *Kernel) Wait(pid int32) (status linux.WaitStatus, ok bool) {
+	k.mu.Lock()
+	g := k.waited[pid]
+	delete(k.waited, pid)
+	k.mu.Unlock()
+	if g == nil {
+		return 0, false
+	}
+	status = k.sys.WaitProcess(g)
+	k.sys.Reap(g)
+	return status, true
+}
+
+// Signal sends sig to a process, or with pid 0 to all.
+func (k *Kernel) Signal(pid int32, sig linux.Signal) linux.Errno {
+	if pid != 0 {
+		g := k.sys.Process(pid)
+		if g == nil || g.Exited() {
+			return linux.ESRCH
+		}
+		return g.SendFromOutside(sig)
+	}
+	for _, g := range k.sys.Processes() {
+		_ = g.SendFromOutside(sig) // some may be gone by now
+	}
+	return 0
+}
+
+// Pause stops all guest code; Resume lets it go on.
+func (k *Kernel) Pause()  { k.sys.Freeze() }
+func (k *Kernel) Resume() { k.sys.Thaw() }
+
+// Stop ends every process and the platform.
+func (k *Kernel) Stop() {
+	k.mu.Lock()
+	if k.stopped {
+		k.mu.Unlock()
+		return
+	}
+	k.stopped = true
+	k.mu.Unlock()
+	k.sys.KillAll()
+	k.release()
+}
+
+func (k *Kernel) release() {
+	if k.vdso != nil {
+		k.vdso.stop()
+	}
+	if k.hosts.platform != nil {
+		k.hosts.platform.Release()
+	}
+	if k.gofer != nil {
+		k.gofer.Close()
+	}
+}
+
+// random fills p from the host's generator.
+func random(p []byte) {
+	err := host.Getrandom(p)
+	check.NoError(err, "the host's random numbers")
+}

@@ -1,0 +1,115 @@
+package sentry
+
+import (
+	"strings"
+
+	"cordon/internal/linux"
+	"cordon/sentry/cred"
+	"cordon/sentry/fs/goferfs"
+	"cordon/sentry/fs/overlay"
+	"cordon/sentry/vfs"
+)
+
+// mountError names the mount that failed.
+func mountError(m *Mount, err error) error {
+	return &StartError{Message: "mounting " + m.Type + " at " + m.Destination + ": " + err.Error()}
+}
+
+// kernelCaller is the kernel acting for itself: as root, seeing all of the
+// first mount namespace.
+func (k *Kernel) kernelCaller() *vfs.Caller {
+	c := &vfs.Caller{Cred: cred.Root(k.sys.UserNS, cred.AllCaps), Umask: 0}
+	if k.mounts != nil {
+		c.Root = k.mounts.Root()
+		c.Cwd = c.Root
+	}
+	return c
+}
+
+// mountAll makes the guest's tree.
+func (k *Kernel) mountAll() error {
+	k.registerFileSystems()
+	for i := range k.cfg.Mounts {
+		m := &k.cfg.Mounts[i]
+		fs, err := k.makeFileSystem(m)
+		if err != nil {
+			return mountError(m, err)
+		}
+		if i == 0 {
+			ns, err := k.sys.VFS.NewNamespace(k.sys.UserNS, fs, m.Type, m.Flags)
+			if err != nil {
+				return mountError(m, err)
+			}
+			k.mounts = ns
+			continue
+		}
+		if err := k.mountAt(m, fs); err != nil {
+			return mountError(m, err)
+		}
+	}
+	return k.afterMounts()
+}
+
+// makeFileSystem makes the instance that m shows.
+func (k *Kernel) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
+	v := k.sys.VFS
+	if m.Type != "gofer" {
+		t, ok := v.Type(m.Type)
+		if !ok {
+			return nil, linux.ENODEV
+		}
+		return t.New(k.kernelCaller(), m.Type, m.Options)
+	}
+	if k.gofer == nil {
+		return nil, linux.ENODEV
+	}
+	lower, err := goferfs.New(goferfs.Options{
+		Client: k.gofer, Attach: m.Attach, Shared: m.Shared, Device: v.NextDevice(), Hosts: &k.hosts,
+	})
+	if err != nil || !m.Overlay {
+		return lower, err
+	}
+	upper, err := k.newTmpfs("")
+	if err != nil {
+		return nil, err
+	}
+	return overlay.New(overlay.Options{
+		Lowers: []vfs.FileSystem{lower}, Upper: upper, Device: v.NextDevice(), Clock: k.sys.Clocks.Realtime.Now,
+	})
+}
+
+func (k *Kernel) newTmpfs(options string) (vfs.FileSystem, error) {
+	return nil, linux.ENODEV
+}
+
+// mountAt mounts fs at its destination, which is made if it is not there.
+func (k *Kernel) mountAt(m *Mount, fs vfs.FileSystem) error {
+	p, err := k.makePoint(m.Destination, m.File)
+	if err != nil {
+		return err
+	}
+	return k.sys.VFS.Mount(fs, p, m.Type, m.Flags)
+}
+
+// makePoint resolves a mount point, making the directories on the way, and the
+// last as a file if file is set.
+func (k *Kernel) makePoint(path string, file bool) (vfs.Path, error) {
+	c := k.kernelCaller()
+	at := ""
+	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	for i, name := range parts {
+		at += "/" + name
+		_, err := vfs.Resolve(c, c.Root, at, 0)
+		if err == error(linux.ENOENT) {
+			if file && i == len(parts)-1 {
+				err = vfs.Mknod(c, c.Root, at, linux.S_IFREG|0o644, 0)
+			} else {
+				err = vfs.Mkdir(c, c.Root, at, 0o755)
+			}
+		}
+		if err != nil {
+			return vfs.Path{}, err
+		}
+	}
+	return vfs.Resolve(c, c.Root, "/"+strings.Join(parts, "/"), 0)
+}

@@ -1,0 +1,205 @@
+package sentry
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"cordon/internal/linux"
+	"cordon/sentry/cred"
+	"cordon/sentry/file/hostfd"
+	"cordon/sentry/limit"
+	"cordon/sentry/task"
+	"cordon/sentry/vfs"
+)
+
+// newProcess loads a program for a process of its own session. It takes over
+// stdio.
+func (k *Kernel) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, error) {
+	fds, tty, err := k.standardFiles(p, stdio)
+	if err != nil {
+		return nil, err
+	}
+	root := k.mounts.Root()
+	c := k.kernelCaller()
+	id, err := k.identity(c, p)
+	if err != nil {
+		fds.DecRef()
+		return nil, err
+	}
+	cwd, err := k.workingDirectory(c, p)
+	if err != nil {
+		fds.DecRef()
+		return nil, err
+	}
+	spaces := k.spaces
+	fs := task.NewFSContext(root, cwd, p.Umask)
+	c = &vfs.Caller{Cred: id, Root: root, Cwd: cwd}
+	path, err := findProgram(c, p)
+	if err != nil {
+		fds.DecRef()
+		fs.Drop()
+		return nil, err
+	}
+	g, err := k.sys.NewProcess(&task.InitArgs{
+		Cred: id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: k.limits(p), TTY: tty, OOM: p.OOMAdj,
+		Exec: task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
+	})
+	if err != nil {
+		return nil, programError(p.Args[0], err)
+	}
+	return g, nil
+}
+
+// standardFiles opens descriptors 0 to 2 on the host's.
+func (k *Kernel) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TTY, error) {
+	fds := vfs.NewFDTable()
+	names := [3]string{"stdin", "stdout", "stderr"}
+	c := k.kernelCaller()
+	if p.Terminal {
+		return k.terminal(p, stdio, fds)
+	}
+	for i, host := range stdio {
+		if host < 0 {
+			continue
+		}
+		in, errno := hostfd.New(k.notifier, k.sys, int(host), names[i])
+		if errno != 0 {
+			fds.DecRef()
+			return nil, nil, &StartError{Message: names[i] + ": " + errno.Error()}
+		}
+		f, err := in.Open(c, vfs.Path{}, in.Flags())
+		if err != nil {
+			fds.DecRef()
+			return nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
+		}
+		d := vfs.NewDescription(c, k.sys.VFS.AnonPath(in, "host:["+names[i]+"]"), f, in.Flags())
+		if err := fds.Replace(linux.FD(i), d, vfs.NROpen, 0); err != nil {
+			d.DecRef()
+			fds.DecRef()
+			return nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
+		}
+	}
+	return fds, nil, nil
+}
+
+// identity returns the credentials that p starts with.
+func (k *Kernel) identity(c *vfs.Caller, p *Process) (*cred.Credentials, error) {
+	uid, gid, groups := p.UID, p.GID, slices.Clone(p.Groups)
+	if p.UserName != "" {
+		var err error
+		if uid, gid, groups, err = lookUpUser(c, p.UserName); err != nil {
+			return nil, err
+		}
+		groups = append(groups, p.Groups...)
+	}
+	slices.Sort(groups)
+	return &cred.Credentials{
+		RUID: uid, EUID: uid, SUID: uid, FSUID: uid, RGID: gid, EGID: gid, SGID: gid, FSGID: gid,
+		Groups:    slices.Compact(groups),
+		Permitted: cred.CapSet(p.Permitted) & cred.AllCaps, Effective: cred.CapSet(p.Effective) & cred.AllCaps,
+		Inheritable: cred.CapSet(p.Inheritable) & cred.AllCaps, Bounding: cred.CapSet(p.Bounding) & cred.AllCaps,
+		Ambient: cred.CapSet(p.Ambient) & cred.AllCaps, NoNewPrivs: p.NoNewPrivs, UserNS: k.sys.UserNS,
+	}, nil
+}
+
+func (k *Kernel) workingDirectory(c *vfs.Caller, p *Process) (vfs.Path, error) {
+	dir := p.Cwd
+	if dir == "" {
+		dir = "/"
+	}
+	cwd, err := vfs.Resolve(c, c.Root, dir, vfs.WantDir)
+	if err == error(linux.ENOENT) && p.MakeCwd {
+		cwd, err = k.makePoint(dir, false)
+	}
+	if err != nil {
+		return vfs.Path{}, &StartError{Message: "working directory " + dir + ": " + err.Error()}
+	}
+	return cwd, nil
+}
+
+// limits are Linux's for a first process, with what the spec sets.
+func (k *Kernel) limits(p *Process) *limit.Set {
+	var l [linux.RLIM_NLIMITS]linux.Rlimit
+	for i := range l {
+		l[i] = linux.Rlimit{Cur: limit.Infinity, Max: limit.Infinity}
+	}
+	const processes = 31346
+	l[linux.RLIMIT_STACK].Cur = 8 << 20
+	l[linux.RLIMIT_CORE] = linux.Rlimit{Cur: 0, Max: limit.Infinity}
+	l[linux.RLIMIT_NOFILE] = linux.Rlimit{Cur: 1024, Max: 1 << 20}
+	l[linux.RLIMIT_MEMLOCK] = linux.Rlimit{Cur: 8 << 20, Max: 8 << 20}
+	l[linux.RLIMIT_NPROC] = linux.Rlimit{Cur: processes, Max: processes}
+	l[linux.RLIMIT_SIGPENDING] = linux.Rlimit{Cur: processes, Max: processes}
+	l[linux.RLIMIT_MSGQUEUE] = linux.Rlimit{Cur: 819200, Max: 819200}
+	l[linux.RLIMIT_NICE] = linux.Rlimit{}
+	l[linux.RLIMIT_RTPRIO] = linux.Rlimit{}
+	for r, v := range p.Limits {
+		l[r] = v
+	}
+	return limit.NewSet(l)
+}
+
+// findProgram resolves args[0] as a shell does: by PATH unless it has a slash.
+func findProgram(c *vfs.Caller, p *Process) (string, error) {
+	if len(p.Args) == 0 || p.Args[0] == "" {
+		return "", &StartError{Kind: NotFound, Message: "exec: no program is given"}
+	}
+	name := p.Args[0]
+	if strings.Contains(name, "/") {
+		return name, checkProgram(c, name)
+	}
+	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, e := range p.Env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			path = v
+		}
+	}
+	var denied error
+	for _, dir := range strings.Split(path, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		full := dir + "/" + name
+		err := checkProgram(c, full)
+		if err == nil {
+			return full, nil
+		}
+		var se *StartError
+		if errors.As(err, &se) && se.Kind == NotExecutable && denied == nil {
+			denied = err
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", &StartError{Kind: NotFound, Message: `exec: "` + name + `": executable file not found in $PATH`}
+}
+
+func checkProgram(c *vfs.Caller, path string) error {
+	q, err := vfs.Resolve(c, c.Cwd, path, 0)
+	if err == nil {
+		if q.Dentry.IsDir() {
+			err = linux.EISDIR
+		} else {
+			err = vfs.May(c, q, vfs.MayExec)
+		}
+	}
+	if err != nil {
+		return programError(path, err)
+	}
+	return nil
+}
+
+// programError names the program and classes the error for the exit code.
+func programError(name string, err error) error {
+	kind := NotExecutable
+	if err == error(linux.ENOENT) || err == error(linux.ENOTDIR) {
+		kind = NotFound
+	}
+	text := err.Error()
+	if err == error(linux.ENOENT) {
+		text = "no such file or directory"
+	}
+	return &StartError{Kind: kind, Message: `exec: "` + name + `": ` + text}
+}
