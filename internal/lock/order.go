@@ -8,6 +8,10 @@ package lock
 // To add a rank: one type below, one word here; then go test ./internal/lock
 // -update writes docs/locks.md.
 const order = `
+	FilePos - an open description's offset, held across its reads and writes
+	TextFile - the text of one pass over a file of the kernel's values
+	RenameFS - one file system's renames between directories
+	DentryDir - one directory's children in the dentry cache
 	Kernel - the kernel object's own tables
 	TaskSet - all thread groups, sessions and pid numbers
 	ThreadGroup - one process: its threads, children, timers, exit state
@@ -17,8 +21,6 @@ const order = `
 	FSContext - root, working directory, umask
 	MountNamespace - the mount tree
 	Mount - one mount's options and peers
-	RenameFS - one file system's renames between directories
-	DentryDir - one directory's children in the dentry cache
 	Dentry - one dentry's name, parent and references
 	MountTree - what is mounted where, in every mount namespace
 	DentryCache - the ring of cached dentries
@@ -59,6 +61,7 @@ const order = `
 // A rank is an empty struct that embeds ranked; its type name is its word in
 // the order.
 type (
+	FilePos        struct{ ranked }
 	Kernel         struct{ ranked }
 	TaskSet        struct{ ranked }
 	ThreadGroup    struct{ ranked }
@@ -76,6 +79,7 @@ type (
 	Epoll          struct{ ranked }
 	File           struct{ ranked }
 	InodeData      struct{ ranked }
+	TextFile       struct{ ranked }
 	Inode          struct{ ranked }
 	SocketNames    struct{ ranked }
 	SocketFlight   struct{ ranked }

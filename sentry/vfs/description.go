@@ -24,7 +24,7 @@ type Description struct {
 	refs  atomic.Int64
 	flags atomic.Uint32 // linux.OpenFlags that F_GETFL shows
 
-	pos lock.Mutex[lock.File]
+	pos lock.Mutex[lock.FilePos]
 	// guarded by pos
 	off int64
 
