@@ -24,6 +24,7 @@ const order = `
 	Dentry - one dentry's name, parent and references
 	MountTree - what is mounted where, in every mount namespace
 	DentryCache - the ring of cached dentries
+	EpollNesting - one sandbox's epoll instances that begin to watch one another
 	Epoll - an epoll instance's interest list
 	File - an open file description's offset and flags
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
@@ -76,6 +77,7 @@ type (
 	Dentry         struct{ ranked }
 	MountTree      struct{ ranked }
 	DentryCache    struct{ ranked }
+	EpollNesting   struct{ ranked }
 	Epoll          struct{ ranked }
 	File           struct{ ranked }
 	InodeData      struct{ ranked }
