@@ -18,14 +18,17 @@ const (
 	maxBlindWrite = linux.PageSize
 )
 
-// A File is a description of an inherited descriptor.
-type File struct {
+// An open is a description of an inherited descriptor.
+type open struct {
 	// immutable
 	inode *Inode
 }
 
-// A Regular is a File with an offset, which is the host's.
-type Regular struct{ File }
+// A File is a descriptor that can be waited for.
+type File struct{ open }
+
+// A Regular is a descriptor with an offset, which is the host's.
+type Regular struct{ open }
 
 var (
 	_ vfs.Reader  = (*File)(nil)
@@ -37,10 +40,10 @@ var (
 )
 
 // Release implements vfs.File.
-func (f *File) Release() { f.inode.drop() }
+func (f *open) Release() { f.inode.drop() }
 
 // Read implements vfs.Reader.
-func (f *File) Read(dst *usermem.Seq) (int, error) {
+func (f *open) Read(dst *usermem.Seq) (int, error) {
 	if dst.Len() == 0 {
 		return 0, nil
 	}
@@ -55,7 +58,7 @@ func (f *File) Read(dst *usermem.Seq) (int, error) {
 }
 
 // Write implements vfs.Writer.
-func (f *File) Write(src *usermem.Seq) (int, error) {
+func (f *open) Write(src *usermem.Seq) (int, error) {
 	if src.Len() == 0 {
 		return 0, nil
 	}
@@ -159,9 +162,6 @@ func (i *Inode) poll(events int16) int16 {
 
 // Readiness implements vfs.Poller.
 func (f *File) Readiness(mask wait.Events) wait.Events {
-	if f.inode.kind == regular {
-		return mask & (wait.In | wait.Out | wait.RdNorm | wait.WrNorm)
-	}
 	const host = wait.In | wait.Pri | wait.Out | wait.RdNorm | wait.RdBand | wait.WrNorm | wait.WrBand | wait.RdHup
 	got := f.inode.poll(int16(mask & host))
 	return wait.Events(uint16(got)) & (mask | wait.Always)
@@ -171,7 +171,7 @@ func (f *File) Readiness(mask wait.Events) wait.Events {
 func (f *File) Queue() *wait.Queue { return &f.inode.queue }
 
 // Ioctl implements vfs.Ioctler for what is not a terminal.
-func (f *File) Ioctl(_ *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (uintptr, error) {
+func (f *open) Ioctl(_ *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (uintptr, error) {
 	switch linux.IoctlCmd(req) {
 	case linux.FIONREAD:
 		n, err := unix.IoctlGetInt(f.inode.fd, unix.TIOCINQ)

@@ -42,7 +42,7 @@ func notifier(t *testing.T) *Notifier {
 	return n
 }
 
-func open(t *testing.T, n *Notifier, fd int) (*Inode, vfs.File) {
+func openFD(t *testing.T, n *Notifier, fd int) (*Inode, vfs.File) {
 	t.Helper()
 	i, e := New(n, &groups{}, fd, "x")
 	if e != 0 {
@@ -90,7 +90,7 @@ func TestRegularUsesTheSharedOffset(t *testing.T) {
 	}
 	host.WriteString("before ")
 	fd, _ := unix.Dup(int(host.Fd()))
-	i, f := open(t, notifier(t), fd)
+	i, f := openFD(t, notifier(t), fd)
 	r := f.(*Regular)
 	if n, err := write(r, "inside "); n != 7 || err != nil {
 		t.Fatalf("write: %d, %v", n, err)
@@ -126,8 +126,8 @@ func TestPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := notifier(t)
-	_, rf := open(t, n, p[0])
-	_, wf := open(t, n, p[1])
+	_, rf := openFD(t, n, p[0])
+	_, wf := openFD(t, n, p[1])
 	r, w := rf.(*File), wf.(*File)
 	if _, err := read(r, 1); err != linux.EAGAIN {
 		t.Errorf("empty read: %v", err)
@@ -165,8 +165,8 @@ func TestBlockingWithoutNowait(t *testing.T) {
 	var p [2]int
 	unix.Pipe2(p[:], unix.O_CLOEXEC)
 	n := notifier(t)
-	ri, rf := open(t, n, p[0])
-	wi, wf := open(t, n, p[1])
+	ri, rf := openFD(t, n, p[0])
+	wi, wf := openFD(t, n, p[1])
 	ri.noNowait.Store(true)
 	wi.noNowait.Store(true)
 	r, w := rf.(*File), wf.(*File)
@@ -189,8 +189,8 @@ func TestSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := notifier(t)
-	_, af := open(t, n, p[0])
-	_, bf := open(t, n, p[1])
+	_, af := openFD(t, n, p[0])
+	_, bf := openFD(t, n, p[1])
 	a, b := af.(*File), bf.(*File)
 	if _, err := read(a, 1); err != linux.EAGAIN {
 		t.Errorf("empty read: %v", err)
@@ -226,7 +226,7 @@ func pty(t *testing.T) (master, slave int) {
 
 func TestTerminal(t *testing.T) {
 	master, slave := pty(t)
-	_, f := open(t, notifier(t), slave)
+	_, f := openFD(t, notifier(t), slave)
 	term, ok := f.(*Terminal)
 	if !ok {
 		t.Fatalf("a terminal is a %T", f)
@@ -277,7 +277,7 @@ func TestTerminal(t *testing.T) {
 func TestReleaseClosesTheDescriptor(t *testing.T) {
 	var p [2]int
 	unix.Pipe2(p[:], unix.O_CLOEXEC)
-	i, a := open(t, notifier(t), p[0])
+	i, a := openFD(t, notifier(t), p[0])
 	b, err := i.Open(nil, vfs.Path{}, linux.O_RDONLY)
 	if err != nil {
 		t.Fatal(err)

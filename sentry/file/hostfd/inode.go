@@ -132,12 +132,12 @@ func (i *Inode) Open(c *vfs.Caller, _ vfs.Path, flags linux.OpenFlags) (vfs.File
 		if c != nil {
 			i.job.Opened(c.Job, flags)
 		}
-		return &Terminal{File{inode: i}}, nil
+		return &Terminal{File{open{i}}}, nil
 	}
 	if i.kind == regular {
-		return &Regular{File{inode: i}}, nil
+		return &Regular{open{i}}, nil
 	}
-	return &File{inode: i}, nil
+	return &File{open{i}}, nil
 }
 
 func (i *Inode) drop() {
