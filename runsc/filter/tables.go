@@ -53,6 +53,8 @@ func hostRules() []Rule {
 	}
 	// The file layer uses these directly.
 	r = append(r, Allow("standard files: data at the host's shared position", "readv", "writev")...)
+	r = append(r, Allow("donated files: data at a position, into scattered memory", "preadv", "pwritev")...)
+	r = append(r, Allow("memory file: which pages there are", "mincore")...)
 	r = append(r, Allow("readiness of host descriptors", "poll", "epoll_wait")...)
 	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED | unix.MAP_ANONYMOUS}, dataOnly},
 		Reason: "pages shared with stubs"})
