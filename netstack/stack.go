@@ -2,7 +2,6 @@ package netstack
 
 import (
 	"net/netip"
-	"sync"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -17,6 +16,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 )
 
 // Buffer sizes in bytes. Linux starts smaller and grows; the stack's own growth is slower, so its defaults are larger.
@@ -42,7 +42,7 @@ type Stack struct {
 	s *stack.Stack
 
 	// guarded by mu
-	mu        sync.Mutex
+	mu        lock.Mutex[lock.Netstack]
 	endpoints map[tcpip.Endpoint]*Endpoint
 	kinds     map[tcpip.NICID]string // how Load must make a link again
 }
