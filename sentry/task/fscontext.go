@@ -100,3 +100,13 @@ func (f *FSContext) Drop() {
 		f.cwd.DecRef()
 	}
 }
+
+// MoveRoots moves every task's root and working directory that is at from to to
+// (pivot_root(2)).
+func (s *System) MoveRoots(from, to vfs.Path) {
+	for _, t := range s.Tasks() {
+		if f := t.fs; f != nil {
+			f.Replace(from, to)
+		}
+	}
+}
