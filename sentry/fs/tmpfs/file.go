@@ -71,7 +71,7 @@ func (f *file) resize(size uint64) error {
 	f.mtime, f.ctime = now, now
 	var gone []memfile.Range
 	if size < old {
-		gone = f.cutLocked(seg.Range{Start: pageUp(size), End: ^uint64(0) &^ (pageSize - 1)})
+		gone = f.cutLocked(seg.Range{Start: pageUp(size), End: pageRange().End})
 		f.zeroLocked(size, min(pageUp(size), old))
 		f.dropAheadLocked()
 	}
@@ -105,11 +105,7 @@ func (f *file) Evict() {
 func (f *file) releasePages() {
 	f.io.Lock()
 	defer f.io.Unlock()
-	f.mu.Lock()
-	gone := f.cutLocked(seg.Range{Start: 0, End: ^uint64(0) &^ (pageSize - 1)})
-	f.dropAheadLocked()
-	f.mu.Unlock()
-	f.free(gone)
+	f.dropUnmapped()
 }
 
 // An openFile is an open regular file.

@@ -128,3 +128,6 @@ func (f *file) windowAt(off, n uint64) (b []byte, hole uint64) {
 
 func pageDown(x uint64) uint64 { return x &^ (pageSize - 1) }
 func pageUp(x uint64) uint64   { return (x + pageSize - 1) &^ (pageSize - 1) }
+
+// pageRange is all pages that a file can have.
+func pageRange() seg.Range { return seg.Range{Start: 0, End: ^uint64(0) &^ (pageSize - 1)} }
