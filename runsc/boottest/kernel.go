@@ -54,6 +54,8 @@ func check(p *boot.Process) error {
 		return &boot.StartError{Kind: boot.ErrNotFound, Message: `exec: "not-there": executable file not found in $PATH`}
 	case "not-executable":
 		return &boot.StartError{Kind: boot.ErrNotExecutable, Message: `exec: "not-executable": permission denied`}
+	case "slow-start":
+		time.Sleep(5 * time.Minute)
 	case "no-sandbox":
 		return fmt.Errorf("mounting /: no such device")
 	}

@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"cordon/runsc/boot"
 	"cordon/runsc/console"
@@ -57,6 +59,53 @@ func catchSignals() chan os.Signal {
 	signal.Notify(ch, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGTSTP)
 	return ch
+}
+
+// startPatience is how long a sandbox that is being made may go on after a
+// signal. One that stands by then gets the signal.
+const startPatience = time.Second
+
+// createAttached creates a container whose parent we stay. A signal that would
+// end a program ends it while it is being made, too: the program has had no
+// chance to handle it.
+func createAttached(g *globals, p *container.Params, sigs chan os.Signal) (*container.Container, *sandbox.Sandbox, error) {
+	var boot atomic.Int64
+	inner := p.BeforeRun
+	p.BeforeRun = func(c *container.Container) error {
+		boot.Store(int64(c.State.Boot.PID))
+		if inner != nil {
+			return inner(c)
+		}
+		return nil
+	}
+	done := make(chan struct{})
+	pending := make(chan os.Signal, 1)
+	go func() {
+		defer close(pending)
+		select {
+		case s := <-sigs:
+			pending <- s
+			select {
+			case <-time.After(startPatience):
+				if pid := boot.Load(); pid != 0 && s != syscall.SIGWINCH && s != syscall.SIGTSTP {
+					syscall.Kill(int(pid), syscall.SIGKILL)
+				}
+			case <-done:
+			}
+		case <-done:
+		}
+	}()
+	c, box, err := g.store().Create(p)
+	close(done)
+	s := <-pending
+	if s == nil {
+		return c, box, err
+	}
+	if err == nil {
+		sigs <- s // for the program
+		return c, box, nil
+	}
+	return nil, nil, &exitError{128 + int(s.(syscall.Signal)), fmt.Errorf("%v while starting: %w", s, err)}
 }
 
 // forwardSignals passes signals on to process pid until stop is called.

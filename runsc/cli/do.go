@@ -100,7 +100,6 @@ func (d *doFlags) runAttached(g *globals, p *container.Params) (int, error) {
 	if err := g.prepare(&p.Sandbox); err != nil {
 		return 0, err
 	}
-	store := g.store()
 	// Before the sandbox exists, so that no signal is lost.
 	sigs := catchSignals()
 	if p.Sandbox.Spec.Process.Terminal {
@@ -110,7 +109,7 @@ func (d *doFlags) runAttached(g *globals, p *container.Params) (int, error) {
 		}
 		defer restore()
 	}
-	c, box, err := store.Create(p)
+	c, box, err := createAttached(g, p, sigs)
 	if err != nil {
 		return 0, startFailure(err)
 	}

@@ -115,6 +115,20 @@ func TestDoForwardsSignals(t *testing.T) {
 	}
 }
 
+func TestDoIsEndedWhileStarting(t *testing.T) {
+	e := newEnv(t)
+	cmd := e.cmd("do", "slow-start")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e.eventually("the sandbox is being made", func() bool { return len(children(cmd.Process.Pid)) == 2 })
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if code := exitCode(cmd); code != 128+15 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // The parent killed at any time takes the sandbox with it.
 func TestDoKilledLeavesNoProcess(t *testing.T) {
 	e := newEnv(t)

@@ -43,7 +43,7 @@ func createCommand() *command {
 			c := &createFlags{detach: true}
 			c.declare(fs)
 			return func(g *globals, args []string) (int, error) {
-				_, _, err := c.create(g, args[0])
+				_, _, err := c.create(g, args[0], nil)
 				return 0, err
 			}
 		},
@@ -66,8 +66,9 @@ func runCommand() *command {
 	}
 }
 
-// create makes a container that is held before its first process runs.
-func (c *createFlags) create(g *globals, id string) (*container.Container, *sandbox.Sandbox, error) {
+// create makes a container that is held before its first process runs. With
+// sigs, its parent stays and a signal ends it.
+func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*container.Container, *sandbox.Sandbox, error) {
 	if c.preserveFDs != 0 {
 		return nil, nil, fmt.Errorf("--preserve-fds: passing on further descriptors is not supported")
 	}
@@ -99,6 +100,9 @@ func (c *createFlags) create(g *globals, id string) (*container.Container, *sand
 	}
 	store := g.store()
 	store.Sweep()
+	if sigs != nil {
+		return createAttached(g, p, sigs)
+	}
 	return store.Create(p)
 }
 
@@ -201,7 +205,7 @@ func (c *createFlags) run(g *globals, id string) (int, error) {
 	if !c.detach {
 		sigs = catchSignals()
 	}
-	k, box, err := c.create(g, id)
+	k, box, err := c.create(g, id, sigs)
 	if err != nil {
 		return 0, err
 	}
