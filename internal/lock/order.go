@@ -30,8 +30,8 @@ const order = `
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents
 	SocketNames - a network namespace's abstract names and list of sockets
-	SocketFlight - which unix sockets are in messages, and the bound ones
 	SocketRead - one reader of a socket at a time
+	SocketFlight - which unix sockets are in messages, and the bound ones
 	Socket - a socket's state
 	Pipe - a pipe's slots and ends
 	FileLocks - record locks and flocks of one inode
