@@ -8,6 +8,7 @@
 package vfstest
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"cordon/internal/linux"
@@ -28,8 +29,9 @@ type World struct {
 // NewWorld mounts fs, made by make, as a root directory.
 func NewWorld(t *testing.T, make func(t *testing.T, v *vfs.VFS) vfs.FileSystem) *World {
 	t.Helper()
-	now := int64(1_700_000_000_000_000_000)
-	v := vfs.New(func() int64 { now += 1_000_000; return now }, nil)
+	var now atomic.Int64
+	now.Store(1_700_000_000_000_000_000)
+	v := vfs.New(func() int64 { return now.Add(1_000_000) }, nil)
 	user := cred.NewRootNamespace()
 	fs := make(t, v)
 	ns, err := v.NewNamespace(user, fs, "test", linux.MS_RELATIME)
