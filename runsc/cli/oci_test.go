@@ -267,6 +267,30 @@ func TestDeleteAfterCrash(t *testing.T) {
 	}
 }
 
+// What a killed create left does not stand in the way of the next one.
+func TestCreateAfterCrash(t *testing.T) {
+	e := newEnv(t)
+	cmd := e.cmd("create", "--bundle", e.bundle(nil, "slow-start"), "c")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e.eventually("the processes are recorded", func() bool {
+		return contains(filepath.Join(e.root, "c", "state.json"), `"boot":{"pid":`) && e.state("c").Boot.PID != 0
+	})
+	b := e.bundle(nil, "true")
+	e.fails(1, "container with given ID already exists", "create", "--bundle", b, "c")
+	e.fails(1, "cannot start a container that is being created", "start", "c")
+	cmd.Process.Kill()
+	cmd.Wait()
+	st := e.state("c")
+	e.eventually("its sandbox ends", func() bool { return !st.Boot.Alive() && !st.Gofer.Alive() })
+	if s := e.status("c"); s != "stopped" {
+		t.Errorf("status %s", s)
+	}
+	e.create("c", b)
+	e.must("delete", "c")
+}
+
 // A sandbox killed from outside is seen as stopped, and its gofer goes too.
 func TestKilledSandboxIsStopped(t *testing.T) {
 	e := newEnv(t)
