@@ -1,0 +1,11 @@
+// Package native runs the programs of test/prog in the sandbox and compares
+// what they see with what they saw on a Linux host, which is recorded in want/:
+//
+//	go test ./test/native                     the sandbox on ptrace, and sim
+//	go test ./test/native -record             run on this host and record it
+//	go test ./test/native -host               check this host against the record
+//	go test ./test/native -only files/append  these programs only
+//
+// known.txt lists programs that differ, each with the reason. It can only
+// shrink: a listed program that agrees is a failure too.
+package native
