@@ -287,8 +287,8 @@ func (f *file) seekData(off, size int64, whence linux.Whence) (int64, error) {
 	at := uint64(off)
 	for {
 		g, ok := f.pages.Find(at)
-		if !ok || g.End >= uint64(size) {
-			return int64(min(at, uint64(size))), nil
+		if !ok {
+			return int64(at), nil
 		}
 		if at = g.End; at >= uint64(size) {
 			return size, nil

@@ -37,11 +37,23 @@ func (f *file) fillLocked(r seg.Range) error {
 		if !found {
 			return nil
 		}
-		if err := f.fillHoleLocked(hole); err != nil {
+		if err := f.fillHoleLocked(hole); err == error(linux.ENOSPC) {
+			return f.fillSomeLocked(hole)
+		} else if err != nil {
 			return err
 		}
 		r.Start = hole.End
 	}
+}
+
+// fillSomeLocked fills what the limit still allows of a hole.
+func (f *file) fillSomeLocked(hole seg.Range) error {
+	limit, used := f.fs.maxPages.Load(), f.fs.pages.Load()
+	if used < limit {
+		hole.End = min(hole.End, hole.Start+(limit-used)*pageSize)
+		f.fillHoleLocked(hole) // if others were faster, nothing is filled
+	}
+	return linux.ENOSPC
 }
 
 func (f *file) fillHoleLocked(hole seg.Range) error {
