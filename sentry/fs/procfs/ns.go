@@ -1,0 +1,137 @@
+package procfs
+
+import (
+	"fmt"
+	"maps"
+
+	"cordon/internal/linux"
+	"cordon/sentry/task"
+	"cordon/sentry/vfs"
+)
+
+// Numbers of the first namespace of each kind, as Linux gives them, and the
+// first number of others (include/linux/proc_ns.h).
+const (
+	timeInitNS   = 4026531834
+	cgroupInitNS = 4026531835
+	pidInitNS    = 4026531836
+	userInitNS   = 4026531837
+	utsInitNS    = 4026531838
+	ipcInitNS    = 4026531839
+	netInitNS    = 4026531840
+	mntInitNS    = 4026531841
+	firstFreeNS  = 4026532000
+)
+
+// maxNSIDs is how many numbers are kept before those of namespaces that no task
+// is in are forgotten.
+const maxNSIDs = 1024
+
+// A Namespace is the File of an opened /proc/pid/ns/* (setns(2)).
+type Namespace struct {
+	// Kind is the CLONE_NEW* flag.
+	Kind linux.CloneFlags
+	// Object is the member of task.Namespaces, or nil where all tasks are in
+	// the one namespace of the kind.
+	Object any
+}
+
+// Release implements vfs.File.
+func (*Namespace) Release() {}
+
+// nsKind is one name in /proc/pid/ns.
+type nsKind struct {
+	name  string // of the link
+	label string // before the number
+	flag  linux.CloneFlags
+	first uint32
+	of    func(n *task.Namespaces) any // nil: there is but one
+}
+
+var nsKinds = []nsKind{
+	{"cgroup", "cgroup", linux.CLONE_NEWCGROUP, cgroupInitNS, nil},
+	{"ipc", "ipc", linux.CLONE_NEWIPC, ipcInitNS, func(n *task.Namespaces) any { return n.IPC }},
+	{"mnt", "mnt", linux.CLONE_NEWNS, mntInitNS, func(n *task.Namespaces) any { return n.Mount }},
+	{"net", "net", linux.CLONE_NEWNET, netInitNS, func(n *task.Namespaces) any { return n.Net }},
+	{"pid", "pid", linux.CLONE_NEWPID, pidInitNS, nil},
+	{"pid_for_children", "pid", linux.CLONE_NEWPID, pidInitNS, nil},
+	{"time", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
+	{"time_for_children", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
+	{"user", "user", linux.CLONE_NEWUSER, userInitNS, nil},
+	{"uts", "uts", linux.CLONE_NEWUTS, utsInitNS, func(n *task.Namespaces) any { return n.UTS }},
+}
+
+func newNSNames(f *FileSystem, p *proc, ino uint64) names {
+	entries := make([]entry, 0, len(nsKinds))
+	for i := range nsKinds {
+		k := &nsKinds[i]
+		entries = append(entries, entry{
+			name: k.name, mode: link,
+			readlink: func(c *vfs.Caller, p *proc) (string, error) {
+				at, err := k.follow(c, p)
+				if err != nil {
+					return "", err
+				}
+				return at.Name(c.Root), nil
+			},
+			follow: k.follow,
+		})
+	}
+	return f.newTable(p, ino, entries)
+}
+
+// follow returns a place for the namespace that p is in.
+func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
+	t, err := looked(c, p)
+	if err != nil {
+		return vfs.Path{}, err
+	}
+	var object any
+	id := k.first
+	if k.of != nil {
+		object = k.of(t.Namespaces())
+		id = p.fs.nsID(k, object)
+	}
+	i := &nsInode{inode{fs: p.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{k.flag, object}}
+	return p.fs.sys.VFS.AnonPath(i, fmt.Sprintf("%s:[%d]", k.label, id)), nil
+}
+
+// nsID returns the number of a namespace.
+func (sh *shared) nsID(k *nsKind, object any) uint32 {
+	first := sh.sys.InitGroup()
+	if object == nil || first != nil && object == k.of(first.Leader().Namespaces()) {
+		return k.first
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if id, ok := sh.nsIDs[object]; ok {
+		return id
+	}
+	if len(sh.nsIDs) >= maxNSIDs {
+		sh.forgetNSLocked()
+	}
+	id := sh.nextNS
+	sh.nextNS++
+	sh.nsIDs[object] = id
+	return id
+}
+
+// forgetNSLocked drops the numbers of namespaces that no task is in.
+func (sh *shared) forgetNSLocked() {
+	used := map[any]bool{}
+	for _, t := range sh.sys.Tasks() {
+		if n := t.Namespaces(); n != nil {
+			used[n.Mount], used[n.UTS], used[n.IPC], used[n.Net] = true, true, true, true
+		}
+	}
+	maps.DeleteFunc(sh.nsIDs, func(o any, _ uint32) bool { return !used[o] })
+}
+
+// An nsInode is a namespace as a file.
+type nsInode struct {
+	inode
+	ns *Namespace
+}
+
+// Open implements vfs.Inode.
+func (i *nsInode) Open(*vfs.Caller, vfs.Path, linux.OpenFlags) (vfs.File, error) { return i.ns, nil }
