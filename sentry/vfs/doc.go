@@ -34,7 +34,15 @@
 //
 // # Lifetimes
 //
-// Descriptions are counted: the last DecRef releases the File. Dentries and
+// Descriptions are counted: the last DecRef releases the File. Mounts are
+// counted by what lies on them (Path.IncRef) and by being attached. Dentries and
 // inodes belong to the garbage collector, except that an Inode which implements
-// Evicter is told when its last dentry and description have gone.
+// Evicter is told when its last dentry and description have gone. The cache
+// keeps a bounded number of dentries; those it gives up are found again as long
+// as anybody holds them (dcache.go).
+//
+// # Differences
+//
+// POSIX ACLs are absent (EOPNOTSUPP), as are leases and directory notification
+// by fcntl(2). O_DIRECT is refused where a File is no DirectIO.
 package vfs
