@@ -114,6 +114,9 @@ func (k *Kernel) assemble() error {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
 	}
 	k.spaces = task.Namespaces{UTS: task.NewUTS(k.cfg.Hostname, k.cfg.Domainname)}
+	if err := k.assembleObjects(); err != nil {
+		return err
+	}
 	if k.cfg.Gofer9P >= 0 {
 		if k.gofer, err = client.Dial(int(k.cfg.Gofer9P), int(k.cfg.GoferSide)); err != nil {
 			return &StartError{Message: "connecting to the gofer: " + err.Error()}

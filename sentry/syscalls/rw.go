@@ -3,6 +3,7 @@ package syscalls
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/socket"
 	"cordon/sentry/task"
 	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
@@ -54,6 +55,9 @@ func sysRead(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size) (uintptr, 
 }
 
 func read(t *task.Task, d *vfs.Description, dst *usermem.Seq) (uintptr, error) {
+	if s, isSocket := d.File().(socket.Socket); isSocket {
+		return readSocket(t, s, d, dst)
+	}
 	c := t.Caller()
 	k, err := d.Read(c, dst)
 	if err != linux.EAGAIN || k > 0 || d.Nonblocking() {
@@ -181,6 +185,9 @@ func sysWrite(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size) (uintptr, 
 // write is a write at the description's offset. A blocking stream is written
 // to until all has gone or something stops it.
 func write(t *task.Task, d *vfs.Description, src *usermem.Seq) (uintptr, error) {
+	if s, isSocket := d.File().(socket.Socket); isSocket {
+		return writeSocket(t, s, d, src)
+	}
 	total := src.Len()
 	c := t.Caller()
 	k, err := d.Write(c, src)

@@ -200,6 +200,8 @@ func sysRestartSyscall(t *task.Task) (uintptr, error) {
 		return sleepUntil(t, b.Clock, clock, b.Deadline, false, arg.Out[linux.Timespec](b.Args[0]))
 	case task.RestartPoll:
 		return pollUntil(t, arg.InOut[linux.PollFD](b.Args[0]), uint32(b.Args[1]), b.Deadline)
+	case task.RestartEpoll:
+		return epollUntil(t, linux.FD(b.Args[0]), arg.Out[linux.EpollEvent](b.Args[1]), arg.Count(b.Args[2]), b.Deadline)
 	case task.RestartFutex:
 		return futexWaitUntil(t, b.Args[0], uint32(b.Args[1]), uint32(b.Args[2]), b.Args[3]&1 != 0, t.System().Clocks.Monotonic, b.Deadline, true)
 	}

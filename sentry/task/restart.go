@@ -29,6 +29,7 @@ const (
 	RestartNanosleep
 	RestartPoll
 	RestartFutex
+	RestartEpoll
 )
 
 // A RestartBlock is what a relative wait needs to go on with the time that is

@@ -242,6 +242,12 @@ func (t *Task) TakeSignal(set linux.SigSet) (linux.SigInfo, bool) {
 	return info, ok
 }
 
+// HasSignal reports whether TakeSignal would find a signal.
+func (t *Task) HasSignal(set linux.SigSet) bool {
+	own, shared := t.PendingSets()
+	return (own|shared)&set != 0
+}
+
 // SetWaitSet says which blocked signals wake t (rt_sigtimedwait(2)).
 func (t *Task) SetWaitSet(set linux.SigSet) {
 	t.group.mu.Lock()

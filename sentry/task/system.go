@@ -8,8 +8,11 @@ import (
 	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/sentry/cred"
+	"cordon/sentry/file/epoll"
+	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/futex"
 	"cordon/sentry/ktime"
+	"cordon/sentry/socket"
 	"cordon/sentry/vfs"
 	"cordon/sentry/wait"
 )
@@ -47,6 +50,12 @@ type System struct {
 	NewIPC      func() any     // an empty IPC namespace
 	NumCPU      int
 	MemoryLimit uint64 // bytes
+	// Sockets are the address families there are, nil for none.
+	Sockets *socket.Registry
+	// Memfds is the file system of memfd_create(2), mounted nowhere.
+	Memfds *tmpfs.FS
+	// Epoll is what all epoll instances share; it has its own lock.
+	Epoll epoll.Shared
 	// Turn is nil, or lets one task run at a time (sim).
 	Turn Turn
 

@@ -1,0 +1,171 @@
+package syscalls
+
+import (
+	"math"
+
+	"cordon/internal/linux"
+	"cordon/sentry/arg"
+	"cordon/sentry/file/epoll"
+	"cordon/sentry/task"
+	"cordon/sentry/vfs"
+	"cordon/sentry/wait"
+)
+
+// sysEpollCreate is epoll_create(2); the size only has to be positive.
+func sysEpollCreate(t *task.Task, size arg.Count) (uintptr, error) {
+	if size <= 0 {
+		return 0, linux.EINVAL
+	}
+	return sysEpollCreate1(t, 0)
+}
+
+// sysEpollCreate1 is epoll_create1(2).
+func sysEpollCreate1(t *task.Task, flags linux.EpollFlags) (uintptr, error) {
+	if flags&^linux.EPOLL_CLOEXEC != 0 {
+		return 0, linux.EINVAL
+	}
+	return installAnon(t, "[eventpoll]", epoll.New(&t.System().Epoll), linux.O_RDWR|linux.OpenFlags(flags))
+}
+
+// sysEpollCtl is epoll_ctl(2).
+//
+// Partial: EPOLLWAKEUP has no effect
+func sysEpollCtl(t *task.Task, epfd linux.FD, op linux.EpollOp, fd linux.FD, event arg.In[linux.EpollEvent]) (uintptr, error) {
+	var ev *linux.EpollEvent
+	if op != linux.EPOLL_CTL_DEL {
+		v, err := event.Load(t.MM())
+		if err != nil {
+			return 0, err
+		}
+		ev = &v
+	}
+	ep, err := get(t, epfd)
+	if err != nil {
+		return 0, err
+	}
+	defer ep.DecRef()
+	d, err := get(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	if d.Queue() == nil {
+		return 0, linux.EPERM
+	}
+	in, isEpoll := ep.File().(*epoll.Instance)
+	if !isEpoll || d == ep {
+		return 0, linux.EINVAL
+	}
+	return 0, in.Control(op, fd, d, ev, t.Cred().Has(linux.CAP_BLOCK_SUSPEND))
+}
+
+// maxCollect is how many events one epoll_wait returns at most; Linux's own
+// bound is what fits in an int of bytes, which nobody's interest list reaches.
+const maxCollect = 4096
+
+// epollEvents is what epoll_wait's callers have in common, with the deadline
+// worked out: 0 does not wait.
+func epollEvents(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, deadline int64) (uintptr, error) {
+	const size = 12
+	if n <= 0 || n > math.MaxInt32/size {
+		return 0, linux.EINVAL
+	}
+	if uint64(events) > arg.UserMax-uint64(n)*size {
+		return 0, linux.EFAULT
+	}
+	d, err := get(t, epfd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	in, isEpoll := d.File().(*epoll.Instance)
+	if !isEpoll {
+		return 0, linux.EINVAL
+	}
+	return collect(t, d, in, events, int(n), deadline)
+}
+
+func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Out[linux.EpollEvent], n int, deadline int64) (uintptr, error) {
+	dst := make([]linux.EpollEvent, min(n, maxCollect))
+	k := in.Collect(dst)
+	if k == 0 && deadline != 0 {
+		e := t.Waker(wait.Readable)
+		d.Queue().Add(e)
+		err := t.Sleep(t.System().Clocks.Monotonic, deadline, func() bool {
+			k = in.Collect(dst)
+			return k > 0
+		})
+		d.Queue().Remove(e)
+		if err != nil && err != linux.ETIMEDOUT {
+			return 0, err
+		}
+	}
+	if err := events.StoreAll(t.MM(), dst[:k]); err != nil {
+		return 0, err
+	}
+	return uintptr(k), nil
+}
+
+// sysEpollWait is epoll_wait(2).
+func sysEpollWait(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, timeoutMS int32) (uintptr, error) {
+	return epollUntil(t, epfd, events, n, deadlineMS(t, timeoutMS))
+}
+
+// epollUntil is epollEvents for a call without a signal mask. As with a signal
+// that has no handler here, an interruption without one goes on waiting.
+func epollUntil(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, deadline int64) (uintptr, error) {
+	r, err := epollEvents(t, epfd, events, n, deadline)
+	if err == task.ErrInterrupted {
+		*t.RestartBlock() = task.RestartBlock{Kind: task.RestartEpoll, Deadline: deadline, Args: [4]uint64{uint64(epfd), uint64(events), uint64(n)}}
+		return 0, task.RestartCall
+	}
+	return r, err
+}
+
+// deadlineMS returns the monotonic deadline of a time-out in milliseconds.
+func deadlineMS(t *task.Task, ms int32) int64 {
+	switch {
+	case ms < 0:
+		return task.NoDeadline
+	case ms == 0:
+		return 0
+	}
+	return after(t.System().Clocks.Monotonic.Now(), int64(ms)*1e6)
+}
+
+// sysEpollPwait is epoll_pwait(2).
+func sysEpollPwait(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, timeoutMS int32, mask arg.In[linux.SigSet], size arg.Size) (uintptr, error) {
+	return epollMasked(t, epfd, events, n, deadlineMS(t, timeoutMS), mask, size)
+}
+
+// sysEpollPwait2 is epoll_pwait2(2).
+func sysEpollPwait2(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, timeout arg.In[linux.Timespec], mask arg.In[linux.SigSet], size arg.Size) (uintptr, error) {
+	deadline := task.NoDeadline
+	if timeout != 0 {
+		ts, err := timeout.Load(t.MM())
+		if err != nil {
+			return 0, err
+		}
+		if !ts.Valid() {
+			return 0, linux.EINVAL
+		}
+		deadline = until(t.System().Clocks.Monotonic, ts)
+	}
+	return epollMasked(t, epfd, events, n, deadline, mask, size)
+}
+
+func epollMasked(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, deadline int64, mask arg.In[linux.SigSet], size arg.Size) (uintptr, error) {
+	if mask == 0 {
+		return epollUntil(t, epfd, events, n, deadline)
+	}
+	if err := setCallMask(t, mask, size); err != nil {
+		return 0, err
+	}
+	r, err := epollEvents(t, epfd, events, n, deadline)
+	if err == task.ErrInterrupted {
+		// The mask is part of the wait: the whole call runs again, if any does.
+		return 0, task.RestartNoHand
+	}
+	t.EndTemporaryMask()
+	return r, err
+}

@@ -1,0 +1,344 @@
+package syscalls
+
+import (
+	"math"
+
+	"cordon/internal/linux"
+	"cordon/sentry/arg"
+	"cordon/sentry/socket"
+	"cordon/sentry/task"
+	"cordon/sentry/usermem"
+	"cordon/sentry/vfs"
+)
+
+// send is every way to send one message. It keeps the references in m.Control.
+func send(t *task.Task, s socket.Socket, d *vfs.Description, m *socket.Outgoing) (uintptr, error) {
+	_, timeout := s.Timeouts()
+	nonblock := d.Nonblocking() || m.Flags&linux.MSG_DONTWAIT != 0
+	whole := s.Info().Type == linux.SOCK_STREAM && !nonblock
+	total := m.Data.Len()
+	done := uint64(0)
+	_, err := socketIO(t, d, true, nonblock, patienceOf(t, timeout), func() (int, error) {
+		try := *m
+		try.Control = controlFor(m.Control, done == 0)
+		n, err := s.Send(t.Caller(), &try)
+		done += uint64(max(n, 0))
+		if err == nil && whole && n > 0 && done < total {
+			err = linux.EAGAIN
+		}
+		if err == linux.EAGAIN {
+			return 0, err
+		}
+		return int(done), err
+	})
+	if done > 0 {
+		return uintptr(done), nil
+	}
+	if err == linux.EPIPE && socket.RaisesSIGPIPE(s.Info(), m.Flags) {
+		t.Send(userInfo(t, linux.SIGPIPE, linux.SI_USER))
+	}
+	return 0, err
+}
+
+// controlFor returns what goes with one attempt to send, which owns it:
+// descriptors go with the first bytes only, credentials with all.
+func controlFor(c *socket.Control, first bool) *socket.Control {
+	if c == nil {
+		return nil
+	}
+	own := *c
+	own.Rights = nil
+	if first {
+		own.Rights = append(own.Rights, c.Rights...)
+		for _, d := range own.Rights {
+			d.IncRef()
+		}
+	}
+	return &own
+}
+
+// receive is every way to receive one message. The caller owns in.Control.
+func receive(t *task.Task, s socket.Socket, d *vfs.Description, in *socket.Incoming) (uintptr, error) {
+	timeout, _ := s.Timeouts()
+	nonblock := d.Nonblocking() || in.Flags&linux.MSG_DONTWAIT != 0
+	all := socket.WaitsForAll(s.Info(), in.Flags) && !nonblock
+	done, began := 0, false
+	_, err := socketIO(t, d, false, nonblock, patienceOf(t, timeout), func() (int, error) {
+		more := socket.Incoming{Flags: in.Flags, Data: in.Data}
+		n, err := s.Receive(t.Caller(), &more)
+		if err != nil {
+			more.Control.Release()
+			if began && err != linux.EAGAIN {
+				return done, nil
+			}
+			return 0, err
+		}
+		done += n
+		if !began {
+			began = true
+			in.From, in.OutFlags, in.Control = more.From, more.OutFlags, more.Control
+		} else {
+			in.OutFlags |= more.OutFlags
+			in.Control.Rights = append(in.Control.Rights, more.Control.Rights...)
+		}
+		if all && n > 0 && in.Data.Len() > 0 && len(in.Control.Rights) == 0 {
+			return 0, linux.EAGAIN
+		}
+		return done, nil
+	})
+	if began {
+		return uintptr(done), nil
+	}
+	return 0, err
+}
+
+// readSocket and writeSocket are read(2) and write(2) on a socket.
+func readSocket(t *task.Task, s socket.Socket, d *vfs.Description, dst *usermem.Seq) (uintptr, error) {
+	if dst.Len() == 0 {
+		return 0, nil // as in Linux, nothing is received
+	}
+	in := socket.Incoming{Data: dst}
+	n, err := receive(t, s, d, &in)
+	in.Control.Release()
+	return n, err
+}
+
+func writeSocket(t *task.Task, s socket.Socket, d *vfs.Description, src *usermem.Seq) (uintptr, error) {
+	m := socket.Outgoing{Data: src}
+	if s.Info().Type == linux.SOCK_SEQPACKET {
+		m.Flags = linux.MSG_EOR
+	}
+	return send(t, s, d, &m)
+}
+
+// sysSendto is sendto(2).
+func sysSendto(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, flags linux.MsgFlags, to arg.InBytes, toLen arg.Count) (uintptr, error) {
+	src, err := buf.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	s, d, err := socketOf(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	m := socket.Outgoing{Flags: flags, Data: &src}
+	if to != 0 {
+		if m.To, err = loadAddress(t, to, toLen); err != nil {
+			return 0, err
+		}
+	}
+	return send(t, s, d, &m)
+}
+
+// sysRecvfrom is recvfrom(2).
+func sysRecvfrom(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, flags linux.MsgFlags, from arg.OutBytes, fromLen arg.InOut[int32]) (uintptr, error) {
+	dst, err := buf.Seq(t.MM(), uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	s, d, err := socketOf(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	in := socket.Incoming{Flags: flags, Data: &dst}
+	r, err := receive(t, s, d, &in)
+	in.Control.Release()
+	if err == nil && from != 0 {
+		err = storeAddress(t, from, fromLen, in.From)
+	}
+	return r, err
+}
+
+// checkHeader is what sendmsg and recvmsg check first.
+func checkHeader(h *linux.MsgHdr) error {
+	if int32(h.Namelen) < 0 {
+		return linux.EINVAL
+	}
+	if h.Iovlen > arg.MaxIOV {
+		return linux.EMSGSIZE
+	}
+	if h.Name == 0 {
+		h.Namelen = 0
+	}
+	h.Namelen = min(h.Namelen, linux.SOCKADDR_STORAGE_SIZE)
+	return nil
+}
+
+// sysSendmsg is sendmsg(2).
+func sysSendmsg(t *task.Task, fd linux.FD, msg arg.In[linux.MsgHdr], flags linux.MsgFlags) (uintptr, error) {
+	s, d, err := socketOf(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	return sendMessage(t, s, d, msg, flags)
+}
+
+func sendMessage(t *task.Task, s socket.Socket, d *vfs.Description, msg arg.In[linux.MsgHdr], flags linux.MsgFlags) (uintptr, error) {
+	h, err := msg.Load(t.MM())
+	if err != nil {
+		return 0, err
+	}
+	if err := checkHeader(&h); err != nil {
+		return 0, err
+	}
+	m := socket.Outgoing{Flags: flags}
+	if m.To, err = loadAddress(t, arg.InBytes(h.Name), arg.Count(h.Namelen)); err != nil {
+		return 0, err
+	}
+	src, err := arg.IOVec(t.MM(), h.Iov, h.Iovlen)
+	if err != nil {
+		return 0, err
+	}
+	m.Data = &src
+	if h.Controllen > math.MaxInt32 || h.Controllen > socket.MaxControl {
+		return 0, linux.ENOBUFS
+	}
+	if h.Control != 0 && h.Controllen > 0 {
+		b, err := arg.InBytes(h.Control).Bytes(t.MM(), int(h.Controllen))
+		if err != nil {
+			return 0, err
+		}
+		if m.Control, err = socket.ParseControl(b, s.Info().Family, t.FDs()); err != nil {
+			return 0, err
+		}
+		defer m.Control.Release()
+	}
+	return send(t, s, d, &m)
+}
+
+// sysRecvmsg is recvmsg(2).
+func sysRecvmsg(t *task.Task, fd linux.FD, msg arg.InOut[linux.MsgHdr], flags linux.MsgFlags) (uintptr, error) {
+	s, d, err := socketOf(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	return receiveMessage(t, s, d, msg, flags)
+}
+
+func receiveMessage(t *task.Task, s socket.Socket, d *vfs.Description, msg arg.InOut[linux.MsgHdr], flags linux.MsgFlags) (uintptr, error) {
+	h, err := msg.Load(t.MM())
+	if err != nil {
+		return 0, err
+	}
+	if err := checkHeader(&h); err != nil {
+		return 0, err
+	}
+	dst, err := arg.IOVec(t.MM(), h.Iov, h.Iovlen)
+	if err != nil {
+		return 0, err
+	}
+	in := socket.Incoming{Flags: flags, Data: &dst}
+	r, err := receive(t, s, d, &in)
+	if err != nil {
+		in.Control.Release()
+		return 0, err
+	}
+	return r, storeMessage(t, msg, &h, &in)
+}
+
+// storeMessage writes what came beside the data.
+func storeMessage(t *task.Task, msg arg.InOut[linux.MsgHdr], h *linux.MsgHdr, in *socket.Incoming) error {
+	out := in.OutFlags | in.Flags&linux.MSG_CMSG_CLOEXEC
+	if in.Flags&linux.MSG_CMSG_CLOEXEC != 0 {
+		in.Control.Cloexec = true
+	}
+	room := 0
+	if h.Control != 0 {
+		room = int(min(h.Controllen, socket.MaxControl))
+	}
+	limit := t.Group().Limits().Soft(linux.RLIMIT_NOFILE)
+	control := in.Control.Build(room, &out, func(d *vfs.Description, f linux.FDFlags) (linux.FD, error) {
+		return t.FDs().Install(d, 0, limit, f)
+	})
+	if h.Name != 0 {
+		if err := arg.OutBytes(h.Name).Store(t.MM(), in.From[:min(len(in.From), int(h.Namelen))]); err != nil {
+			return err
+		}
+		h.Namelen = uint32(len(in.From))
+	}
+	if err := arg.OutBytes(h.Control).Store(t.MM(), control); err != nil {
+		return err
+	}
+	h.Controllen, h.Flags = uint64(len(control)), out
+	return msg.Store(t.MM(), h)
+}
+
+// mmsgSize is the size of struct mmsghdr, mmsgLen where the length stands.
+const mmsgSize, mmsgLen = 64, 56
+
+// sysSendmmsg is sendmmsg(2).
+func sysSendmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uint32, flags linux.MsgFlags) (uintptr, error) {
+	s, d, err := socketOf(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	for i := range uintptr(min(n, arg.MaxIOV)) {
+		at := uintptr(msgs) + i*mmsgSize
+		r, err := sendMessage(t, s, d, arg.In[linux.MsgHdr](at), flags)
+		if err == nil {
+			k := uint32(r)
+			err = arg.StoreAt(t.MM(), uint64(at+mmsgLen), &k)
+		}
+		if err != nil {
+			return result1(t, int(i), err)
+		}
+	}
+	return uintptr(min(n, arg.MaxIOV)), nil
+}
+
+// sysRecvmmsg is recvmmsg(2). As in Linux, the time-out is looked at after each
+// message and does not end the wait for one.
+func sysRecvmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uint32, flags linux.MsgFlags, timeout arg.InOut[linux.Timespec]) (uintptr, error) {
+	deadline, clock := task.NoDeadline, t.System().Clocks.Monotonic
+	if timeout != 0 {
+		ts, err := timeout.Load(t.MM())
+		if err != nil {
+			return 0, err
+		}
+		if !ts.Valid() {
+			return 0, linux.EINVAL
+		}
+		deadline = after(clock.Now(), ts.ToNS())
+	}
+	s, d, err := socketOf(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	got, err := receiveMany(t, s, d, msgs, min(n, arg.MaxIOV), flags, deadline)
+	if timeout != 0 && got > 0 {
+		left := linux.TimespecFromNS(max(deadline-clock.Now(), 0))
+		if err := timeout.Store(t.MM(), &left); err != nil {
+			return 0, err
+		}
+	}
+	return result1(t, got, err)
+}
+
+func receiveMany(t *task.Task, s socket.Socket, d *vfs.Description, msgs arg.InOut[linux.MMsgHdr], n uint32, flags linux.MsgFlags, deadline int64) (int, error) {
+	one := flags&linux.MSG_WAITFORONE != 0
+	flags &^= linux.MSG_WAITFORONE
+	for i := range uintptr(n) {
+		at := uintptr(msgs) + i*mmsgSize
+		r, err := receiveMessage(t, s, d, arg.InOut[linux.MsgHdr](at), flags)
+		if err == nil {
+			k := uint32(r)
+			err = arg.StoreAt(t.MM(), uint64(at+mmsgLen), &k)
+		}
+		if err != nil {
+			return int(i), err
+		}
+		if one {
+			flags |= linux.MSG_DONTWAIT
+		}
+		if deadline != task.NoDeadline && t.System().Clocks.Monotonic.Now() >= deadline {
+			return int(i) + 1, nil
+		}
+	}
+	return int(n), nil
+}
