@@ -103,6 +103,13 @@ func (n *fdNames) valid(name string, child vfs.Inode) bool {
 	return child != nil
 }
 
+func (n *fdNames) size() uint64 {
+	if t := n.p.table(); t != nil && n.kind == linux.DT_LNK {
+		return uint64(t.Count())
+	}
+	return 0
+}
+
 // An fdLink is /proc/pid/fd/N.
 type fdLink struct {
 	inode

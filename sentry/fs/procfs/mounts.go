@@ -20,11 +20,11 @@ func mountsFile(text func(mountNS, vfs.Path) []byte) func(o *opening) (vfs.File,
 		if err != nil {
 			return nil, err
 		}
-		if s := t.State(); s == 'Z' || s == 'X' {
+		ns := mountNS{t.Namespaces().Mount}
+		if s := t.State(); s == 'Z' || s == 'X' || ns.MountNamespace == nil {
 			return nil, linux.EINVAL
 		}
 		root, _, _ := t.FS().Get()
-		ns := mountNS{t.Namespaces().Mount}
 		f := &mountFile{ns: ns}
 		f.o = o
 		f.e = &entry{text: func(*opening) ([]byte, error) { return text(ns, root), nil }}

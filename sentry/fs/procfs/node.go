@@ -36,9 +36,6 @@ func (i *inode) FileSystem() vfs.FileSystem { return i.fs }
 func (i *inode) Attr() (vfs.Attr, error) {
 	now := i.fs.sys.VFS.Now()
 	a := vfs.Attr{Ino: i.ino, Mode: i.mode, Nlink: 1, BlockSize: 1024, ATime: now, MTime: now, CTime: now}
-	if i.mode.IsDir() {
-		a.Nlink = 2
-	}
 	if i.p != nil {
 		a.UID, a.GID = i.p.owner(i.mode)
 	}
@@ -88,6 +85,25 @@ func (d *dirInode) Permission(c *cred.Credentials, want vfs.Access) error {
 	}
 	return byMode(d, c, want)
 }
+
+// Attr implements vfs.Inode.
+func (d *dirInode) Attr() (vfs.Attr, error) {
+	a, err := d.inode.Attr()
+	switch n := d.names.(type) {
+	case linkCounter:
+		a.Nlink = 2 + n.directories()
+	case sizer:
+		a.Nlink, a.Size = 2, n.size()
+	}
+	return a, err
+}
+
+// A linkCounter knows how many directories it has; a sizer is a flat directory
+// that shows how many names it has.
+type (
+	linkCounter interface{ directories() uint32 }
+	sizer       interface{ size() uint64 }
+)
 
 func byMode(i vfs.Inode, c *cred.Credentials, want vfs.Access) error {
 	a, err := i.Attr()
@@ -196,4 +212,13 @@ func (t *table) each(from int64, emit func(int64, vfs.Dirent) bool) {
 
 func (t *table) valid(_ string, child vfs.Inode) bool {
 	return t.p == nil || child != nil && t.p.task() != nil
+}
+
+func (t *table) directories() (n uint32) {
+	for i := range t.entries {
+		if t.entries[i].mode.IsDir() {
+			n++
+		}
+	}
+	return n
 }

@@ -214,17 +214,6 @@ func (f *memFile) WriteAt(src *usermem.Seq, off int64) (done int, err error) {
 	return done, err
 }
 
-// Seek implements vfs.Seeker: an address space has no end to seek from.
-func (f *memFile) Seek(off int64, whence int, current int64) (int64, error) {
-	switch linux.Whence(whence) {
-	case linux.SEEK_SET:
-		return off, nil
-	case linux.SEEK_CUR:
-		return current + off, nil
-	}
-	return 0, linux.EINVAL
-}
-
 // A pagemapFile is /proc/pid/pagemap: a word for each page.
 type pagemapFile struct{ o *opening }
 

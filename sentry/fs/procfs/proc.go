@@ -202,6 +202,10 @@ func (r *rootNames) valid(name string, child vfs.Inode) bool {
 	return child.(*dirInode).p.task() != nil
 }
 
+func (r *rootNames) directories() uint32 {
+	return r.table.directories() + uint32(len(r.fs.sys.Processes()))
+}
+
 // taskNames is /proc/pid/task.
 type taskNames struct {
 	p   *proc
@@ -254,3 +258,5 @@ func byID(l []*task.Task) {
 
 // pageSize is the size of a page.
 const pageSize = 4096
+
+func (d *taskNames) directories() uint32 { return uint32(max(d.p.group.Count(), 1)) }
