@@ -17,7 +17,7 @@ type Terminal struct{ File }
 var (
 	_ vfs.CallerReader = (*Terminal)(nil)
 	_ vfs.CallerWriter = (*Terminal)(nil)
-	_ vfs.TTY          = (*Inode)(nil)
+	_ tty.Opener       = (*Inode)(nil)
 )
 
 // Device implements vfs.TTY.
@@ -27,6 +27,14 @@ func (i *Inode) Device() uint64 {
 		return 0
 	}
 	return st.Rdev
+}
+
+// Session implements tty.Opener.
+func (i *Inode) Session() int32 { return i.job.Session() }
+
+// OpenTTY implements tty.Opener.
+func (i *Inode) OpenTTY(c *vfs.Caller, flags linux.OpenFlags) (vfs.File, error) {
+	return i.Open(c, vfs.Path{}, flags|linux.O_NOCTTY)
 }
 
 // ForegroundGroup implements vfs.TTY.

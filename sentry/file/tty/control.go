@@ -96,7 +96,7 @@ func (c *Control) Opened(job vfs.Job, flags linux.OpenFlags) {
 	if job == nil || flags&linux.O_NOCTTY != 0 || !job.IsSessionLeader() || !flags.Readable() {
 		return
 	}
-	if job.ControllingTTY() == nil && c.Session() == 0 {
+	if current(job) == nil && c.Session() == 0 {
 		c.own(job)
 	}
 }
@@ -172,7 +172,7 @@ func (c *Control) setControlling(caller *vfs.Caller, arg uint64) error {
 	if job.IsSessionLeader() && c.Controls(job) {
 		return nil
 	}
-	if !job.IsSessionLeader() || job.ControllingTTY() != nil {
+	if !job.IsSessionLeader() || current(job) != nil {
 		return linux.EPERM
 	}
 	if c.Session() != 0 && (arg != 1 || !caller.Cred.Has(linux.CAP_SYS_ADMIN)) {
