@@ -299,6 +299,29 @@ func stateOf(kind Kind, ep tcpip.Endpoint) State {
 	return StateClose // initial, bound and failed ones are all closed to Linux
 }
 
+// Phase tells apart what State shows as StateClose.
+type Phase uint8
+
+const (
+	Fresh  Phase = iota + 1 // not connected yet
+	Live                    // listening, connecting, connected, or saying goodbye
+	Closed                  // was connected, and both sides said goodbye
+	Failed                  // ended by an error
+)
+
+// Phase returns where a TCP endpoint is in its life.
+func (e *Endpoint) Phase() Phase {
+	switch tcp.EndpointState(e.ep.State()) {
+	case tcp.StateInitial, tcp.StateBound:
+		return Fresh
+	case tcp.StateClose:
+		return Closed
+	case tcp.StateError:
+		return Failed
+	}
+	return Live
+}
+
 // Connecting says whether a TCP handshake is under way.
 func (e *Endpoint) Connecting() bool {
 	s := e.State()

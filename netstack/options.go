@@ -347,3 +347,22 @@ func (e *Endpoint) ICMP6Filter() (ICMP6Filter, error) {
 	}
 	return f, nil
 }
+
+// InheritTCP gives an accepted endpoint what its listener was set to.
+func (e *Endpoint) InheritTCP(l *Endpoint) {
+	for _, f := range []Flag{Delay, Cork, KeepAlive, QuickAck} {
+		if v := l.Flag(f); v != e.Flag(f) {
+			e.SetFlag(f, v)
+		}
+	}
+	for _, o := range []Int{KeepCount, TOS4, TTL4, HopLimit6, SynCount} {
+		if v, err := l.Int(o); err == nil {
+			e.ep.SetSockOptInt(intTable[o], v)
+		}
+	}
+	for _, o := range []Time{KeepIdle, KeepInterval, UserTimeout, Linger2} {
+		if d, err := l.Time(o); err == nil {
+			e.SetTime(o, d)
+		}
+	}
+}

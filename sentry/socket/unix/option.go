@@ -100,7 +100,7 @@ func (s *Socket) Changed(_ *vfs.Caller, opt linux.SockOpt, _ *socket.Options) er
 }
 
 // Ioctl implements vfs.Ioctler.
-func (s *Socket) Ioctl(_ *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (uintptr, error) {
+func (s *Socket) Ioctl(c *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (uintptr, error) {
 	var n int
 	switch linux.IoctlCmd(req) {
 	case linux.FIONREAD:
@@ -119,7 +119,7 @@ func (s *Socket) Ioctl(_ *vfs.Caller, mem usermem.Space, req uint32, arg uint64)
 	case linux.SIOCATMARK:
 		n = 0
 	default:
-		return 0, linux.ENOTTY
+		return socket.DeviceIoctl(s.Namespace(), c, mem, req, arg)
 	}
 	if _, err := mem.CopyOut(arg, socket.SizeOf(n)); err != nil {
 		return 0, err
