@@ -39,10 +39,15 @@ func (c *Control) ForegroundGroup() int32 {
 	return c.foreground
 }
 
-// SetForegroundGroup replaces the foreground process group.
+// SetForegroundGroup replaces the foreground process group. A terminal that is
+// nobody's becomes that of the session which pgid leads: a first process starts
+// with its terminal.
 func (c *Control) SetForegroundGroup(pgid int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.session == 0 {
+		c.session = pgid
+	}
 	c.foreground = pgid
 }
 
