@@ -25,8 +25,13 @@ type Config struct {
 	Devices  []Device
 	Sysctl   map[string]string
 
+	// CPUInfo is the host's /proc/cpuinfo.
+	CPUInfo []byte
+
 	Process Process
-	Stdio   [3]int32
+	// PlainInit makes process 1 an ordinary one for signals.
+	PlainInit bool
+	Stdio     [3]int32
 
 	// Trace gets each line of the system call trace; nil for none. TraceCalls
 	// are the calls to trace, all if empty.

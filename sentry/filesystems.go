@@ -1,7 +1,136 @@
 package sentry
 
-func newIPC() any { return nil }
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/file/tty"
+	"cordon/sentry/fs/devfs"
+	"cordon/sentry/fs/devpts"
+	"cordon/sentry/fs/procfs"
+	"cordon/sentry/fs/sysfs"
+	"cordon/sentry/fs/tmpfs"
+	"cordon/sentry/vfs"
+)
 
-func (k *Kernel) registerFileSystems() {}
+// registerFileSystems makes the file systems mountable by name and the devices
+// openable.
+func (k *Kernel) registerFileSystems() error {
+	v := k.sys.VFS
+	memory, err := k.newTmpfs("")
+	if err != nil {
+		return err
+	}
+	k.sys.Anonymous = memory
+	devfs.Register(v, devfs.Options{Random: random, Memory: memory})
+	v.RegisterDevice(linux.S_IFCHR, 5, 0, tty.OpenCurrent)
+	tmp := vfs.FileSystemType{NoDev: true, UserMount: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
+		return k.newTmpfs(data)
+	}}
+	v.Register("tmpfs", tmp)
+	v.Register("ramfs", tmp)
+	dev := vfs.FileSystemType{NoDev: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
+		o := k.tmpfsOptions(data)
+		o.Name, o.Mode = "devtmpfs", 0o755
+		return devfs.New(o)
+	}}
+	v.Register("dev", dev)
+	v.Register("devtmpfs", dev)
+	v.Register("sysfs", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
+		return k.newSysfs(), nil
+	}})
+	defaults := devpts.Defaults(v, k.sys.Clocks.Monotonic, k.sys)
+	v.Register("devpts", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
+		o := defaults
+		if err := o.Parse(data); err != nil {
+			return nil, err
+		}
+		return devpts.New(o), nil
+	}})
+	procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon"}).Register(v)
+	return nil
+}
 
-func (k *Kernel) afterMounts() error { return nil }
+func (k *Kernel) newSysfs() vfs.FileSystem {
+	total := k.cfg.MemoryLimit
+	return sysfs.New(sysfs.Options{
+		Device: k.sys.VFS.NextDevice(), Clock: k.sys.Clocks.Realtime.Now, CPUs: k.cfg.CPUs, MemoryTotal: total,
+		MemoryFree: func() uint64 { return total - min(total, k.sys.MemoryUsed()) }, HugePages: "madvise",
+	})
+}
+
+// afterMounts does what a container's specification asks for once its tree is
+// there.
+func (k *Kernel) afterMounts() error {
+	c := k.kernelCaller()
+	for _, d := range k.cfg.Devices {
+		if err := k.makeDevice(c, &d); err != nil {
+			return &StartError{Message: "linux.devices: " + d.Path + ": " + err.Error()}
+		}
+	}
+	for _, path := range k.cfg.ReadOnly {
+		if err := k.bindOver(c, path, linux.MS_RDONLY); err != nil {
+			return &StartError{Message: "linux.readonlyPaths: " + path + ": " + err.Error()}
+		}
+	}
+	for _, path := range k.cfg.Masked {
+		if err := k.mask(c, path); err != nil {
+			return &StartError{Message: "linux.maskedPaths: " + path + ": " + err.Error()}
+		}
+	}
+	k.spaces.Mount = k.mounts
+	return nil
+}
+
+func (k *Kernel) makeDevice(c *vfs.Caller, d *Device) error {
+	if _, err := vfs.Resolve(c, c.Root, d.Path, vfs.NoFollow); err == nil {
+		return nil // the usual ones are there
+	}
+	if err := vfs.Mknod(c, c.Root, d.Path, d.Mode, linux.MakeDev(d.Major, d.Minor)); err != nil {
+		return err
+	}
+	p, err := vfs.Resolve(c, c.Root, d.Path, vfs.NoFollow)
+	if err != nil {
+		return err
+	}
+	return vfs.Chown(c, p, d.UID, d.GID)
+}
+
+// bindOver mounts path onto itself with flags; a path that does not exist is
+// skipped.
+func (k *Kernel) bindOver(c *vfs.Caller, path string, flags linux.MountFlags) error {
+	p, err := vfs.Resolve(c, c.Root, path, 0)
+	if err != nil {
+		return skipAbsent(err)
+	}
+	if err := vfs.BindPath(p, p, true); err != nil {
+		return err
+	}
+	return vfs.DoMount(c, "", path, "", linux.MS_BIND|linux.MS_REMOUNT|flags, "")
+}
+
+func skipAbsent(err error) error {
+	if err == error(linux.ENOENT) || err == error(linux.ENOTDIR) {
+		return nil
+	}
+	return err
+}
+
+// mask makes path read as empty: a directory is covered by an empty one, a file
+// by /dev/null.
+func (k *Kernel) mask(c *vfs.Caller, path string) error {
+	p, err := vfs.Resolve(c, c.Root, path, 0)
+	if err != nil {
+		return skipAbsent(err)
+	}
+	if p.Dentry.IsDir() {
+		empty, err := tmpfs.New(k.tmpfsOptions("size=0"))
+		if err != nil {
+			return err
+		}
+		return k.sys.VFS.Mount(empty, p, "tmpfs", linux.MS_RDONLY)
+	}
+	null, err := vfs.Resolve(c, c.Root, "/dev/null", 0)
+	if err != nil {
+		return err
+	}
+	return vfs.BindPath(null, p, false)
+}

@@ -1,7 +1,9 @@
 package sentry
 
 import (
+	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 
 	"cordon/gofer/client"
@@ -24,13 +26,15 @@ import (
 // A Kernel is one sandbox.
 type Kernel struct {
 	// immutable
-	cfg    Config
-	sys    *task.System
-	gofer  *client.Client // nil: no mount needs one
-	vdso   *vdsoClock
-	mounts *vfs.MountNamespace
-	spaces task.Namespaces
-	init   *task.ThreadGroup
+	cfg      Config
+	sys      *task.System
+	gofer    *client.Client // nil: no mount needs one
+	vdso     *vdsoClock
+	calls    *syscalls.Calls
+	mounts   *vfs.MountNamespace
+	spaces   task.Namespaces
+	init     *task.ThreadGroup
+	consoles map[int32]*console // guarded by mu
 
 	notifier *hostfd.Notifier
 
@@ -54,7 +58,7 @@ func New(cfg Config) (*Kernel, error) {
 	if cfg.MemoryLimit == 0 {
 		cfg.MemoryLimit = host.MemoryTotal()
 	}
-	k := &Kernel{cfg: cfg, waited: make(map[int32]*task.ThreadGroup)}
+	k := &Kernel{cfg: cfg, waited: make(map[int32]*task.ThreadGroup), consoles: make(map[int32]*console)}
 	k.hosts.next.Store(memFileID + 1)
 	if err := k.assemble(); err != nil {
 		k.release()
@@ -64,13 +68,16 @@ func New(cfg Config) (*Kernel, error) {
 		k.release()
 		return nil, err
 	}
-	g, err := k.newProcess(&cfg.Process, cfg.Stdio)
+	g, con, err := k.newProcess(&cfg.Process, cfg.Stdio)
 	if err != nil {
 		k.release()
 		return nil, err
 	}
 	k.init = g
 	k.waited[g.ID()] = g
+	if con != nil {
+		k.consoles[g.ID()] = con
+	}
 	return k, nil
 }
 
@@ -86,7 +93,7 @@ func (k *Kernel) assemble() error {
 		return &StartError{Message: "the ptrace platform does not work here: " + err.Error()}
 	}
 	k.hosts.platform = plat
-	mem := memfile.New(k.cfg.MemFile, memFileID)
+	mem := memfile.NewHuge(k.cfg.MemFile, memFileID)
 	clocks := ktime.NewHost()
 	var tracer *syscalls.Tracer
 	if k.cfg.Trace != nil {
@@ -102,11 +109,12 @@ func (k *Kernel) assemble() error {
 		return &StartError{Message: "guest memory: " + errno.Error()}
 	}
 	k.vdso = startVDSO(clocks, vdso)
+	k.calls = syscalls.NewCalls(tracer)
 	k.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Task(tid) != nil }),
-		Calls: syscalls.NewCalls(tracer), Loader: loader.New(vdso),
+		Calls: k.calls, Loader: loader.New(vdso),
 		UserNS: cred.NewRootNamespace(), Random: random,
-		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: newIPC,
+		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return nil }, PlainInit: k.cfg.PlainInit,
 	}
 	k.sys.Init()
 	var e linux.Errno
@@ -139,13 +147,16 @@ func (k *Kernel) Start() { k.sys.StartProcess(k.init) }
 // Exec starts another process; stdio are descriptors that the kernel takes over
 // in any case.
 func (k *Kernel) Exec(p *Process, stdio [3]int32) (int32, error) {
-	g, err := k.newProcess(p, stdio)
+	g, con, err := k.newProcess(p, stdio)
 	if err != nil {
 		return 0, err
 	}
 	id := g.ID()
 	k.mu.Lock()
 	k.waited[id] = g
+	if con != nil {
+		k.consoles[id] = con
+	}
 	k.mu.Unlock()
 	k.sys.StartProcess(g)
 	return id, nil
@@ -157,6 +168,7 @@ func (k *Kernel) Wait(pid int32) (status linux.WaitStatus, ok bool) {
 	k.mu.Lock()
 	g := k.waited[pid]
 	delete(k.waited, pid)
+	delete(k.consoles, pid)
 	k.mu.Unlock()
 	if g == nil {
 		return 0, false
@@ -168,6 +180,10 @@ func (k *Kernel) Wait(pid int32) (status linux.WaitStatus, ok bool) {
 
 // Signal sends sig to a process, or with pid 0 to all.
 func (k *Kernel) Signal(pid int32, sig linux.Signal) linux.Errno {
+	if pid < 0 {
+		k.sys.SignalProcessGroup(-pid, sig)
+		return 0
+	}
 	if pid != 0 {
 		g := k.sys.Process(pid)
 		if g == nil || g.Exited() {
@@ -179,6 +195,33 @@ func (k *Kernel) Signal(pid int32, sig linux.Signal) linux.Errno {
 		_ = g.SendFromOutside(sig) // some may be gone by now
 	}
 	return 0
+}
+
+// Resize tells the terminal of a process of Start or Exec its size; false: it
+// has none.
+func (k *Kernel) Resize(pid int32, rows, cols uint16) bool {
+	k.mu.Lock()
+	c := k.consoles[pid]
+	k.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	c.resize(rows, cols)
+	return true
+}
+
+// Stacks describes every task and every goroutine (runsc debug stacks).
+func (k *Kernel) Stacks() string {
+	var b strings.Builder
+	for _, t := range k.sys.Tasks() {
+		call := "-"
+		if nr := t.CurrentCall(); nr >= 0 {
+			call = k.calls.Name(uintptr(nr))
+		}
+		fmt.Fprintf(&b, "task %d (process %d, %s): %c, in %s\n", t.TID(), t.PID(), t.Name(), t.State(), call)
+	}
+	buf := make([]byte, 8<<20)
+	return b.String() + string(buf[:runtime.Stack(buf, true)])
 }
 
 // Pause stops all guest code; Resume lets it go on.

@@ -7,6 +7,7 @@ import (
 	"cordon/sentry/cred"
 	"cordon/sentry/fs/goferfs"
 	"cordon/sentry/fs/overlay"
+	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/vfs"
 )
 
@@ -28,7 +29,9 @@ func (k *Kernel) kernelCaller() *vfs.Caller {
 
 // mountAll makes the guest's tree.
 func (k *Kernel) mountAll() error {
-	k.registerFileSystems()
+	if err := k.registerFileSystems(); err != nil {
+		return &StartError{Message: "file systems: " + err.Error()}
+	}
 	for i := range k.cfg.Mounts {
 		m := &k.cfg.Mounts[i]
 		fs, err := k.makeFileSystem(m)
@@ -78,8 +81,15 @@ func (k *Kernel) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 	})
 }
 
-func (k *Kernel) newTmpfs(options string) (vfs.FileSystem, error) {
-	return nil, linux.ENODEV
+func (k *Kernel) newTmpfs(data string) (*tmpfs.FS, error) {
+	return tmpfs.New(k.tmpfsOptions(data))
+}
+
+func (k *Kernel) tmpfsOptions(data string) tmpfs.Options {
+	return tmpfs.Options{
+		Memory: k.sys.Memory, Clock: k.sys.Clocks.Realtime.Now, Device: k.sys.VFS.NextDevice(),
+		Total: k.cfg.MemoryLimit, Data: data,
+	}
 }
 
 // mountAt mounts fs at its destination, which is made if it is not there.

@@ -15,22 +15,22 @@ import (
 
 // newProcess loads a program for a process of its own session. It takes over
 // stdio.
-func (k *Kernel) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, error) {
-	fds, tty, err := k.standardFiles(p, stdio)
+func (k *Kernel) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, *console, error) {
+	fds, tty, con, err := k.standardFiles(p, stdio)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	root := k.mounts.Root()
 	c := k.kernelCaller()
 	id, err := k.identity(c, p)
 	if err != nil {
 		fds.DecRef()
-		return nil, err
+		return nil, nil, err
 	}
 	cwd, err := k.workingDirectory(c, p)
 	if err != nil {
 		fds.DecRef()
-		return nil, err
+		return nil, nil, err
 	}
 	spaces := k.spaces
 	fs := task.NewFSContext(root, cwd, p.Umask)
@@ -39,20 +39,20 @@ func (k *Kernel) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, erro
 	if err != nil {
 		fds.DecRef()
 		fs.Drop()
-		return nil, err
+		return nil, nil, err
 	}
 	g, err := k.sys.NewProcess(&task.InitArgs{
 		Cred: id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: k.limits(p), TTY: tty, OOM: p.OOMAdj,
 		Exec: task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
 	})
 	if err != nil {
-		return nil, programError(p.Args[0], err)
+		return nil, nil, programError(p.Args[0], err)
 	}
-	return g, nil
+	return g, con, nil
 }
 
 // standardFiles opens descriptors 0 to 2 on the host's.
-func (k *Kernel) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TTY, error) {
+func (k *Kernel) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TTY, *console, error) {
 	fds := vfs.NewFDTable()
 	names := [3]string{"stdin", "stdout", "stderr"}
 	c := k.kernelCaller()
@@ -66,21 +66,21 @@ func (k *Kernel) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TT
 		in, errno := hostfd.New(k.notifier, k.sys, int(host), names[i])
 		if errno != 0 {
 			fds.DecRef()
-			return nil, nil, &StartError{Message: names[i] + ": " + errno.Error()}
+			return nil, nil, nil, &StartError{Message: names[i] + ": " + errno.Error()}
 		}
 		f, err := in.Open(c, vfs.Path{}, in.Flags())
 		if err != nil {
 			fds.DecRef()
-			return nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
+			return nil, nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
 		}
 		d := vfs.NewDescription(c, k.sys.VFS.AnonPath(in, "host:["+names[i]+"]"), f, in.Flags())
 		if err := fds.Replace(linux.FD(i), d, vfs.NROpen, 0); err != nil {
 			d.DecRef()
 			fds.DecRef()
-			return nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
+			return nil, nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
 		}
 	}
-	return fds, nil, nil
+	return fds, nil, nil, nil
 }
 
 // identity returns the credentials that p starts with.

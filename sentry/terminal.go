@@ -1,10 +1,125 @@
 package sentry
 
 import (
+	"strconv"
+
+	"cordon/internal/host"
 	"cordon/internal/linux"
+	"cordon/sentry/fs/devpts"
+	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
+	"cordon/sentry/wait"
 )
 
-func (k *Kernel) terminal(p *Process, stdio [3]int32, fds *vfs.FDTable) (*vfs.FDTable, vfs.TTY, error) {
-	return nil, nil, linux.ENODEV
+// A console joins a process's terminal in the sandbox to the host's terminal.
+type console struct {
+	// immutable
+	k      *Kernel
+	master *vfs.Description
+	in     int
+	out    int
+}
+
+// terminal gives p a terminal of the sandbox as its standard files and starts
+// to carry bytes between it and the host's terminal at stdio[0].
+func (k *Kernel) terminal(p *Process, stdio [3]int32, fds *vfs.FDTable) (*vfs.FDTable, vfs.TTY, *console, error) {
+	fail := func(what string, err error) (*vfs.FDTable, vfs.TTY, *console, error) {
+		fds.DecRef()
+		return nil, nil, nil, &StartError{Message: "terminal: " + what + ": " + err.Error()}
+	}
+	c := k.kernelCaller()
+	master, err := vfs.Open(c, c.Root, "/dev/pts/ptmx", vfs.OpenHow{Flags: linux.O_RDWR | linux.O_NOCTTY})
+	if err != nil {
+		return fail("/dev/pts/ptmx", err)
+	}
+	m := master.File().(*devpts.Master)
+	m.Unlock()
+	slave, err := vfs.Open(c, c.Root, "/dev/pts/"+strconv.Itoa(int(m.Index())), vfs.OpenHow{Flags: linux.O_RDWR | linux.O_NOCTTY})
+	if err != nil {
+		master.DecRef()
+		return fail("/dev/pts/"+strconv.Itoa(int(m.Index())), err)
+	}
+	for fd := range linux.FD(3) {
+		slave.IncRef()
+		if err := fds.Replace(fd, slave, vfs.NROpen, 0); err != nil {
+			slave.DecRef()
+		}
+	}
+	slave.DecRef()
+	con := &console{k: k, master: master, in: int(stdio[0]), out: int(stdio[0])}
+	if stdio[1] >= 0 {
+		con.out = int(stdio[1])
+	}
+	con.resize(p.Rows, p.Cols)
+	go con.input()
+	go con.output()
+	return fds, m.TTY(), con, nil
+}
+
+// resize tells the terminal its size.
+func (c *console) resize(rows, cols uint16) {
+	c.master.File().(*devpts.Master).SetWinsize(linux.Winsize{Row: rows, Col: cols})
+}
+
+// input carries what is typed until the host's terminal ends.
+func (c *console) input() {
+	buf := make([]byte, 4096)
+	for {
+		n, err := host.Read(c.in, buf)
+		if err == error(linux.EINTR) {
+			continue
+		}
+		if err != nil || n == 0 {
+			return
+		}
+		c.move(wait.Out, usermem.OfBytes(buf[:n]), func(s *usermem.Seq) (int, error) { return c.master.Write(nil, s) })
+	}
+}
+
+// move calls f until s is empty, sleeping on the master in between.
+func (c *console) move(mask wait.Events, s usermem.Seq, f func(s *usermem.Seq) (int, error)) bool {
+	for s.Len() > 0 {
+		_, err := f(&s)
+		switch {
+		case err == error(linux.EAGAIN):
+			c.await(mask)
+		case err != nil:
+			return false
+		}
+	}
+	return true
+}
+
+func (c *console) await(mask wait.Events) {
+	e, ch := wait.Channel(mask)
+	q := c.master.Queue()
+	q.Add(e)
+	defer q.Remove(e)
+	if c.master.Readiness(mask) == 0 {
+		<-ch
+	}
+}
+
+// output carries what programs write until the last of them has closed the
+// terminal.
+func (c *console) output() {
+	buf := make([]byte, 16<<10)
+	for {
+		dst := usermem.OfBytes(buf)
+		n, err := c.master.Read(nil, &dst)
+		if err == error(linux.EAGAIN) {
+			c.await(wait.In)
+			continue
+		}
+		if n == 0 || err != nil {
+			return
+		}
+		for b := buf[:n]; len(b) > 0; {
+			w, err := host.Write(c.out, b)
+			if err != nil && err != error(linux.EINTR) {
+				return
+			}
+			b = b[w:]
+		}
+	}
 }

@@ -45,6 +45,9 @@ type Spec struct {
 	// rule for process 1 holds.
 	PlainInit bool
 
+	// CPUInfo is the host's /proc/cpuinfo, which the boot process cannot read.
+	CPUInfo []byte
+
 	// Trace is what --strace asks for.
 	Trace Trace
 

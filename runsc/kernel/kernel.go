@@ -92,6 +92,13 @@ func (k kernel) Resume() error {
 	return nil
 }
 
+func (k kernel) Resize(pid int32, rows, cols uint16) error {
+	if !k.Kernel.Resize(pid, rows, cols) {
+		return fmt.Errorf("process %d has no terminal of its own", pid)
+	}
+	return nil
+}
+
 func (k kernel) Processes() []boot.ProcessInfo {
 	var out []boot.ProcessInfo
 	for _, p := range k.Kernel.Processes() {
@@ -117,7 +124,7 @@ func config(s *boot.Spec) (sentry.Config, error) {
 		Hostname: s.Hostname, Domainname: s.Domainname, MemoryLimit: s.MemoryLimit, CPUs: s.CPUs,
 		MemFile: int32(s.FDs.MemFile), Gofer9P: int32(s.FDs.Gofer9P), GoferSide: int32(s.FDs.GoferDonate),
 		Network: string(s.Network), Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl,
-		Process: *p, Stdio: fds(s.FDs.Stdio),
+		Process: *p, Stdio: fds(s.FDs.Stdio), PlainInit: s.PlainInit, CPUInfo: s.CPUInfo,
 	}
 	for i := range s.Mounts {
 		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))

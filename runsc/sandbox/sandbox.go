@@ -346,6 +346,8 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 		return len(files) - 1
 	}
 	c.Spec.Version = boot.SpecVersion
+	// Without it the guest's /proc/cpuinfo names no model.
+	c.Spec.CPUInfo, _ = os.ReadFile("/proc/cpuinfo")
 	c.Spec.Filter = c.SentryFilter
 	c.Spec.FDs = boot.FDs{
 		Stdio:       [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])},

@@ -72,7 +72,7 @@ func (t *Task) defaultAction(info *linux.SigInfo) {
 	}
 }
 
-func (g *ThreadGroup) isInit() bool { return g == g.sys.InitGroup() }
+func (g *ThreadGroup) isInit() bool { return !g.sys.PlainInit && g == g.sys.InitGroup() }
 
 // dumpCore reports whether a core image was written. RLIMIT_CORE is 0 unless
 // the guest raises it, and core_pattern is not honoured: no image is made.

@@ -71,22 +71,25 @@ func (g *ThreadGroup) discardLocked(set linux.SigSet) {
 	}
 }
 
-// ignoredLocked reports whether a signal is thrown away at once: ignored and
-// not blocked, or meant for process 1 without a handler (Linux:
+// ignoredLocked reports whether a signal is thrown away at once: it is not
+// blocked, and ignored or meant for process 1 without a handler (Linux:
 // kernel/signal.c sig_ignored, sig_task_ignored).
 func (g *ThreadGroup) ignoredLocked(to *Task, info *linux.SigInfo) bool {
 	s := info.Signo
-	if g == g.sys.init && g.Actions().Get(s).Handler == linux.SIG_DFL && !forced(info) {
-		return true
-	}
-	blocked := false
 	for _, t := range g.tasks {
 		if (to == nil || to == t) && (t.mask.Has(s) || t.haveSaved && t.savedMask.Has(s) || t.waitSet.Has(s)) {
-			blocked = true
+			return false
 		}
 	}
-	return !blocked && g.Actions().Ignores(s)
+	if g.protectedTreeLocked() && g.Actions().Get(s).Handler == linux.SIG_DFL && !forced(info) {
+		return true
+	}
+	return g.Actions().Ignores(s)
 }
+
+// protectedTreeLocked reports whether signals without a handler pass the
+// process by, as they do process 1 of a pid namespace.
+func (g *ThreadGroup) protectedTreeLocked() bool { return g == g.sys.init && !g.sys.PlainInit }
 
 // forced reports whether process 1 takes the signal whatever its handlers: a
 // fault of its own, or the sandbox's owner (see System.KillInit).
