@@ -53,9 +53,9 @@ func load(t *testing.T) []*prog.Program {
 
 // setUp builds the interpreter and the bundle in a directory that everybody
 // may enter.
-func setUp(t *testing.T, programs []*prog.Program) (vm, bundle, base string) {
+func setUp(t *testing.T, programs []*prog.Program, place string) (vm, bundle, base string) {
 	t.Helper()
-	dir, err := os.MkdirTemp(scratch(), "prog")
+	dir, err := os.MkdirTemp(place, "prog")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func host(t *testing.T, programs []*prog.Program) map[string]string {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	vm, bundle, base := setUp(t, programs)
+	vm, bundle, base := setUp(t, programs, scratch())
 	return run(t, programs, "unshare", "--fork", "--kill-child", "--pid", "--mount-proc", "--net", "--ipc", "--uts", vm, bundle, base, programSeconds)
 }
 
@@ -169,9 +169,9 @@ func TestPtrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	programs := load(t)
-	vm, bundle, _ := setUp(t, programs)
+	vm, bundle, _ := setUp(t, programs, "/var/tmp")
 	root := t.TempDir()
-	got := run(t, programs, bin, "--root", root, "do", "--tmpfs", "/run", "--", vm, bundle, "/run", programSeconds)
+	got := run(t, programs, bin, "--root", root, "do", "--", vm, bundle, "/dev/shm", programSeconds)
 	compare(t, programs, got, known(t))
 }
 
