@@ -27,6 +27,15 @@ func (k *Kernel) registerFileSystems() error {
 	}}
 	v.Register("tmpfs", tmp)
 	v.Register("ramfs", tmp)
+	// Containers' specifications mount these two. There are no message queues
+	// and no control groups inside, so both are empty and stay so.
+	for _, name := range [...]string{"mqueue", "cgroup"} {
+		v.Register(name, vfs.FileSystemType{NoDev: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
+			o := k.tmpfsOptions("nr_inodes=1,size=4096")
+			o.Name, o.Mode = name, 0o555
+			return tmpfs.New(o)
+		}})
+	}
 	dev := vfs.FileSystemType{NoDev: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
 		o := k.tmpfsOptions(data)
 		o.Name, o.Mode = "devtmpfs", 0o755

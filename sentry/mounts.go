@@ -39,7 +39,7 @@ func (k *Kernel) mountAll() error {
 			return mountError(m, err)
 		}
 		if i == 0 {
-			ns, err := k.sys.VFS.NewNamespace(k.sys.UserNS, fs, m.Type, m.Flags)
+			ns, err := k.sys.VFS.NewNamespace(k.sys.UserNS, fs, m.Type, m.Flags&^linux.MS_RDONLY)
 			if err != nil {
 				return mountError(m, err)
 			}
@@ -50,7 +50,16 @@ func (k *Kernel) mountAll() error {
 			return mountError(m, err)
 		}
 	}
-	return k.afterMounts()
+	if err := k.afterMounts(); err != nil {
+		return err
+	}
+	// The root becomes read-only once every mount point is there.
+	if root := &k.cfg.Mounts[0]; root.Flags&linux.MS_RDONLY != 0 {
+		if err := vfs.DoMount(k.kernelCaller(), "", "/", "", linux.MS_BIND|linux.MS_REMOUNT|root.Flags, ""); err != nil {
+			return mountError(root, err)
+		}
+	}
+	return nil
 }
 
 // makeFileSystem makes the instance that m shows.
@@ -69,7 +78,10 @@ func (k *Kernel) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 	lower, err := goferfs.New(goferfs.Options{
 		Client: k.gofer, Attach: m.Attach, Shared: m.Shared, Device: v.NextDevice(), Hosts: &k.hosts,
 	})
-	if err != nil || !m.Overlay {
+	// A root that is only read gets a layer of its own too: mount points that
+	// it lacks are made there.
+	points := m.Destination == "/" && m.Flags&linux.MS_RDONLY != 0
+	if err != nil || !m.Overlay && !points {
 		return lower, err
 	}
 	upper, err := k.newTmpfs("")
