@@ -47,6 +47,7 @@ const order = `
 	MemFile - allocation of guest memory
 	Gofer - calls to a gofer in progress, handles to give back
 	Platform - contexts, stubs and their pools
+	Inotify - an inotify instance's watches and events
 	EventCount - an eventfd's, timerfd's or signalfd's state
 	HostNotifier - descriptors of the host that are watched
 	Timer - armed timers
@@ -104,6 +105,7 @@ type (
 	Log            struct{ ranked }
 	TTY            struct{ ranked }
 	TTYControl     struct{ ranked }
+	Inotify        struct{ ranked }
 	EventCount     struct{ ranked }
 	HostNotifier   struct{ ranked }
 	IPC            struct{ ranked }
