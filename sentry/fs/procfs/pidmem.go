@@ -101,17 +101,13 @@ func commandLine(m *mm.MemoryManager) []byte {
 	if n := l.ArgEnd - l.ArgStart; uint64(len(args)) < n || args[n-1] == 0 {
 		return args
 	}
-	// The last NUL is overwritten: the title may go on into the environment.
-	if i := bytes.IndexByte(args, 0); i >= 0 {
-		return args[:i+1]
+	// The last NUL is overwritten: it is a title, which may go on into the
+	// environment.
+	title := readArea(m, l.ArgStart, l.ArgStart+pageSize)
+	if i := bytes.IndexByte(title, 0); i >= 0 {
+		title = title[:i+1]
 	}
-	if l.EnvStart == l.ArgEnd && l.EnvEnd > l.EnvStart {
-		args = append(args, readArea(m, l.EnvStart, min(l.EnvEnd, l.EnvStart+pageSize))...)
-	}
-	if i := bytes.IndexByte(args, 0); i >= 0 {
-		return args[:i]
-	}
-	return args
+	return title
 }
 
 // readArea reads [start, end), as far as it can be read.
