@@ -15,12 +15,7 @@ import (
 // openable.
 func (k *Kernel) registerFileSystems() error {
 	v := k.sys.VFS
-	memory, err := k.newTmpfs("")
-	if err != nil {
-		return err
-	}
-	k.sys.Anonymous = memory
-	devfs.Register(v, devfs.Options{Random: random, Memory: memory})
+	devfs.Register(v, devfs.Options{Random: random, Memory: k.sys.Memfds})
 	v.RegisterDevice(linux.S_IFCHR, 5, 0, tty.OpenCurrent)
 	tmp := vfs.FileSystemType{NoDev: true, UserMount: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
 		return k.newTmpfs(data)

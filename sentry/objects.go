@@ -3,8 +3,6 @@ package sentry
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/fs/tmpfs"
-	"cordon/sentry/socket"
-	"cordon/sentry/socket/unix"
 )
 
 // assembleObjects makes what anonymous files and sockets need beside the VFS.
@@ -17,7 +15,5 @@ func (k *Kernel) assembleObjects() error {
 		return &StartError{Message: "making the file system of memory files: " + linux.ENOMEM.Error()}
 	}
 	k.sys.Memfds = memfds
-	k.sys.Sockets = socket.NewRegistry(unix.NewProvider())
-	k.spaces.Net = socket.NewNamespace(nil, k.sys.UserNS)
-	return nil
+	return k.assembleNetwork()
 }

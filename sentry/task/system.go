@@ -41,7 +41,6 @@ type System struct {
 	Platform    platform.Platform
 	Memory      *memfile.File
 	VFS         *vfs.VFS
-	Anonymous   any  // the tmpfs.FS that memfds live in
 	PlainInit   bool // process 1 has no protection from signals
 	Clocks      *ktime.Clocks
 	Futexes     *futex.Table

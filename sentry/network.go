@@ -1,0 +1,28 @@
+package sentry
+
+import (
+	"cordon/netstack"
+	"cordon/sentry/socket"
+	"cordon/sentry/socket/inet"
+	"cordon/sentry/socket/unix"
+)
+
+// assembleNetwork makes the first network namespace. With "none" its loopback
+// interface is down; "sandbox" has it up and nothing else.
+func (k *Kernel) assembleNetwork() error {
+	if k.cfg.Network == "host" {
+		return &StartError{Message: "--network=host: sockets of the host cannot be passed through"}
+	}
+	stack, err := netstack.New()
+	if err != nil {
+		return &StartError{Message: "network stack: " + err.Error()}
+	}
+	if k.cfg.Network == "none" {
+		if err := stack.SetUp(netstack.LoopbackIndex, false); err != nil {
+			return &StartError{Message: "network stack: " + err.Error()}
+		}
+	}
+	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{})
+	k.spaces.Net = socket.NewNamespace(stack, k.sys.UserNS)
+	return nil
+}
