@@ -21,9 +21,9 @@
 //
 // # Checkpoint
 //
-// Saved: the boot id, the numbers that were given to namespaces, the sysctl
-// values that were changed. Inodes are rebuilt by lookups; the text that an open
-// file was in the middle of goes with the description (textImage).
+// Saved: the boot id and the numbers that were given to namespaces. Inodes are
+// rebuilt by lookups; the text that an open file was in the middle of is a
+// TextImage. Sysctls have their values where these have their effect.
 //
 // # Differences
 //

@@ -158,12 +158,6 @@ func (l *fdLink) Readlink(c *vfs.Caller) (string, error) {
 	return at.Name(c.Root), nil
 }
 
-// An FDInfoer is a vfs.File that has lines of its own in /proc/pid/fdinfo/N,
-// each with its newline.
-type FDInfoer interface {
-	FDInfo() string
-}
-
 // newFDInfo returns the inode of fdinfo/fd. Its text is made at opening, without
 // the lock of any description's offset: it shows the offset of one, which may
 // be that of the reader.
@@ -206,10 +200,7 @@ func fdInfo(o *opening, fd linux.FD) ([]byte, error) {
 			b = appendLock(b, i+1, &l, d)
 		}
 	}
-	if i, ok := d.File().(FDInfoer); ok {
-		b = append(b, i.FDInfo()...)
-	}
-	return b, nil
+	return appendKind(b, d.File()), nil
 }
 
 // heldFile is an open description, by whom.

@@ -34,6 +34,8 @@ type Namespace struct {
 	// Object is the member of task.Namespaces, or nil where all tasks are in
 	// the one namespace of the kind.
 	Object any
+
+	fs *FileSystem
 }
 
 // Release implements vfs.File.
@@ -92,7 +94,7 @@ func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
 		object = k.of(t.Namespaces())
 		id = p.fs.nsID(k, object)
 	}
-	i := &nsInode{inode{fs: p.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{k.flag, object}}
+	i := &nsInode{inode{fs: p.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{k.flag, object, p.fs}}
 	return p.fs.sys.VFS.AnonPath(i, fmt.Sprintf("%s:[%d]", k.label, id)), nil
 }
 

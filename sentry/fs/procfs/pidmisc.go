@@ -58,7 +58,7 @@ func syscallText(o *opening) ([]byte, error) {
 		return nil, linux.EPERM
 	}
 	nr := t.CurrentCall()
-	if t.State() != 'S' || t == o.caller {
+	if t.State() != 'S' && t != o.caller {
 		return []byte("running\n"), nil
 	}
 	r := t.Regs()

@@ -44,7 +44,7 @@ func statText(o *opening) ([]byte, error) {
 	}
 	b := fmt.Appendf(nil, "%d (%s) %c", o.p.id, t.Name(), t.State())
 	n := statNumbers{
-		int64(g.ParentID()), int64(g.ProcessGroup()), int64(g.SessionID()), tty, foreground, 0,
+		int64(g.ParentID()), int64(g.ProcessGroup()), int64(g.SessionID()), tty, foreground, kernelFlags(t),
 		usage.MinorFaults, reaped.MinorFaults, 0, 0,
 		usage.UserNS / tickNS, usage.SystemNS / tickNS, reaped.UserNS / tickNS, reaped.SystemNS / tickNS,
 		prio, nice, int64(max(g.Count(), 1)), 0, g.StartTime() / tickNS,
@@ -62,6 +62,19 @@ func statText(o *opening) ([]byte, error) {
 	}
 	b = statNumbers{code}.append(b)
 	return append(b, '\n'), nil
+}
+
+// kernelFlags are those of Linux's PF_* flags that say something here.
+func kernelFlags(t *task.Task) int64 {
+	const exiting, randomize = 0x4, 0x400000
+	f := int64(0)
+	if t.Personality()&linux.ADDR_NO_RANDOMIZE == 0 {
+		f |= randomize
+	}
+	if t.MM() == nil {
+		f |= exiting
+	}
+	return f
 }
 
 // memoryFields are fields 23 to 30: sizes, and where code and stack are.
