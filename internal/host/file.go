@@ -126,7 +126,8 @@ func Tgkill(pid, tid int, sig linux.Signal) error {
 // MemoryTotal returns the host's memory in bytes (sysinfo(2)).
 func MemoryTotal() uint64 {
 	var si unix.Sysinfo_t
-	if unix.Sysinfo(&si) != nil {
+	if unix.Sysinfo(&si) != nil { // sysinfo
+
 		return 1 << 30
 	}
 	return si.Totalram * uint64(si.Unit)

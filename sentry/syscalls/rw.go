@@ -302,6 +302,6 @@ func sysLseek(t *task.Task, fd linux.FD, off arg.Off, whence linux.Whence) (uint
 		return 0, linux.EBADF
 	}
 	defer d.DecRef()
-	n, err := d.Seek(int64(off), whence)
+	n, err := d.SeekTo(int64(off), whence)
 	return uintptr(n), err
 }

@@ -299,8 +299,8 @@ func (d *Description) WithOffset(fn func(off int64) (int64, error)) error {
 	return err
 }
 
-// Seek is lseek(2).
-func (d *Description) Seek(off int64, whence linux.Whence) (int64, error) {
+// SeekTo is lseek(2).
+func (d *Description) SeekTo(off int64, whence linux.Whence) (int64, error) {
 	if d.PathOnly() {
 		return 0, linux.EBADF
 	}
@@ -310,7 +310,7 @@ func (d *Description) Seek(off int64, whence linux.Whence) (int64, error) {
 	d.pos.Lock()
 	defer d.pos.Unlock()
 	if s, ok := d.file.(Seeker); ok {
-		n, err := s.Seek(off, int(whence), d.off)
+		n, err := s.SeekTo(off, int(whence), d.off)
 		if err == nil {
 			d.off = n
 		}

@@ -42,7 +42,7 @@ type (
 	// A Seeker has offsets of its own meaning. Without it, SEEK_SET, SEEK_CUR
 	// and SEEK_END work by the inode's size for any ReaderAt.
 	Seeker interface {
-		Seek(off int64, whence int, current int64) (int64, error)
+		SeekTo(off int64, whence int, current int64) (int64, error)
 	}
 )
 

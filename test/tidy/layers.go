@@ -19,8 +19,9 @@ const layers = `
 	sentry/ktime
 	sentry/memmap sentry/usermem sentry/signal
 	sentry/mm sentry/vfs sentry/futex
-	sentry/file/tty
+	sentry/file/tty sentry/vfs/vfstest
 	sentry/arg sentry/file/... sentry/ipc sentry/ns sentry/socket sentry/fs/mapset
+	sentry/fs/tmpfs sentry/fs/textfs
 	sentry/socket/... sentry/fs/...
 	sentry/task
 	sentry/loader sentry/fs/procfs sentry/fs/cgroupfs

@@ -183,8 +183,8 @@ func (f *open) Ioctl(_ *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (
 	return 0, linux.ENOTTY
 }
 
-// Seek implements vfs.Seeker: the offset is the host's.
-func (f *Regular) Seek(off int64, whence int, _ int64) (int64, error) {
+// SeekTo implements vfs.Seeker: the offset is the host's.
+func (f *Regular) SeekTo(off int64, whence int, _ int64) (int64, error) {
 	n, err := unix.Seek(f.inode.fd, off, whence)
 	if err != nil {
 		return 0, errno(err)

@@ -100,7 +100,7 @@ func TestRegularUsesTheSharedOffset(t *testing.T) {
 	if string(b) != "before inside after" {
 		t.Errorf("the file has %q", b)
 	}
-	if off, err := r.Seek(-5, unix.SEEK_END, 0); off != 14 || err != nil {
+	if off, err := r.SeekTo(-5, unix.SEEK_END, 0); off != 14 || err != nil {
 		t.Errorf("Seek = %d, %v", off, err)
 	}
 	if s, err := read(r, 100); s != "after" || err != nil {

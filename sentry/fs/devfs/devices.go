@@ -64,8 +64,8 @@ type device struct{}
 // Release implements vfs.File.
 func (device) Release() {}
 
-// Seek implements vfs.Seeker: the offset stays at 0 (Linux: null_lseek).
-func (device) Seek(int64, int, int64) (int64, error) { return 0, nil }
+// SeekTo implements vfs.Seeker: the offset stays at 0 (Linux: null_lseek).
+func (device) SeekTo(int64, int, int64) (int64, error) { return 0, nil }
 
 // nullFile is /dev/null.
 type nullFile struct{ device }
@@ -119,8 +119,8 @@ type randomFile struct{ fill func([]byte) }
 // Release implements vfs.File.
 func (randomFile) Release() {}
 
-// Seek implements vfs.Seeker (Linux: noop_llseek).
-func (randomFile) Seek(_ int64, _ int, cur int64) (int64, error) { return cur, nil }
+// SeekTo implements vfs.Seeker (Linux: noop_llseek).
+func (randomFile) SeekTo(_ int64, _ int, cur int64) (int64, error) { return cur, nil }
 
 // randomChunk is how much is made at a time, maxRandom the most of one read
 // (Linux: 32 MiB - 1).

@@ -208,8 +208,8 @@ func (f *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 	return f.list(off, emit)
 }
 
-// Seek implements vfs.Seeker.
-func (f *dirFile) Seek(off int64, whence int, cur int64) (int64, error) {
+// SeekTo implements vfs.Seeker.
+func (f *dirFile) SeekTo(off int64, whence int, cur int64) (int64, error) {
 	return seekSet(off, whence, cur)
 }
 

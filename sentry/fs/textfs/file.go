@@ -105,8 +105,8 @@ func (o *openText) pass(off int64) ([]byte, error) {
 	return text, nil
 }
 
-// Seek implements vfs.Seeker.
-func (o *openText) Seek(off int64, whence int, cur int64) (int64, error) {
+// SeekTo implements vfs.Seeker.
+func (o *openText) SeekTo(off int64, whence int, cur int64) (int64, error) {
 	if linux.Whence(whence) == linux.SEEK_END && o.f.fs.o.FileSize > 0 {
 		return seekSet(off+int64(o.f.fs.o.FileSize), int(linux.SEEK_SET), 0)
 	}

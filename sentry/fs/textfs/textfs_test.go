@@ -61,7 +61,7 @@ func TestFile(t *testing.T) {
 	if rest := w.ReadAll(c, d); string(buf)+rest != "pass 1 of this file\n" {
 		t.Errorf("one pass read %q", string(buf)+rest)
 	}
-	if _, err := d.Seek(0, linux.SEEK_SET); err != nil {
+	if _, err := d.SeekTo(0, linux.SEEK_SET); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.ReadAll(c, d); got != "pass 2 of this file\n" {

@@ -77,7 +77,7 @@ func TestAgainstBytes(t *testing.T) {
 			}
 		}
 	}
-	d.Seek(0, linux.SEEK_SET)
+	d.SeekTo(0, linux.SEEK_SET)
 	if w.ReadAll(c, d) != string(model) {
 		t.Fatal("the file differs")
 	}
@@ -178,7 +178,7 @@ func TestHolesAndSeek(t *testing.T) {
 		want   int64
 	}{{0, linux.SEEK_DATA, 8192}, {8200, linux.SEEK_DATA, 8200}, {8192, linux.SEEK_HOLE, 12288}, {0, linux.SEEK_HOLE, 0},
 		{12288, linux.SEEK_DATA, 40960}, {40960, linux.SEEK_HOLE, 40961}} {
-		if got, err := d.Seek(x.off, x.whence); got != x.want || err != nil {
+		if got, err := d.SeekTo(x.off, x.whence); got != x.want || err != nil {
 			t.Errorf("%v from %d: %d, %v; want %d", x.whence, x.off, got, err, x.want)
 		}
 	}

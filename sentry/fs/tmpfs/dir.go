@@ -368,8 +368,8 @@ func (d *dir) batch(off int64, to []vfs.Dirent) int {
 	return n
 }
 
-// Seek implements vfs.Seeker.
-func (f dirFile) Seek(off int64, whence int, cur int64) (int64, error) {
+// SeekTo implements vfs.Seeker.
+func (f dirFile) SeekTo(off int64, whence int, cur int64) (int64, error) {
 	switch linux.Whence(whence) {
 	case linux.SEEK_CUR:
 		off += cur

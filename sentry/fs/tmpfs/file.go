@@ -250,8 +250,8 @@ func (f *file) writePart(src *usermem.Seq, off, n uint64) (int, error) {
 	return done, err
 }
 
-// Seek implements vfs.Seeker.
-func (o openFile) Seek(off int64, whence int, cur int64) (int64, error) {
+// SeekTo implements vfs.Seeker.
+func (o openFile) SeekTo(off int64, whence int, cur int64) (int64, error) {
 	size := int64(o.f.size.Load())
 	base := int64(0)
 	switch linux.Whence(whence) {

@@ -333,12 +333,12 @@ func sparse(w *World) {
 	if n != 3 || err != nil || string(buf) != "e\x00\x00" {
 		w.T.Fatalf("after truncation up and down: %q %v", buf[:n], err)
 	}
-	if off, err := d.Seek(0, linux.SEEK_END); off != 1<<20+3 || err != nil {
+	if off, err := d.SeekTo(0, linux.SEEK_END); off != 1<<20+3 || err != nil {
 		w.T.Fatalf("SEEK_END %d %v", off, err)
 	}
-	_, err = d.Seek(-1, linux.SEEK_SET)
+	_, err = d.SeekTo(-1, linux.SEEK_SET)
 	w.Want(err, linux.EINVAL)
-	_, err = d.Seek(1<<30, linux.SEEK_DATA)
+	_, err = d.SeekTo(1<<30, linux.SEEK_DATA)
 	w.Want(err, linux.ENXIO)
 }
 
