@@ -16,11 +16,11 @@ func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (
 	if e := checkCloneFlags(a); e != 0 {
 		return nil, e
 	}
-	ns, e := t.cloneNamespaces(a.Flags)
-	if e != 0 {
-		return nil, e
+	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
+	if a.Flags&made != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
+		return nil, linux.EPERM
 	}
-	c, e := t.copy(a, ns)
+	c, e := t.copy(a)
 	if e != 0 {
 		return nil, e
 	}
@@ -75,10 +75,9 @@ func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
 }
 
 // copy makes the child's own parts.
-func (t *Task) copy(a *linux.CloneArgs, ns *Namespaces) (*Task, linux.Errno) {
+func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
 	f := a.Flags
 	c := t.sys.newTask(t.Cred(), t.Name())
-	c.ns = ns
 	m := t.MM()
 	if f&linux.CLONE_VM != 0 {
 		m.IncUsers()
@@ -100,6 +99,7 @@ func (t *Task) copy(a *linux.CloneArgs, ns *Namespaces) (*Task, linux.Errno) {
 	} else {
 		c.fs = t.fs.Fork()
 	}
+	c.ns.Store(t.newNamespaces(f, c.fs))
 	c.inherit(t)
 	if f&linux.CLONE_VM != 0 && f&linux.CLONE_VFORK == 0 {
 		c.altStack = linux.StackT{Flags: linux.SS_DISABLE}
@@ -297,7 +297,8 @@ type InitArgs struct {
 // over the references in a.
 func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t := s.newTask(a.Cred, "init")
-	t.fds, t.fs, t.ns = a.FDs, a.FS, a.Namespaces
+	t.fds, t.fs = a.FDs, a.FS
+	t.ns.Store(a.Namespaces)
 	g := s.newGroup(t, a.Limits, signal.NewActions())
 	g.oomAdj.Store(a.OOM)
 	im, err := s.Loader.Load(t, &a.Exec)

@@ -101,6 +101,19 @@ func (f *FSContext) Drop() {
 	}
 }
 
+// rebase changes the paths to what the copy of their mount namespace has in
+// their place.
+func (f *FSContext) rebase(clone func(paths ...*vfs.Path)) {
+	f.mu.Lock()
+	root, cwd := f.root, f.cwd
+	clone(&f.root, &f.cwd)
+	f.root.IncRef()
+	f.cwd.IncRef()
+	f.mu.Unlock()
+	root.DecRef()
+	cwd.DecRef()
+}
+
 // MoveRoots moves every task's root and working directory that is at from to to
 // (pivot_root(2)).
 func (s *System) MoveRoots(from, to vfs.Path) {

@@ -9,6 +9,7 @@ import (
 	"cordon/platform/memfile"
 	"cordon/sentry/cred"
 	"cordon/sentry/file/epoll"
+	"cordon/sentry/file/inotify"
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/futex"
 	"cordon/sentry/ktime"
@@ -57,6 +58,8 @@ type System struct {
 	Memfds *tmpfs.FS
 	// Epoll is what all epoll instances share; it has its own lock.
 	Epoll epoll.Shared
+	// Inotify is what all inotify instances share, likewise.
+	Inotify inotify.Shared
 	// Turn is nil, or lets one task run at a time (sim).
 	Turn Turn
 

@@ -41,6 +41,7 @@ type Task struct {
 	times        cpuTimes
 	switched     atomic.Int64 // when it last went into or out of the guest, or fell asleep
 	vforkPending atomic.Bool
+	ns           atomic.Pointer[Namespaces]
 	call         atomic.Uint64 // the call it is in, +1 (/proc/pid/syscall, debug)
 
 	// wake holds one token when something the task may sleep for happened.
@@ -66,7 +67,6 @@ type Task struct {
 	caller      vfs.Caller
 	fds         *vfs.FDTable
 	fs          *FSContext
-	ns          *Namespaces
 	savedMask   linux.SigSet
 	haveSaved   bool // the mask to go back to is savedMask
 	altStack    linux.StackT
@@ -163,7 +163,7 @@ func (t *Task) FDs() *vfs.FDTable { return t.fds }
 func (t *Task) FS() *FSContext { return t.fs }
 
 // Namespaces returns the task's namespaces.
-func (t *Task) Namespaces() *Namespaces { return t.ns }
+func (t *Task) Namespaces() *Namespaces { return t.ns.Load() }
 
 // Name is the command name, at most 15 bytes (prctl(PR_GET_NAME)).
 func (t *Task) Name() string { return *t.comm.Load() }

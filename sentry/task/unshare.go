@@ -1,0 +1,81 @@
+package task
+
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/vfs"
+)
+
+// newNamespaces returns t's namespaces with those of f made anew, for a task
+// with the context fs. Permission is the caller's to check.
+func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) *Namespaces {
+	old := t.Namespaces()
+	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
+	if f&made == 0 {
+		return old
+	}
+	n := *old
+	if f&linux.CLONE_NEWUTS != 0 {
+		n.UTS = n.UTS.Fork()
+	}
+	if f&linux.CLONE_NEWIPC != 0 {
+		n.IPC = t.sys.NewIPC()
+	}
+	if f&linux.CLONE_NEWNS != 0 {
+		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(t.Cred().UserNS, paths...) })
+	}
+	return &n
+}
+
+// Unshare is unshare(2). Task-only.
+func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
+	const (
+		made  = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
+		parts = linux.CLONE_FS | linux.CLONE_FILES | linux.CLONE_SYSVSEM | linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM
+	)
+	if f&^(made|parts) != 0 {
+		return linux.EINVAL // other namespaces too, as in a kernel without them
+	}
+	if f&(linux.CLONE_THREAD|linux.CLONE_SIGHAND|linux.CLONE_VM) != 0 && t.group.Count() > 1 ||
+		f&linux.CLONE_VM != 0 && t.MM().Users() > 1 {
+		return linux.EINVAL
+	}
+	if f&made != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
+		return linux.EPERM
+	}
+	if f&(linux.CLONE_FS|linux.CLONE_NEWNS) != 0 && t.fs.Shared() {
+		own := t.fs.Fork()
+		t.fs.Drop()
+		t.fs = own
+	}
+	if f&linux.CLONE_FILES != 0 {
+		t.UnshareFDs()
+	}
+	t.ns.Store(t.newNamespaces(f, t.fs))
+	return 0
+}
+
+// Join puts t into namespaces of another set, those that f names (setns(2)).
+// Permission is the caller's to check. Task-only.
+func (t *Task) Join(f linux.CloneFlags, from *Namespaces) linux.Errno {
+	n := *t.Namespaces()
+	if f&linux.CLONE_NEWNS != 0 {
+		if t.fs.Shared() {
+			return linux.EINVAL
+		}
+		n.Mount = from.Mount
+		root := n.Mount.Root()
+		t.fs.SetRoot(root)
+		t.fs.SetCwd(root)
+	}
+	if f&linux.CLONE_NEWUTS != 0 {
+		n.UTS = from.UTS
+	}
+	if f&linux.CLONE_NEWIPC != 0 {
+		n.IPC = from.IPC
+	}
+	if f&linux.CLONE_NEWNET != 0 {
+		n.Net = from.Net
+	}
+	t.ns.Store(&n)
+	return 0
+}
