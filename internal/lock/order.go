@@ -38,7 +38,9 @@ const order = `
 	LockWaits - who waits for whose record locks
 	TTY - a terminal pair's line discipline and buffers
 	TTYControl - a terminal's session and foreground group
+	IPCTable - identifiers and keys of System V objects
 	IPC - a System V or POSIX queue, semaphore set or segment
+	IPCUndo - the sets that one process has semaphore adjustments in
 	Futex - one bucket of a futex table
 	MM - an address space's mappings
 	MMActive - an address space's platform side and page tables
@@ -108,6 +110,8 @@ type (
 	Inotify        struct{ ranked }
 	EventCount     struct{ ranked }
 	HostNotifier   struct{ ranked }
+	IPCTable       struct{ ranked }
+	IPCUndo        struct{ ranked }
 	IPC            struct{ ranked }
 	Futex          struct{ ranked }
 	Clock          struct{ ranked }
