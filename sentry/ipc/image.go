@@ -1,0 +1,179 @@
+package ipc
+
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/memmap"
+)
+
+// SegmentImage is a Segment in a checkpoint. Its pages are in the memory file's
+// image; attachments are counted again as mappings are restored.
+type SegmentImage struct {
+	ID     int32
+	Stat   linux.ShmidDS
+	Pages  memmap.Range
+	Locked bool
+	Dest   bool
+}
+
+// SetImage is a SemSet in a checkpoint.
+type SetImage struct {
+	ID     int32
+	Stat   linux.SemidDS
+	Values []int32
+	PIDs   []int32
+}
+
+// QueueImage is a MsgQueue in a checkpoint.
+type QueueImage struct {
+	ID    int32
+	Stat  linux.MsqidDS
+	Kinds []int64
+	Data  [][]byte
+}
+
+// TableImage is where identifiers go on.
+type TableImage struct{ Next, Seq int32 }
+
+// Image is a Namespace in a checkpoint.
+type Image struct {
+	Segments      []SegmentImage
+	Sets          []SetImage
+	Queues        []QueueImage
+	Shm, Sem, Msg TableImage
+}
+
+// UndoImage is one set's adjustments of an Undo.
+type UndoImage struct {
+	Set    int32
+	Adjust []int16
+}
+
+// Image returns ns's image.
+func (ns *Namespace) Image() Image {
+	im := Image{Shm: ns.Shm.image(), Sem: ns.Sem.image(), Msg: ns.Msg.image()}
+	for _, s := range ns.Shm.All() {
+		st := s.Stat()
+		im.Segments = append(im.Segments, SegmentImage{
+			ID: s.id, Stat: st, Pages: s.pages,
+			Locked: st.Perm.Mode&linux.SHM_LOCKED != 0, Dest: st.Perm.Mode&linux.SHM_DEST != 0,
+		})
+	}
+	for _, s := range ns.Sem.All() {
+		i := SetImage{ID: s.id, Stat: s.Stat()}
+		s.mu.Lock()
+		for _, sem := range s.sems {
+			i.Values, i.PIDs = append(i.Values, sem.value), append(i.PIDs, sem.pid)
+		}
+		s.mu.Unlock()
+		im.Sets = append(im.Sets, i)
+	}
+	for _, q := range ns.Msg.All() {
+		i := QueueImage{ID: q.id, Stat: q.Stat()}
+		q.mu.Lock()
+		for _, m := range q.messages {
+			i.Kinds, i.Data = append(i.Kinds, m.kind), append(i.Data, m.data)
+		}
+		q.mu.Unlock()
+		im.Queues = append(im.Queues, i)
+	}
+	return im
+}
+
+func (t *table[T]) image() TableImage {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return TableImage{t.next, t.seq}
+}
+
+// Restore makes a Namespace of its image; EINVAL if none can be so.
+func Restore(m Memory, im *Image) (*Namespace, error) {
+	ns := New(m)
+	for _, i := range im.Segments {
+		if i.ID < 0 || i.Pages.End < i.Pages.Start || i.Pages.Len()%linux.PageSize != 0 || i.Stat.Segsz > i.Pages.Len() {
+			return nil, linux.EINVAL
+		}
+		s := &Segment{
+			ns: ns, size: i.Stat.Segsz, pages: i.Pages, dest: i.Dest, locked: i.Locked,
+			atime: i.Stat.Atime, dtime: i.Stat.Dtime, cpid: i.Stat.CPID, lpid: i.Stat.LPID,
+		}
+		s.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
+		ns.Shm.restore(s)
+	}
+	for _, i := range im.Sets {
+		if i.ID < 0 || len(i.Values) == 0 || len(i.Values) > linux.SEMMSL || len(i.Values) != len(i.PIDs) {
+			return nil, linux.EINVAL
+		}
+		s := &SemSet{ns: ns, otime: i.Stat.Otime}
+		for k, v := range i.Values {
+			s.sems = append(s.sems, semaphore{min(max(v, 0), linux.SEMVMX), i.PIDs[k]})
+		}
+		s.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
+		ns.Sem.restore(s)
+	}
+	for _, i := range im.Queues {
+		if i.ID < 0 || len(i.Kinds) != len(i.Data) {
+			return nil, linux.EINVAL
+		}
+		q := &MsgQueue{
+			ns: ns, limit: min(i.Stat.Qbytes, maxQueueBytes), stime: i.Stat.Stime, rtime: i.Stat.Rtime,
+			lspid: i.Stat.LSPID, lrpid: i.Stat.LRPID,
+		}
+		for k, kind := range i.Kinds {
+			q.messages = append(q.messages, message{kind, i.Data[k]})
+			q.bytes += uint64(len(i.Data[k]))
+		}
+		q.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
+		ns.Msg.restore(q)
+	}
+	ns.Shm.next, ns.Shm.seq = im.Shm.Next, im.Shm.Seq
+	ns.Sem.next, ns.Sem.seq = im.Sem.Next, im.Sem.Seq
+	ns.Msg.next, ns.Msg.seq = im.Msg.Next, im.Msg.Seq
+	return ns, nil
+}
+
+func (p *perm) restorePerm(id int32, im *linux.IPCPerm, ctime int64) {
+	p.id, p.key, p.ctime = id, im.Key, ctime
+	p.uid, p.gid, p.cuid, p.cgid = im.UID, im.GID, im.CUID, im.CGID
+	p.mode = linux.FileMode(im.Mode) & 0o777
+}
+
+func (t *table[T]) restore(o T) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.putLocked(o)
+}
+
+// Image returns u's image.
+func (u *Undo) Image() []UndoImage {
+	u.mu.Lock()
+	sets := u.sets
+	u.mu.Unlock()
+	var list []UndoImage
+	for _, s := range sets {
+		s.mu.Lock()
+		if adj := s.undos[u]; adj != nil {
+			list = append(list, UndoImage{s.id, append([]int16(nil), adj...)})
+		}
+		s.mu.Unlock()
+	}
+	return list
+}
+
+// RestoreUndo makes an Undo of its image, with one reference.
+func (ns *Namespace) RestoreUndo(im []UndoImage) (*Undo, error) {
+	u := NewUndo()
+	for _, i := range im {
+		s, err := ns.Sem.find(i.Set)
+		if err != nil || len(i.Adjust) != len(s.sems) {
+			return nil, linux.EINVAL
+		}
+		s.mu.Lock()
+		if s.undos == nil {
+			s.undos = map[*Undo][]int16{}
+		}
+		s.undos[u] = append([]int16(nil), i.Adjust...)
+		s.mu.Unlock()
+		u.noteSet(s)
+	}
+	return u, nil
+}
