@@ -3,6 +3,7 @@ package unix
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"cordon/internal/linux"
 	"cordon/sentry/socket"
@@ -190,4 +191,31 @@ func (s *Socket) findPath(c *vfs.Caller, name string) (*Socket, error) {
 	s.provider.mu.Lock()
 	defer s.provider.mu.Unlock()
 	return s.provider.bound[id], nil
+}
+
+// A Listing is a socket as /proc/net/unix shows it.
+type Listing struct {
+	Name       string // "@" stands for the NUL of an abstract name
+	Listening  bool
+	Connected  bool
+	Accepted   bool // or never had to be
+	References int64
+}
+
+// List describes the socket.
+func (s *Socket) List() Listing {
+	s.mu.Lock()
+	l := Listing{Listening: s.state == listening, Connected: s.state == connected, Name: s.name, References: 1}
+	if s.peer != nil {
+		l.References++
+	}
+	s.mu.Unlock()
+	l.Accepted = s.Description() != nil
+	if l.Accepted {
+		l.References++
+	}
+	if l.Name != "" && l.Name[0] == 0 {
+		l.Name = "@" + strings.ReplaceAll(l.Name[1:], "\x00", "@")
+	}
+	return l
 }
