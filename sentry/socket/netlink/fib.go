@@ -149,6 +149,9 @@ func metric6(f *fibRoute) uint32 {
 	return 1024
 }
 
+// rtcfLocal is RTCF_LOCAL, "cache <local>".
+const rtcfLocal = 0x80000000
+
 // getRoute answers "ip route get".
 func (k *call) getRoute() error {
 	attrs, err := k.r.attributes(rtmsgSize)
@@ -168,7 +171,11 @@ func (k *call) getRoute() error {
 		Family: k.r.body[0], DstLen: uint8(dst.BitLen()), Table: linux.RT_TABLE_MAIN, Type: linux.RTN_UNICAST, Flags: linux.RTM_F_CLONED,
 	}
 	if p.Local || dst.IsLoopback() {
-		m.Table, m.Type = linux.RT_TABLE_LOCAL, linux.RTN_LOCAL
+		// As in Linux, the table is told only to who asks for it.
+		m.Type, m.Flags = linux.RTN_LOCAL, m.Flags|rtcfLocal
+		if binary.LittleEndian.Uint32(k.r.body[8:])&linux.RTM_F_LOOKUP_TABLE != 0 {
+			m.Table = linux.RT_TABLE_LOCAL
+		}
 		p.Gateway = netip.Addr{}
 	}
 	k.reply.begin(linux.RTM_NEWROUTE, &m)
