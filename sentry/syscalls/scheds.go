@@ -200,12 +200,12 @@ func sysSchedGetparam(t *task.Task, pid arg.PID, param arg.Out[linux.SchedParam]
 }
 
 // sysSchedGetPriorityMax is sched_get_priority_max(2).
-func sysSchedGetPriorityMax(_ *task.Task, p linux.SchedPolicy) (uintptr, error) {
+func sysSchedGetPriorityMax(t *task.Task, p linux.SchedPolicy) (uintptr, error) {
 	return priorityBound(p, maxPriority)
 }
 
 // sysSchedGetPriorityMin is sched_get_priority_min(2).
-func sysSchedGetPriorityMin(_ *task.Task, p linux.SchedPolicy) (uintptr, error) {
+func sysSchedGetPriorityMin(t *task.Task, p linux.SchedPolicy) (uintptr, error) {
 	return priorityBound(p, 1)
 }
 
