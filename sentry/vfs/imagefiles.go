@@ -126,14 +126,16 @@ func (d *Description) openAgain() (File, error) {
 	}
 	var f File
 	var err error
-	switch p.Dentry.kind {
-	case linux.S_IFCHR, linux.S_IFBLK:
+	flags := d.Flags() | linux.O_NOCTTY
+	_, self := p.Dentry.inode.(selfOpener)
+	switch kind := p.Dentry.kind; {
+	case self, p.Dentry.anon != "", kind == linux.S_IFREG, kind == linux.S_IFDIR:
+		f, err = p.Dentry.inode.Open(c, p, flags)
+	case kind == linux.S_IFCHR, kind == linux.S_IFBLK:
 		var a Attr
 		if a, err = p.Dentry.inode.Attr(); err == nil {
-			f, err = p.Mount.vfs.openDevice(c, p, a.Rdev, d.Flags())
+			f, err = p.Mount.vfs.openDevice(c, p, a.Rdev, flags)
 		}
-	case linux.S_IFREG, linux.S_IFDIR:
-		f, err = p.Dentry.inode.Open(c, p, d.Flags())
 	default:
 		err = errImage
 	}

@@ -42,11 +42,20 @@ type Inode struct {
 // New returns an inode over the host descriptor fd, which it takes over. slot
 // names it for checkpoints. groups is told a terminal's signals.
 func New(n *Notifier, groups tty.Groups, fd int, slot string) (*Inode, linux.Errno) {
+	i := &Inode{}
+	if e := i.fill(n, groups, fd, slot); e != 0 {
+		return nil, e
+	}
+	return i, 0
+}
+
+// fill makes i what New returns.
+func (i *Inode) fill(n *Notifier, groups tty.Groups, fd int, slot string) linux.Errno {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, errno(err)
+		return errno(err)
 	}
-	i := &Inode{fd: fd, slot: slot, fs: fileSystem{dev: st.Dev}}
+	i.fd, i.slot, i.fs.dev = fd, slot, st.Dev
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
 		i.kind = regular
@@ -64,7 +73,7 @@ func New(n *Notifier, groups tty.Groups, fd int, slot string) (*Inode, linux.Err
 	if i.kind != regular && n.add(i) {
 		i.notifier = n
 	}
-	return i, 0
+	return 0
 }
 
 // Slot is the name the descriptor has in a checkpoint.

@@ -40,15 +40,24 @@ func (p *Pipe) Image() Image {
 
 // Restore makes a Pipe without ends of its image, EINVAL if no pipe can be so.
 func Restore(im *Image) (*Pipe, error) {
-	if im.Max < 1 || im.Max*pageSize > maxPrivileged || len(im.Ring) > im.Max {
-		return nil, linux.EINVAL
+	p := &Pipe{}
+	if err := p.fill(im); err != nil {
+		return nil, err
 	}
-	p := newPipe(im.FIFO)
+	return p, nil
+}
+
+// fill makes p, which has no contents, what im says.
+func (p *Pipe) fill(im *Image) error {
+	if im.Max < 1 || im.Max*pageSize > maxPrivileged || len(im.Ring) > im.Max {
+		return linux.EINVAL
+	}
+	p.fifo = im.FIFO
 	p.max, p.readerGen, p.writerGen, p.polled = im.Max, im.ReaderGen, im.WriterGen, true
 	for i := range im.Ring {
 		s := &im.Ring[i]
 		if len(s.Data) == 0 || len(s.Data) > pageSize {
-			return nil, linux.EINVAL
+			return linux.EINVAL
 		}
 		var flags slotFlags
 		if s.Merge {
@@ -60,7 +69,7 @@ func Restore(im *Image) (*Pipe, error) {
 		pg := pages.get()
 		p.pushLocked(slot{page: pg, n: uint16(copy(pg.b[:], s.Data)), flags: flags})
 	}
-	return p, nil
+	return nil
 }
 
 // EndImage is an End in a checkpoint; its pipe is named beside it.
@@ -77,7 +86,13 @@ func (e *End) Image() EndImage {
 
 // RestoreEnd makes an end of p of its image.
 func RestoreEnd(p *Pipe, im EndImage) *End {
-	e := &End{pipe: p, read: im.Read, write: im.Write, otherGen: im.OtherGen}
+	e := &End{}
+	e.fill(p, im)
+	return e
+}
+
+func (e *End) fill(p *Pipe, im EndImage) {
+	e.pipe, e.read, e.write, e.otherGen = p, im.Read, im.Write, im.OtherGen
 	e.packets.Store(im.Packets)
 	p.mu.Lock()
 	if e.read {
@@ -88,5 +103,4 @@ func RestoreEnd(p *Pipe, im EndImage) *End {
 	}
 	p.mu.Unlock()
 	p.queue.Notify(wait.Internal)
-	return e
 }

@@ -1,0 +1,13 @@
+package limit
+
+import (
+	"testing"
+
+	"cordon/checkpoint"
+)
+
+func TestImageCoversState(t *testing.T) {
+	if err := checkpoint.CheckCovered[Set, Image](map[string]string{"mu": "a lock"}); err != nil {
+		t.Error(err)
+	}
+}
