@@ -41,6 +41,7 @@ func (k *Kernel) registerFileSystems() error {
 	v.Register("sysfs", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
 		return k.newSysfs(), nil
 	}})
+	devpts.Register(v)
 	defaults := devpts.Defaults(v, k.sys.Clocks.Monotonic, k.sys)
 	v.Register("devpts", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
 		o := defaults

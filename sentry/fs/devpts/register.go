@@ -28,7 +28,6 @@ func openPtmxDevice(c *vfs.Caller, p vfs.Path, flags linux.OpenFlags) (vfs.File,
 	if err != nil {
 		return nil, linux.ENODEV
 	}
-	defer pts.DecRef()
 	fs, ok := pts.Dentry.FileSystem().(*FileSystem)
 	if !ok {
 		return nil, linux.ENODEV
