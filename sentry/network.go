@@ -4,6 +4,7 @@ import (
 	"cordon/netstack"
 	"cordon/sentry/socket"
 	"cordon/sentry/socket/inet"
+	"cordon/sentry/socket/netlink"
 	"cordon/sentry/socket/unix"
 )
 
@@ -22,7 +23,7 @@ func (k *Kernel) assembleNetwork() error {
 			return &StartError{Message: "network stack: " + err.Error()}
 		}
 	}
-	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{})
+	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{})
 	k.spaces.Net = socket.NewNamespace(stack, k.sys.UserNS)
 	return nil
 }
