@@ -37,6 +37,7 @@ func statText(o *opening) ([]byte, error) {
 		usage, reaped = g.Usage(), g.ChildrenUsage()
 	}
 	tty, foreground := terminal(g)
+	pgid, sid := job(t)
 	prio, nice := priority(t)
 	exit := linux.SIGCHLD
 	if o.p.id != g.ID() {
@@ -44,7 +45,7 @@ func statText(o *opening) ([]byte, error) {
 	}
 	b := fmt.Appendf(nil, "%d (%s) %c", o.p.id, t.Name(), t.State())
 	n := statNumbers{
-		int64(g.ParentID()), int64(g.ProcessGroup()), int64(g.SessionID()), tty, foreground, kernelFlags(t),
+		int64(g.ParentID()), int64(pgid), int64(sid), tty, foreground, kernelFlags(t),
 		usage.MinorFaults, reaped.MinorFaults, 0, 0,
 		usage.UserNS / tickNS, usage.SystemNS / tickNS, reaped.UserNS / tickNS, reaped.SystemNS / tickNS,
 		prio, nice, int64(max(g.Count(), 1)), 0, g.StartTime() / tickNS,

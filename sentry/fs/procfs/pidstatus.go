@@ -65,8 +65,19 @@ func identity(b []byte, o *opening, t *task.Task) []byte {
 		}
 		b = fmt.Appendf(b, "%d", ns.FromRootGID(gid))
 	}
+	pgid, sid := job(t)
 	return fmt.Appendf(b, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n",
-		g.ID(), o.p.id, g.ProcessGroup(), g.SessionID())
+		g.ID(), o.p.id, pgid, sid)
+}
+
+// job returns the process group and the session, 0 for a process that has been
+// reaped meanwhile.
+func job(t *task.Task) (pgid, sid int32) {
+	pgid, sid, e := t.GroupOf(0)
+	if e != 0 {
+		return 0, 0
+	}
+	return pgid, sid
 }
 
 // appendComm writes a command name with what would break a line escaped.

@@ -239,6 +239,14 @@ func TestDeadProcess(t *testing.T) {
 			t.Errorf("walking to %s: %v, want ENOENT", path, err)
 		}
 	}
+	// Readers that found the task before it was reaped see nothing strange.
+	o := &opening{fs: w.fs, p: &proc{fs: w.fs, group: p.Group(), id: p.TID()}, cred: c.Cred}
+	if pgid, sid := job(p); pgid != 0 || sid != 0 {
+		t.Errorf("the dead are in group %d, session %d", pgid, sid)
+	}
+	if b := identity(nil, o, p); !strings.Contains(string(b), "NSpgid:\t0\n") {
+		t.Errorf("status of the dead is %q", b)
+	}
 	if _, err := vfs.Resolve(&c, at, "status", 0); err != error(linux.ENOENT) {
 		t.Errorf("walking from the directory of the dead: %v, want ENOENT", err)
 	}
