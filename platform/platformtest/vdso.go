@@ -44,15 +44,7 @@ func testVDSO(m *machine) {
 			m.Log("the counter is not usable here")
 			return
 		}
-		start, startTSC := time.Now(), arch.TSC()
-		for time.Since(start) < 5*time.Millisecond {
-		}
-		now, tsc := time.Now(), arch.TSC()
-		v := arch.VVAR{CPUFromProcessor: true, BaseTSC: tsc}
-		v.Clocks[unix.CLOCK_REALTIME] = arch.VVARClock{
-			Valid: true, Seconds: now.Unix(), Nanoseconds: uint64(now.Nanosecond()),
-			Mult: arch.Mult(uint64(now.Sub(start)), tsc-startTSC),
-		}
+		v := measured()
 		arch.UpdateParams(params, &v)
 		m.poke(paramsOff, params...)
 		near := func(name string, got time.Time) {
@@ -85,4 +77,19 @@ func testVDSO(m *machine) {
 			m.Errorf("call %d", r.OrigRAX)
 		}
 	})
+}
+
+// measured returns parameters of a realtime clock by a short measurement of the
+// counter.
+func measured() arch.VVAR {
+	start, startTSC := time.Now(), arch.TSC()
+	for time.Since(start) < 5*time.Millisecond {
+	}
+	now, tsc := time.Now(), arch.TSC()
+	v := arch.VVAR{CPUFromProcessor: true, BaseTSC: tsc}
+	v.Clocks[unix.CLOCK_REALTIME] = arch.VVARClock{
+		Valid: true, Seconds: now.Unix(), Nanoseconds: uint64(now.Nanosecond()),
+		Mult: arch.Mult(uint64(now.Sub(start)), tsc-startTSC),
+	}
+	return v
 }
