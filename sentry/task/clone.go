@@ -200,6 +200,7 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 		c.group = g
 		c.parentTask = t.parentTask
 		g.tasks = append(g.tasks, c)
+		g.countTreeLocked()
 	} else {
 		c.linkGroupTreeLocked(t, a)
 	}
@@ -257,8 +258,9 @@ func (c *Task) linkGroupTreeLocked(t *Task, a *linux.CloneArgs) {
 
 func (s *System) newGroup(leader *Task, limits *limit.Set, actions *signal.Actions) *ThreadGroup {
 	g := &ThreadGroup{sys: s, limits: limits, start: s.Clocks.Boottime.Now(), leader: leader, tasks: []*Task{leader}}
-	g.cpuClock = &cpuClock{s, func() int64 { u := g.Usage(); return u.UserNS + u.SystemNS }}
-	g.userClock = &cpuClock{s, func() int64 { return g.Usage().UserNS }}
+	g.cpuClock = &cpuClock{s, func() int64 { user, system := g.cpuTime(); return user + system }}
+	g.userClock = &cpuClock{s, func() int64 { user, _ := g.cpuTime(); return user }}
+	g.countTreeLocked()
 	g.actions.Store(actions)
 	g.loginUID.Store(^uint32(0))
 	leader.group = g
@@ -277,6 +279,7 @@ func (c *Task) unlink() {
 		return
 	}
 	g.tasks = without(g.tasks, c)
+	g.countTreeLocked()
 }
 
 // InitArgs is what the first process, or one started from outside, begins with.

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"slices"
 	"sync"
 
 	"cordon/internal/linux"
@@ -88,6 +89,31 @@ func (s *System) cpuTick() {
 	for _, a := range due {
 		a.fire()
 	}
+}
+
+// counted is what a process's CPU time is added up from. Clocks are read under
+// the locks of timers, which are stopped under the tree's: so they must do
+// without it.
+type counted struct {
+	// immutable
+	user, system int64 // of threads that ended
+	tasks        []*Task
+}
+
+// countTreeLocked follows a change of the process's threads.
+func (g *ThreadGroup) countTreeLocked() {
+	g.counted.Store(&counted{g.gone.UserNS, g.gone.SystemNS, slices.Clone(g.tasks)})
+}
+
+// cpuTime returns the time that the process has run in nanoseconds.
+func (g *ThreadGroup) cpuTime() (user, system int64) {
+	c := g.counted.Load()
+	user, system = c.user, c.system
+	for _, t := range c.tasks {
+		user += t.times.user.Load() + t.inGuestNow()
+		system += t.times.system.Load()
+	}
+	return user, system
 }
 
 // armCPULimit keeps the timer of RLIMIT_CPU as the limit says.

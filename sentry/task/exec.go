@@ -155,6 +155,7 @@ func (t *Task) takeLeadTreeLocked(old *Task) {
 	old.exitState = dead
 	g.leader = t
 	g.tasks = []*Task{t}
+	g.countTreeLocked()
 }
 
 func without[T comparable](l []T, v T) []T {

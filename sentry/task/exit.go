@@ -73,6 +73,7 @@ func (t *Task) exit() {
 	s.tree.Lock()
 	g.tasks = slices.DeleteFunc(g.tasks, func(o *Task) bool { return o == t })
 	g.gone.Add(t.usageNoRSS())
+	g.countTreeLocked()
 	t.exitState = zombie
 	t.orphanedBy()
 	t.passGroupSignals()

@@ -28,6 +28,7 @@ type ThreadGroup struct {
 	oomAdj   atomic.Int32
 	loginUID atomic.Uint32
 	maxRSS   atomic.Uint64 // of address spaces given up
+	counted  atomic.Pointer[counted]
 
 	// childEvents is notified when a child changes state.
 	childEvents wait.Queue
