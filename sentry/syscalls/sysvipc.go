@@ -1,0 +1,259 @@
+package syscalls
+
+import (
+	"strings"
+
+	"cordon/internal/linux"
+	"cordon/sentry/arg"
+	"cordon/sentry/ipc"
+	"cordon/sentry/mm"
+	"cordon/sentry/task"
+	"cordon/sentry/wait"
+)
+
+// ipcOf returns the task's IPC namespace and the task as its caller.
+func ipcOf(t *task.Task) (*ipc.Namespace, *ipc.Caller, error) {
+	ns, isIPC := t.Namespaces().IPC.(*ipc.Namespace)
+	if !isIPC {
+		return nil, nil, linux.ENOSYS
+	}
+	return ns, &ipc.Caller{Cred: t.Cred(), PID: t.PID(), Now: t.System().Clocks.Realtime.Now() / 1e9}, nil
+}
+
+// stored is the result of a call that fills *out.
+func stored[T any](t *task.Task, out arg.Addr, v T, err error) (uintptr, error) {
+	if err != nil {
+		return 0, err
+	}
+	return 0, arg.StoreAt(t.MM(), uint64(out), &v)
+}
+
+// sysShmget is shmget(2).
+func sysShmget(t *task.Task, key int32, size arg.Size, flags linux.IPCFlags) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	id, err := ns.ShmGet(c, key, uint64(size), flags)
+	return uintptr(id), err
+}
+
+// sysShmat is shmat(2).
+func sysShmat(t *task.Task, id int32, addr arg.Addr, flags linux.ShmFlags) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	if id < 0 {
+		return 0, linux.EINVAL
+	}
+	o := mm.MMapOpts{Addr: uint64(addr), Prot: linux.PROT_READ, Flags: linux.MAP_SHARED, LockAnyway: t.Cred().Has(linux.CAP_IPC_LOCK)}
+	if addr != 0 {
+		if o.Addr%pageSize != 0 {
+			if flags&linux.SHM_RND == 0 {
+				return 0, linux.EINVAL
+			}
+			o.Addr &^= pageSize - 1
+		}
+		if o.Flags |= linux.MAP_FIXED; flags&linux.SHM_REMAP == 0 {
+			o.Flags |= linux.MAP_FIXED_NOREPLACE
+		}
+	} else if flags&linux.SHM_REMAP != 0 {
+		return 0, linux.EINVAL
+	}
+	want := linux.FileMode(0o444)
+	if flags&linux.SHM_RDONLY == 0 {
+		o.Prot |= linux.PROT_WRITE
+		want |= 0o222
+	}
+	if flags&linux.SHM_EXEC != 0 {
+		o.Prot |= linux.PROT_EXEC
+		want |= 0o111
+	}
+	s, err := ns.ShmAttach(c, id, want)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Detach()
+	o.Len, o.Mappable, o.File = s.Size(), s, s
+	o.MaxProt = linux.PROT_READ | linux.PROT_WRITE | linux.PROT_EXEC
+	if flags&linux.SHM_RDONLY != 0 {
+		o.MaxProt &^= linux.PROT_WRITE
+	}
+	at, err := t.MM().MMap(t.Context(), o)
+	if err == linux.EEXIST {
+		err = linux.EINVAL
+	}
+	return uintptr(at), err
+}
+
+// sysShmdt is shmdt(2): it unmaps what is left of the attachment at addr.
+func sysShmdt(t *task.Task, addr arg.Addr) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	var id int32
+	found := false
+	for _, v := range t.MM().Snapshot() {
+		if !strings.HasPrefix(v.Path, "/SYSV") || v.Start-v.Offset != uint64(addr) || found && int32(v.Inode) != id {
+			continue
+		}
+		id, found = int32(v.Inode), true
+		if err := t.MM().MUnmap(t.Context(), v.Start, v.End-v.Start); err != nil {
+			return 0, err
+		}
+	}
+	if !found || addr%pageSize != 0 {
+		return 0, linux.EINVAL
+	}
+	if s, err := ns.ShmAttach(c, id, 0); err == nil {
+		s.Detach()
+		s.Detached(c)
+	}
+	return 0, nil
+}
+
+// sysShmctl is shmctl(2).
+//
+// Partial: IPC_INFO, SHM_INFO, SHM_STAT and SHM_STAT_ANY are EINVAL
+func sysShmctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	if cmd < 0 || id < 0 {
+		return 0, linux.EINVAL
+	}
+	switch cmd &^ linux.IPC_64 {
+	case linux.IPC_RMID:
+		return 0, ns.ShmRemove(c, id)
+	case linux.IPC_STAT:
+		d, err := ns.ShmStat(c, id, false)
+		return stored(t, buf, d, err)
+	case linux.IPC_SET:
+		d, err := arg.LoadAt[linux.ShmidDS](t.MM(), uint64(buf))
+		if err != nil {
+			return 0, err
+		}
+		return 0, ns.ShmSet(c, id, &d.Perm)
+	case linux.SHM_LOCK, linux.SHM_UNLOCK:
+		limited := t.Group().Limits().Soft(linux.RLIMIT_MEMLOCK) == 0
+		return 0, ns.ShmLock(c, id, cmd == linux.SHM_LOCK, limited)
+	}
+	return 0, linux.EINVAL
+}
+
+// sysMsgget is msgget(2).
+func sysMsgget(t *task.Task, key int32, flags linux.IPCFlags) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	id, err := ns.MsgGet(c, key, flags)
+	return uintptr(id), err
+}
+
+// maxMessage is kernel.msgmax.
+const maxMessage = 8192
+
+// sysMsgsnd is msgsnd(2).
+func sysMsgsnd(t *task.Task, id int32, msg arg.Addr, n arg.Size, flags linux.IPCFlags) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	kind, err := arg.LoadAt[int64](t.MM(), uint64(msg))
+	if err != nil {
+		return 0, err
+	}
+	if n > maxMessage || id < 0 || kind < 1 {
+		return 0, linux.EINVAL
+	}
+	data, err := arg.InBytes(msg+8).Bytes(t.MM(), int(n))
+	if err != nil {
+		return 0, err
+	}
+	q, err := ns.MsgFind(c, id, 0o222)
+	if err != nil {
+		return 0, err
+	}
+	return 0, ipcWait(t, q.Queue(), wait.Out, flags&linux.IPC_NOWAIT != 0, linux.EAGAIN, func() error { return q.Send(c, kind, data) })
+}
+
+// ipcWait runs try until it is not busy, the error that means to wait. As in
+// Linux, a message call starts again only if no handler ran.
+func ipcWait(t *task.Task, q *wait.Queue, mask wait.Events, nowait bool, busy linux.Errno, try func() error) error {
+	err := try()
+	if err != busy || nowait {
+		return err
+	}
+	e := t.Waker(mask)
+	q.Add(e)
+	defer q.Remove(e)
+	if t.Sleep(nil, task.NoDeadline, func() bool {
+		err = try()
+		return err != busy
+	}) != nil {
+		return task.RestartNoHand
+	}
+	return err
+}
+
+// sysMsgrcv is msgrcv(2).
+func sysMsgrcv(t *task.Task, id int32, msg arg.Addr, n arg.Size, kind int64, flags linux.MsgrcvFlags) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	const nowait = linux.MsgrcvFlags(linux.IPC_NOWAIT)
+	if int64(n) < 0 || id < 0 {
+		return 0, linux.EINVAL
+	}
+	if flags&linux.MSG_COPY != 0 && (flags&linux.MSG_EXCEPT != 0 || flags&nowait == 0) {
+		return 0, linux.EINVAL
+	}
+	q, err := ns.MsgFind(c, id, 0o444)
+	if err != nil {
+		return 0, err
+	}
+	var got int64
+	var data []byte
+	if err := ipcWait(t, q.Queue(), wait.In, flags&nowait != 0, linux.ENOMSG, func() (err error) {
+		got, data, err = q.Receive(c, uint64(n), kind, flags)
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	if err := arg.StoreAt(t.MM(), uint64(msg), &got); err != nil {
+		return 0, err
+	}
+	return uintptr(len(data)), arg.OutBytes(msg+8).Store(t.MM(), data)
+}
+
+// sysMsgctl is msgctl(2).
+//
+// Partial: IPC_INFO, MSG_INFO, MSG_STAT and MSG_STAT_ANY are EINVAL
+func sysMsgctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	if cmd < 0 || id < 0 {
+		return 0, linux.EINVAL
+	}
+	switch cmd &^ linux.IPC_64 {
+	case linux.IPC_RMID:
+		return 0, ns.MsgRemove(c, id)
+	case linux.IPC_STAT:
+		d, err := ns.MsgStat(c, id, false)
+		return stored(t, buf, d, err)
+	case linux.IPC_SET:
+		d, err := arg.LoadAt[linux.MsqidDS](t.MM(), uint64(buf))
+		if err != nil {
+			return 0, err
+		}
+		return 0, ns.MsgSet(c, id, &d.Perm, d.Qbytes)
+	}
+	return 0, linux.EINVAL
+}

@@ -1,0 +1,131 @@
+package syscalls
+
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/arg"
+	"cordon/sentry/task"
+	"cordon/sentry/wait"
+)
+
+// sysSemget is semget(2).
+func sysSemget(t *task.Task, key, n int32, flags linux.IPCFlags) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	id, err := ns.SemGet(c, key, n, flags)
+	return uintptr(id), err
+}
+
+// sysSemop is semop(2).
+//
+// Partial: SEM_UNDO is EOPNOTSUPP
+func sysSemop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32) (uintptr, error) {
+	return semop(t, id, ops, n, task.NoDeadline)
+}
+
+// sysSemtimedop is semtimedop(2).
+//
+// Partial: SEM_UNDO is EOPNOTSUPP
+func sysSemtimedop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, timeout arg.In[linux.Timespec]) (uintptr, error) {
+	deadline := task.NoDeadline
+	if timeout != 0 {
+		ts, err := timeout.Load(t.MM())
+		if err != nil {
+			return 0, err
+		}
+		if !ts.Valid() {
+			return 0, linux.EINVAL
+		}
+		deadline = after(t.System().Clocks.Monotonic.Now(), ts.ToNS())
+	}
+	return semop(t, id, ops, n, deadline)
+}
+
+func semop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, deadline int64) (uintptr, error) {
+	const most, undo = 500, 0x1000
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	if n < 1 || id < 0 {
+		return 0, linux.EINVAL
+	}
+	if n > most {
+		return 0, linux.E2BIG
+	}
+	list, err := ops.LoadAll(t.MM(), int(n))
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range list {
+		if o.Flg&undo != 0 {
+			return 0, linux.EOPNOTSUPP
+		}
+	}
+	op, err := ns.NewSemOp(c, id, list, nil)
+	if err != nil {
+		return 0, err
+	}
+	if err = op.Try(); err != linux.EAGAIN {
+		return 0, err
+	}
+	defer op.End()
+	if op.NoWait() {
+		return 0, err
+	}
+	e := t.Waker(wait.All)
+	op.Queue().Add(e)
+	defer op.Queue().Remove(e)
+	switch t.Sleep(t.System().Clocks.Monotonic, deadline, func() bool {
+		err = op.Try()
+		return err != linux.EAGAIN
+	}) {
+	case nil:
+		return 0, err
+	case linux.ETIMEDOUT:
+		return 0, linux.EAGAIN
+	}
+	// As in Linux a handler ends the wait whatever its flags.
+	return 0, task.RestartNoHand
+}
+
+// sysSemctl is semctl(2).
+//
+// Partial: IPC_INFO, SEM_INFO, SEM_STAT and SEM_STAT_ANY are EINVAL
+func sysSemctl(t *task.Task, id, num int32, cmd linux.IPCCmd, value arg.Addr) (uintptr, error) {
+	ns, c, err := ipcOf(t)
+	if err != nil {
+		return 0, err
+	}
+	if id < 0 {
+		return 0, linux.EINVAL
+	}
+	switch cmd &^= linux.IPC_64; cmd {
+	case linux.IPC_RMID:
+		return 0, ns.SemRemove(c, id)
+	case linux.IPC_STAT:
+		d, err := ns.SemStat(c, id, false)
+		return stored(t, value, d, err)
+	case linux.IPC_SET:
+		d, err := arg.LoadAt[linux.SemidDS](t.MM(), uint64(value))
+		if err != nil {
+			return 0, err
+		}
+		return 0, ns.SemSet(c, id, &d.Perm)
+	case linux.GETVAL, linux.GETPID, linux.GETNCNT, linux.GETZCNT:
+		v, err := ns.SemValue(c, id, num, cmd)
+		return uintptr(v), err
+	case linux.GETALL:
+		vs, err := ns.SemValues(c, id)
+		if err != nil {
+			return 0, err
+		}
+		return 0, arg.Out[uint16](value).StoreAll(t.MM(), vs)
+	case linux.SETVAL:
+		return 0, ns.SemSetValue(c, id, num, int32(value))
+	case linux.SETALL:
+		return 0, ns.SemSetValues(c, id, func(n int) ([]uint16, error) { return arg.In[uint16](value).LoadAll(t.MM(), n) })
+	}
+	return 0, linux.EINVAL
+}
