@@ -90,7 +90,7 @@ func openEnd(p *Pipe, flags linux.OpenFlags) (*End, error) {
 	if flags&linux.O_ACCMODE == linux.O_ACCMODE {
 		return nil, linux.EINVAL
 	}
-	if flags&(linux.O_ACCMODE|linux.O_NONBLOCK) == linux.O_WRONLY|linux.O_NONBLOCK {
+	if p.fifo && flags&(linux.O_ACCMODE|linux.O_NONBLOCK) == linux.O_WRONLY|linux.O_NONBLOCK {
 		p.mu.Lock()
 		alone := p.readers == 0
 		p.mu.Unlock()
@@ -102,13 +102,14 @@ func openEnd(p *Pipe, flags linux.OpenFlags) (*End, error) {
 }
 
 // Opened implements vfs.PendingOpen: a blocking open of one side of a FIFO
-// waits for the other side, were it open only for a moment.
+// waits for the other side, were it open only for a moment. An end of a pipe
+// without a name that is opened again (/proc/self/fd/N) waits for nobody.
 func (e *End) Opened() bool {
 	p := e.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case e.read && e.write:
+	case !p.fifo, e.read && e.write:
 		return true
 	case e.read:
 		return p.writers > 0 || p.writerGen != e.otherGen

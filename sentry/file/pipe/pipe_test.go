@@ -26,6 +26,19 @@ func read(e *End, n int) ([]byte, error) {
 }
 
 func TestPipe(t *testing.T) {
+	t.Run("opened again through /proc waits for nobody", func(t *testing.T) {
+		r, w := New(0)
+		w.Release()
+		again, err := r.Reopen(linux.O_RDONLY)
+		if err != nil || !again.Opened() {
+			t.Errorf("reader: opened %v, %v", err == nil && again.Opened(), err)
+		}
+		again.Release()
+		r.Release()
+		if _, err := r.Reopen(linux.O_WRONLY | linux.O_NONBLOCK); err != nil {
+			t.Errorf("writer: %v", err)
+		}
+	})
 	t.Run("holds 65536 single bytes", func(t *testing.T) {
 		r, w := New(0)
 		n := 0
