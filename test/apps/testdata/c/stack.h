@@ -1,0 +1,2 @@
+void push(int n);
+int pop(void);

@@ -1,0 +1,1 @@
+process.on('message', n => process.send(n * 2));
