@@ -313,7 +313,7 @@ func TestSaveAndLoad(t *testing.T) {
 		l, c, a, u *testEnd
 	}{
 		{"loaded", watch(t, eps[0]), watch(t, eps[1]), watch(t, eps[2]), watch(t, eps[3])},
-		{"resumed", watch(t, l.Endpoint), watch(t, c.Endpoint), watch(t, a.Endpoint), watch(t, u.Endpoint)},
+		{"resumed", l, c, a, u},
 	} {
 		if got := side.a.readAll(len(big)); !bytes.Equal(got, big) {
 			t.Errorf("%s: stream of %d bytes differs", side.name, len(got))

@@ -106,9 +106,17 @@ func (s *Stack) image() stackImage {
 	return img
 }
 
-// Resume lets saved stacks go on in this process. Every endpoint must be attached again.
+// Resume lets saved stacks go on in this process. What Attach was given is called again.
 func Resume(stacks []*Stack) {
 	for _, s := range stacks {
+		s.mu.Lock()
+		for _, e := range s.endpoints {
+			if e.notify != nil && !e.attached {
+				e.attached = true
+				e.wq.EventRegister(&e.entry)
+			}
+		}
+		s.mu.Unlock()
 		s.s.Resume()
 	}
 }

@@ -105,6 +105,9 @@ type Namespace struct {
 	// guarded by mu
 	abstract map[string]Listed
 	sockets  map[Listed]uint64
+
+	// Of a namespace that is being restored: endpoints no socket has taken yet.
+	loaded []*netstack.Endpoint
 }
 
 // NewNamespace returns a namespace around a stack, which it owns; capabilities over it are held in user.
@@ -148,16 +151,19 @@ func (n *Namespace) Remove(s Listed) {
 
 // Sockets lists the sockets of a family in the order of their making.
 func (n *Namespace) Sockets(family linux.AddressFamily) []Listed {
+	return slices.DeleteFunc(n.all(), func(s Listed) bool { return s.Info().Family != family })
+}
+
+// all lists the sockets in the order of their making.
+func (n *Namespace) all() []Listed {
 	type entry struct {
 		s   Listed
 		seq uint64
 	}
-	var es []entry
 	n.mu.Lock()
+	es := make([]entry, 0, len(n.sockets))
 	for s, seq := range n.sockets {
-		if s.Info().Family == family {
-			es = append(es, entry{s, seq})
-		}
+		es = append(es, entry{s, seq})
 	}
 	n.mu.Unlock()
 	slices.SortFunc(es, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })

@@ -1,0 +1,23 @@
+package socket
+
+import (
+	"testing"
+
+	"cordon/checkpoint"
+)
+
+func TestImageCoversState(t *testing.T) {
+	const lock = "a lock"
+	for _, err := range []error{
+		checkpoint.CheckCovered[Namespace, NamespaceImage](map[string]string{
+			"mu": lock, "abstract": "sockets bind again", "sockets": "sockets list themselves again", "loaded": "of a restore under way",
+		}),
+		checkpoint.CheckCovered[Base, BaseImage](map[string]string{
+			"mu": lock, "hooks": "the socket", "queue": "waiting calls are made again", "desc": "told again by vfs", "flags": "part of Opts",
+		}),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

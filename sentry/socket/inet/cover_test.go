@@ -1,0 +1,13 @@
+package inet
+
+import (
+	"testing"
+
+	"cordon/checkpoint"
+)
+
+func TestImageCoversState(t *testing.T) {
+	if err := checkpoint.CheckCovered[Socket, Image](map[string]string{"mu": "a lock"}); err != nil {
+		t.Error(err)
+	}
+}

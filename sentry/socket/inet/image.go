@@ -1,0 +1,64 @@
+package inet
+
+import (
+	"errors"
+	"net/netip"
+
+	"cordon/checkpoint"
+	"cordon/netstack"
+	"cordon/sentry/socket"
+)
+
+var errImage = errors.New("inet sockets that cannot be")
+
+// Kinds lists the objects of this package for a checkpoint.
+func Kinds() []checkpoint.Kind {
+	return []checkpoint.Kind{checkpoint.Object("inet.Socket", saveSocket, loadSocket)}
+}
+
+// Image is a Socket in a checkpoint. EP numbers the endpoint in its namespace's stack.
+type Image struct {
+	Base       socket.BaseImage
+	EP         int
+	ReadShut   bool
+	WriteShut  bool
+	Told       bool
+	ICMPFilter uint32
+	Dest       []byte // an IP address
+	DestPort   uint16
+	DestIndex  int32
+}
+
+func saveSocket(s *checkpoint.Saver, k *Socket) Image {
+	im := Image{
+		Base: k.Base.Image(s, k), EP: k.Namespace().EndpointNumber(k.ep), ReadShut: k.readShut.Load(), WriteShut: k.writeShut.Load(),
+		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(),
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.dest.IP.IsValid() {
+		im.Dest, im.DestPort, im.DestIndex = k.dest.IP.AsSlice(), k.dest.Port, k.dest.Index
+	}
+	return im
+}
+
+func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
+	if err := k.Base.Restore(l, k, k, &im.Base); err != nil {
+		return err
+	}
+	k.readShut.Store(im.ReadShut)
+	k.writeShut.Store(im.WriteShut)
+	k.told.Store(im.Told)
+	k.icmpFilter.Store(im.ICMPFilter)
+	if ip, ok := netip.AddrFromSlice(im.Dest); ok {
+		k.dest = netstack.Addr{IP: ip, Port: im.DestPort, Index: im.DestIndex}
+	}
+	l.AfterLoad(func() error {
+		if k.ep = k.Namespace().LoadedEndpoint(im.EP); k.ep == nil {
+			return errImage
+		}
+		k.ep.Attach(k.notify)
+		return nil
+	})
+	return nil
+}

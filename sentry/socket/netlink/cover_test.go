@@ -1,0 +1,13 @@
+package netlink
+
+import (
+	"testing"
+
+	"cordon/checkpoint"
+)
+
+func TestImageCoversState(t *testing.T) {
+	if err := checkpoint.CheckCovered[Socket, Image](map[string]string{"mu": "a lock", "bytes": "counted again"}); err != nil {
+		t.Error(err)
+	}
+}
