@@ -29,7 +29,7 @@ var (
 )
 
 // quiet is how long the guest may say nothing.
-const quiet = 40 * time.Second
+const quiet = 20 * time.Second
 
 func main() {
 	flag.Parse()
@@ -130,6 +130,7 @@ func scan(r io.Reader, lines chan<- string) {
 func watch(cmd *exec.Cmd, lines <-chan string, from uint64, d time.Duration) (last uint64, finding string) {
 	last = from
 	over, silent := time.After(d), time.NewTimer(quiet)
+	heard := time.Now()
 	for {
 		select {
 		case l, ok := <-lines:
@@ -137,11 +138,16 @@ func watch(cmd *exec.Cmd, lines <-chan string, from uint64, d time.Duration) (la
 				return last, ended(cmd)
 			}
 			silent.Reset(quiet)
+			heard = time.Now()
 			if _, err := fmt.Sscanf(l, "round %d", &last); err != nil {
 				dump(cmd)
 				return last, "the guest says: " + l
 			}
 		case <-over:
+			if time.Since(heard) > quiet/2 {
+				over = nil // wait for the end of the silence
+				continue
+			}
 			cmd.Process.Kill()
 			cmd.Wait()
 			return last, ""
