@@ -104,7 +104,9 @@ const ticksNS = 10_000_000
 // freeze parks a task for a checkpoint or a pause.
 func (t *Task) freeze() {
 	s := t.sys
-	before := t.runState
+	// Another goroutine saves the task: it may not ask the context.
+	t.frozenFPU = append(t.frozenFPU[:0], t.ctx.FPU()...)
+	t.frozenIn = t.runState
 	t.runState = Frozen
 	s.frozenMu.Lock()
 	s.frozen.Add(1)
@@ -114,7 +116,7 @@ func (t *Task) freeze() {
 	}
 	s.frozen.Add(-1)
 	s.frozenMu.Unlock()
-	t.runState = before
+	t.runState = t.frozenIn
 }
 
 // Freeze parks every task between two instructions of its guest and returns

@@ -84,6 +84,8 @@ type Task struct {
 	ioprio      uint16
 	personality linux.Personality
 	runState    RunState
+	frozenIn    RunState // what a frozen task goes back to
+	frozenFPU   []byte   // its extended state
 	sched       Scheduling
 	exitCode    linux.WaitStatus
 }

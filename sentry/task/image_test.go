@@ -1,0 +1,52 @@
+package task
+
+import (
+	"reflect"
+	"testing"
+
+	"cordon/checkpoint"
+)
+
+func TestImageCoversState(t *testing.T) {
+	const (
+		lockField, closure = "a lock", "made anew"
+		parts, empty       = "supplied at a restore", "nobody waits while all are frozen"
+		idle               = "of no use while the task is frozen"
+	)
+	for _, err := range []error{
+		checkpoint.CheckCovered[System, SystemImage](map[string]string{
+			"Futexes": "waiters ask again", "Calls": parts, "Loader": parts, "Random": parts, "NewIPC": parts, "Sockets": parts,
+			"Turn": parts, "Epoll": "instances count themselves", "Inotify": "instances count themselves", "tree": lockField,
+			"groups": "found by their members", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
+			"live": "counted by StartRestored", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
+			"exits": empty, "cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
+		}),
+		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
+			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,
+			"signalQ": empty, "ctx": "a new one with FPU", "caller": "filled by each call", "timer": idle,
+			"runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
+		}),
+		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
+			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "childEvents": empty, "exitEvents": "epoll entries are added again",
+			"mu": lockField, "execing": "a checkpoint waits for the exec",
+		}),
+		checkpoint.CheckCovered[stopState, StopImage](map[string]string{"parked": "counted as tasks park again"}),
+		checkpoint.CheckCovered[posixTimer, PosixTimerImage](map[string]string{"group": "the image's owner"}),
+		checkpoint.CheckCovered[ProcessGroup, ProcessGroupImage](nil),
+		checkpoint.CheckCovered[Session, SessionImage](nil),
+		checkpoint.CheckCovered[FSContext, FSContextImage](map[string]string{"mu": lockField}),
+		checkpoint.CheckCovered[Namespaces, NamespacesImage](nil),
+		checkpoint.CheckCovered[UTSNamespace, UTSImage](map[string]string{"mu": lockField}),
+		checkpoint.CheckCovered[PidFD, PidFDImage](nil),
+		checkpoint.CheckCovered[ioTarget, TargetImage](nil),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, im := range []any{SystemImage{}, TaskImage{}, GroupImage{}, ProcessGroupImage{}, SessionImage{}, FSContextImage{}, TargetImage{}} {
+		if err := checkpoint.CheckPlain(reflect.TypeOf(im)); err != nil {
+			t.Error(err)
+		}
+	}
+}

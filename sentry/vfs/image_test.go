@@ -1,0 +1,50 @@
+package vfs
+
+import (
+	"reflect"
+	"testing"
+
+	"cordon/checkpoint"
+)
+
+func TestImageCoversState(t *testing.T) {
+	const lockField, again = "a lock", "put there by what is restored"
+	for _, err := range []error{
+		checkpoint.CheckCovered[VFS, Image](map[string]string{
+			"clock": "Clocks", "types": "registered by whoever restores", "devices": "registered by whoever restores",
+			"drivers": "registered by whoever restores", "descriptions": "counted again", "watches": again, "mountMu": lockField,
+			"mounts": again, "supers": again, "cache": "CacheLimit; names are looked up again", "waits": "who waits for a lock asks again",
+		}),
+		checkpoint.CheckCovered[superblock, SuperImage](map[string]string{"revalidate": "of FS", "renameMu": lockField}),
+		checkpoint.CheckCovered[Mount, MountImage](nil),
+		checkpoint.CheckCovered[MountNamespace, NamespaceImage](map[string]string{"queue": "nobody waits"}),
+		checkpoint.CheckCovered[peerGroup, GroupImage](nil),
+		checkpoint.CheckCovered[anonFS, AnonFSImage](nil),
+		checkpoint.CheckCovered[AnonInode, AnonInodeImage](map[string]string{"open": "the restored File's (AnonReopener)"}),
+		checkpoint.CheckCovered[InodeState, StateImage](map[string]string{"holders": "dentries and descriptions count themselves", "ext": "Records, Flocks, FIFO"}),
+		checkpoint.CheckCovered[inodeExt, struct{ Locks, FIFO int }](map[string]string{"watches": "inotify adds them again"}),
+		checkpoint.CheckCovered[lockTable, StateImage](map[string]string{"mu": lockField, "queue": "nobody waits"}),
+		checkpoint.CheckCovered[fileLock, LockImage](nil),
+		checkpoint.CheckCovered[Dentry, DentryImage](map[string]string{
+			"dir": "the inode", "kids": "children put themselves there", "holds": "Held", "place": "Parent, Name, Deleted",
+			"mounted": "mounts count themselves", "used": "the cache begins anew", "slot": "the cache begins anew",
+		}),
+		checkpoint.CheckCovered[Path, PathImage](nil),
+		checkpoint.CheckCovered[Description, DescriptionImage](map[string]string{
+			"dirAt": "of the dentry", "refs": "counted by the holders", "pos": lockField,
+		}),
+		checkpoint.CheckCovered[owner, OwnerImage](nil),
+		checkpoint.CheckCovered[FDTable, FDTableImage](map[string]string{
+			"mu": lockField, "used": "Slots", "cloexec": "Slots", "next": "a hint",
+		}),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, im := range []any{Image{}, SuperImage{}, MountImage{}, DentryImage{}, DescriptionImage{}, FDTableImage{}} {
+		if err := checkpoint.CheckPlain(reflect.TypeOf(im)); err != nil {
+			t.Error(err)
+		}
+	}
+}
