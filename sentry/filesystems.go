@@ -8,6 +8,7 @@ import (
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/sysfs"
 	"cordon/sentry/fs/tmpfs"
+	"cordon/sentry/socket/nettext"
 	"cordon/sentry/vfs"
 )
 
@@ -50,7 +51,7 @@ func (k *Kernel) registerFileSystems() error {
 		}
 		return devpts.New(o), nil
 	}})
-	procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon"}).Register(v)
+	procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}}).Register(v)
 	return nil
 }
 

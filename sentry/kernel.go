@@ -10,14 +10,17 @@ import (
 	"cordon/internal/check"
 	"cordon/internal/host"
 	"cordon/internal/linux"
+	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/platform/ptrace"
 	"cordon/sentry/cred"
 	"cordon/sentry/file/hostfd"
 	"cordon/sentry/file/pipe"
 	"cordon/sentry/futex"
+	"cordon/sentry/ipc"
 	"cordon/sentry/ktime"
 	"cordon/sentry/loader"
+	"cordon/sentry/memmap"
 	"cordon/sentry/syscalls"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
@@ -68,6 +71,10 @@ func New(cfg Config) (*Kernel, error) {
 		k.release()
 		return nil, err
 	}
+	if err := k.makeFiles(); err != nil {
+		k.release()
+		return nil, err
+	}
 	g, con, err := k.newProcess(&cfg.Process, cfg.Stdio)
 	if err != nil {
 		k.release()
@@ -83,14 +90,9 @@ func New(cfg Config) (*Kernel, error) {
 
 // assemble makes the parts that every sandbox has.
 func (k *Kernel) assemble() error {
-	zygote, err := ptrace.StartZygote()
+	plat, err := k.platform()
 	if err != nil {
-		return &StartError{Message: "starting the platform: " + err.Error()}
-	}
-	plat, err := ptrace.New(ptrace.Config{Zygote: zygote})
-	if err != nil {
-		zygote.Stop()
-		return &StartError{Message: "the ptrace platform does not work here: " + err.Error()}
+		return err
 	}
 	k.hosts.platform = plat
 	mem := memfile.NewHuge(k.cfg.MemFile, memFileID)
@@ -114,14 +116,14 @@ func (k *Kernel) assemble() error {
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Task(tid) != nil }),
 		Calls: k.calls, Loader: loader.New(vdso),
 		UserNS: cred.NewRootNamespace(), Random: random,
-		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return nil }, PlainInit: k.cfg.PlainInit,
+		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) }, PlainInit: k.cfg.PlainInit,
 	}
 	k.sys.Init()
 	var e linux.Errno
 	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
 	}
-	k.spaces = task.Namespaces{UTS: task.NewUTS(k.cfg.Hostname, k.cfg.Domainname)}
+	k.spaces = task.Namespaces{UTS: task.NewUTS(k.cfg.Hostname, k.cfg.Domainname), IPC: k.sys.NewIPC()}
 	if err := k.assembleObjects(); err != nil {
 		return err
 	}
@@ -132,6 +134,23 @@ func (k *Kernel) assemble() error {
 		go k.watchGofer()
 	}
 	return nil
+}
+
+// platform returns what runs guest code.
+func (k *Kernel) platform() (platform.Platform, error) {
+	if k.cfg.Platform != nil {
+		return k.cfg.Platform, nil
+	}
+	zygote, err := ptrace.StartZygote()
+	if err != nil {
+		return nil, &StartError{Message: "starting the platform: " + err.Error()}
+	}
+	plat, err := ptrace.New(ptrace.Config{Zygote: zygote})
+	if err != nil {
+		zygote.Stop()
+		return nil, &StartError{Message: "the ptrace platform does not work here: " + err.Error()}
+	}
+	return plat, nil
 }
 
 // watchGofer ends the sandbox in order when its gofer has died: the files that

@@ -49,6 +49,9 @@ func (s *System) LoadAverages() [3]float64 {
 	now := s.Clocks.Monotonic.Now()
 	s.load.mu.Lock()
 	defer s.load.mu.Unlock()
+	if s.load.at == 0 {
+		s.load.at = now // the averages of a new system begin at 0
+	}
 	periods := float64(now-s.load.at) / loadPeriodNS
 	s.load.at = now
 	for i, minutes := range [3]float64{1, 5, 15} {

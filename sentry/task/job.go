@@ -37,17 +37,23 @@ func (t *Task) Session() int32 { return t.group.SessionID() }
 // IsSessionLeader reports whether the process leads its session.
 func (t *Task) IsSessionLeader() bool { return t.group.SessionID() == t.group.ID() }
 
-// ProcessGroup is getpgid(2).
+// ProcessGroup is getpgid(2); 0 for a process that has been reaped.
 func (g *ThreadGroup) ProcessGroup() int32 {
 	g.sys.tree.RLock()
 	defer g.sys.tree.RUnlock()
+	if g.pgrp == nil {
+		return 0
+	}
 	return g.pgrp.id
 }
 
-// SessionID is getsid(2).
+// SessionID is getsid(2); 0 for a process that has been reaped.
 func (g *ThreadGroup) SessionID() int32 {
 	g.sys.tree.RLock()
 	defer g.sys.tree.RUnlock()
+	if g.pgrp == nil {
+		return 0
+	}
 	return g.pgrp.session.id
 }
 

@@ -23,6 +23,7 @@ const layers = `
 	sentry/arg sentry/file/... sentry/ipc sentry/ns sentry/socket sentry/fs/mapset
 	sentry/fs/tmpfs sentry/fs/textfs
 	sentry/socket/... sentry/fs/...
+	sentry/socket/nettext
 	sentry/task
 	sentry/loader sentry/fs/procfs sentry/fs/cgroupfs
 	sentry/syscalls
