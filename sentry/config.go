@@ -2,6 +2,7 @@ package sentry
 
 import (
 	"cordon/internal/linux"
+	"cordon/platform"
 )
 
 // A Config says what a sandbox is. Descriptors are the process's own, and the
@@ -33,6 +34,12 @@ type Config struct {
 	PlainInit bool
 	Stdio     [3]int32
 
+	// Platform runs guest code instead of ptrace if not nil (tests: sim). The
+	// Kernel releases it.
+	Platform platform.Platform
+	// Files are put into the guest's tree before its first process is loaded.
+	Files []File
+
 	// Trace gets each line of the system call trace; nil for none. TraceCalls
 	// are the calls to trace, all if empty.
 	Trace      func(line []byte)
@@ -50,6 +57,13 @@ type Mount struct {
 	Shared      bool   // others change the tree
 	Flags       linux.MountFlags
 	Options     string // what is left for the file system, comma separated
+}
+
+// A File is a regular file to make, in a directory that exists.
+type File struct {
+	Path string
+	Mode linux.FileMode
+	Data []byte
 }
 
 // A Device is a node to make.

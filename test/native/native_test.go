@@ -172,13 +172,13 @@ func TestPtrace(t *testing.T) {
 	vm, bundle, _ := setUp(t, programs, "/var/tmp")
 	root := t.TempDir()
 	got := run(t, programs, bin, "--root", root, "do", "--", vm, bundle, "/dev/shm", programSeconds)
-	compare(t, programs, got, known(t))
+	compare(t, programs, got, knownIn(t, "known.txt"))
 }
 
-// known reads known.txt.
-func known(t *testing.T) map[string]string {
+// knownIn reads a list of known differences.
+func knownIn(t *testing.T, file string) map[string]string {
 	t.Helper()
-	b, err := os.ReadFile("known.txt")
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func known(t *testing.T) map[string]string {
 		}
 		name, reason, _ := strings.Cut(line, ": ")
 		if reason == "" {
-			t.Errorf("known.txt: %s has no reason", name)
+			t.Errorf("%s: %s has no reason", file, name)
 		}
 		m[name] = reason
 	}
@@ -216,7 +216,7 @@ func compare(t *testing.T, programs []*prog.Program, got map[string]string, know
 			}
 			switch reason, listed := known[p.Name]; {
 			case listed && same:
-				t.Errorf("agrees with the host: take it out of known.txt (%s)", reason)
+				t.Errorf("agrees with the host: take it out of the list (%s)", reason)
 			case !ran:
 				t.Errorf("did not run")
 			case !listed && !same:
@@ -228,7 +228,7 @@ func compare(t *testing.T, programs []*prog.Program, got map[string]string, know
 	t.Logf("%d of %d programs agree with the host", agree, len(programs))
 	if *only == "" {
 		for _, name := range sorted(known) {
-			t.Errorf("known.txt: there is no program %s", name)
+			t.Errorf("a list of known differences names %s, which is no program", name)
 		}
 	}
 }
