@@ -92,6 +92,7 @@ type SystemImage struct {
 	Platform, Memory, Clocks, Parts string
 
 	VFS, UserNS, Memfds checkpoint.Ref
+	Loader              checkpoint.Ref // 0: one of Parts
 	PlainInit           bool
 	NumCPU              int
 	MemoryLimit         uint64
@@ -110,6 +111,9 @@ func saveSystem(s *checkpoint.Saver, y *System) SystemImage {
 		Platform: s.Slot(mm.SlotPlatform), Memory: s.Slot(mm.SlotMemory), Clocks: s.Slot(vfs.SlotClocks), Parts: s.Slot(SlotParts),
 		VFS: s.Ref(y.VFS), UserNS: s.Ref(y.UserNS), Memfds: s.Ref(y.Memfds),
 		PlainInit: y.PlainInit, NumCPU: y.NumCPU, MemoryLimit: y.MemoryLimit, Started: y.started.Load(),
+	}
+	if _, ok := y.Loader.(vfs.Alias); ok {
+		im.Loader = vfs.SaveRef(s, y.Loader)
 	}
 	y.tree.RLock()
 	im.Tasks = refs(s, sortedByTID(y.tasks))
@@ -132,6 +136,9 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.VFS, y.UserNS = get[*vfs.VFS](g, im.VFS), get[*cred.UserNamespace](g, im.UserNS)
 	y.Memfds = get[*tmpfs.FS](g, im.Memfds)
 	y.Calls, y.Loader, y.Random, y.NewIPC, y.Sockets, y.Turn = parts.Calls, parts.Loader, parts.Random, parts.NewIPC, parts.Sockets, parts.Turn
+	if im.Loader != 0 {
+		y.Loader = get[Loader](g, im.Loader)
+	}
 	y.PlainInit, y.NumCPU, y.MemoryLimit = im.PlainInit, im.NumCPU, im.MemoryLimit
 	y.Futexes = futex.NewTable(func(tid int32) bool { return y.Task(tid) != nil })
 	y.Init()

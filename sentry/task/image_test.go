@@ -15,7 +15,7 @@ func TestImageCoversState(t *testing.T) {
 	)
 	for _, err := range []error{
 		checkpoint.CheckCovered[System, SystemImage](map[string]string{
-			"Futexes": "waiters ask again", "Calls": parts, "Loader": parts, "Random": parts, "NewIPC": parts, "Sockets": parts,
+			"Futexes": "waiters ask again", "Calls": parts, "Random": parts, "NewIPC": parts, "Sockets": parts,
 			"Turn": parts, "Epoll": "instances count themselves", "Inotify": "instances count themselves", "tree": lockField,
 			"groups": "found by their members", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
 			"live": "counted by StartRestored", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,

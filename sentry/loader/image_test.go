@@ -1,0 +1,19 @@
+package loader
+
+import (
+	"testing"
+
+	"cordon/checkpoint"
+)
+
+func TestImageCoversState(t *testing.T) {
+	for _, err := range []error{
+		checkpoint.CheckCovered[Loader, LoaderImage](nil),
+		checkpoint.CheckCovered[VDSO, VDSOImage](nil),
+		checkpoint.CheckCovered[staticPages, PagesImage](nil),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
