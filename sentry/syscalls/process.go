@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"math"
+
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
 	"cordon/sentry/task"
@@ -82,6 +84,7 @@ func sysVfork(t *task.Task) (uintptr, error) {
 // Partial: CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWNET and CLONE_NEWCGROUP are
 // EINVAL, as of a kernel without them
 func sysClone(t *task.Task, flags linux.CloneFlags, stack arg.Addr, parentTID, childTID, tls arg.Addr) (uintptr, error) {
+	flags &= math.MaxUint32 // as in Linux, the flags above are clone3's alone
 	a := &linux.CloneArgs{
 		Flags: flags &^ linux.CSIGNAL, ExitSignal: uint64(flags & linux.CSIGNAL), Stack: uint64(stack),
 		ParentTID: uint64(parentTID), ChildTID: uint64(childTID), TLS: uint64(tls),
