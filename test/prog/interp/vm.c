@@ -425,7 +425,7 @@ static void resume(u64 argc, u64 *argv)
 		}
 	CELL(AT_ARGC) = argc;
 	CELL(AT_ARGV) = (u64)argv;
-	child_main(ARENA + atoi((char *)argv[1]));
+	child_main(atoi((char *)argv[1]));
 }
 
 void begin(u64 *sp)
