@@ -83,23 +83,24 @@ func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
 		m.IncUsers()
 	} else {
 		var err error
-		if m, err = m.Fork(t.ctx, t.group.limits); err != nil {
+		c.ownLimits = limit.NewSet(t.group.limits.All())
+		if m, err = m.Fork(t.ctx, c.ownLimits); err != nil {
 			return nil, linux.ENOMEM
 		}
 	}
 	c.mm.Store(m)
 	if f&linux.CLONE_FILES != 0 {
-		c.fds = t.fds
-		c.fds.IncRef()
+		t.FDs().IncRef()
+		c.fds.Store(t.FDs())
 	} else {
-		c.fds = t.fds.Fork()
+		c.fds.Store(t.FDs().Fork())
 	}
 	if f&linux.CLONE_FS != 0 {
-		c.fs = t.fs.Share()
+		c.fs.Store(t.FS().Share())
 	} else {
-		c.fs = t.fs.Fork()
+		c.fs.Store(t.FS().Fork())
 	}
-	c.ns.Store(t.newNamespaces(f, c.fs))
+	c.ns.Store(t.newNamespaces(f, c.FS()))
 	c.inherit(t)
 	if f&linux.CLONE_VM != 0 && f&linux.CLONE_VFORK == 0 {
 		c.altStack = linux.StackT{Flags: linux.SS_DISABLE}
@@ -137,8 +138,8 @@ func (c *Task) inherit(t *Task) {
 	}
 	c.altStack = t.altStack
 	c.dumpable.Store(t.Dumpable())
-	c.timerSlack = t.timerSlack
-	c.personality = t.personality
+	c.timerSlack.Store(t.timerSlack.Load())
+	c.personality.Store(t.personality.Load())
 	c.ioprio = t.ioprio
 	c.execFn = t.execFn
 }
@@ -151,7 +152,7 @@ func (s *System) newTask(c *cred.Credentials, name string) *Task {
 	t.cpuClock = &cpuClock{s, t.CPUTime}
 	t.altStack.Flags = linux.SS_DISABLE
 	t.dumpable.Store(true)
-	t.timerSlack = defaultTimerSlack
+	t.timerSlack.Store(defaultTimerSlack)
 	for i := range s.CPUs() {
 		t.sched.Affinity[i/64] |= 1 << (i % 64)
 	}
@@ -164,11 +165,11 @@ func (c *Task) discard() {
 		c.mm.Store(nil)
 		m.DecUsers()
 	}
-	if c.fds != nil {
-		c.fds.DecRef()
+	if fds := c.FDs(); fds != nil {
+		fds.DecRef()
 	}
-	if c.fs != nil {
-		c.fs.Drop()
+	if fs := c.FS(); fs != nil {
+		fs.Drop()
 	}
 	c.ctx.Release()
 }
@@ -239,7 +240,11 @@ func (c *Task) linkGroupTreeLocked(t *Task, a *linux.CloneArgs) {
 	default:
 		actions = actions.Fork()
 	}
-	n := s.newGroup(c, limit.NewSet(g.limits.All()), actions)
+	limits := c.ownLimits
+	if limits == nil {
+		limits = limit.NewSet(g.limits.All())
+	}
+	n := s.newGroup(c, limits, actions)
 	n.oomAdj.Store(g.oomAdj.Load())
 	n.loginUID.Store(g.loginUID.Load())
 	c.exitSignal = linux.Signal(a.ExitSignal)
@@ -300,7 +305,8 @@ type InitArgs struct {
 // over the references in a.
 func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t := s.newTask(a.Cred, "init")
-	t.fds, t.fs = a.FDs, a.FS
+	t.fds.Store(a.FDs)
+	t.fs.Store(a.FS)
 	t.ns.Store(a.Namespaces)
 	g := s.newGroup(t, a.Limits, signal.NewActions())
 	g.oomAdj.Store(a.OOM)

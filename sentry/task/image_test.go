@@ -24,7 +24,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,
 			"signalQ": empty, "ctx": "a new one with FPU", "caller": "filled by each call", "timer": idle,
-			"runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
+			"ownLimits": "the group has them", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
 			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "childEvents": empty, "exitEvents": "epoll entries are added again",

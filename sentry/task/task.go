@@ -7,6 +7,7 @@ import (
 	"cordon/platform"
 	"cordon/platform/arch"
 	"cordon/sentry/cred"
+	"cordon/sentry/limit"
 	"cordon/sentry/mm"
 	"cordon/sentry/signal"
 	"cordon/sentry/vfs"
@@ -42,7 +43,11 @@ type Task struct {
 	switched     atomic.Int64 // when it last went into or out of the guest, or fell asleep
 	vforkPending atomic.Bool
 	ns           atomic.Pointer[Namespaces]
-	call         atomic.Uint64 // the call it is in, +1 (/proc/pid/syscall, debug)
+	call         atomic.Uint64               // the call it is in, +1 (/proc/pid/syscall, debug)
+	fds          atomic.Pointer[vfs.FDTable] // swapped by the task itself only
+	fs           atomic.Pointer[FSContext]   // likewise
+	timerSlack   atomic.Uint64
+	personality  atomic.Uint32
 
 	// wake holds one token when something the task may sleep for happened.
 	wake chan struct{}
@@ -62,32 +67,29 @@ type Task struct {
 	killedBy bool         // workKill was set for exec, not for an exit of the group
 
 	// task-only
-	ctx         platform.Context
-	regs        arch.Registers
-	caller      vfs.Caller
-	fds         *vfs.FDTable
-	fs          *FSContext
-	savedMask   linux.SigSet
-	haveSaved   bool // the mask to go back to is savedMask
-	altStack    linux.StackT
-	restart     Restart
-	restartBlk  RestartBlock
-	inSyscall   bool
-	callNumber  uintptr
-	clearTID    uint64
-	robustList  uint64
-	rseq        RseqArea
-	timer       sleepTimer
-	singleStep  bool
-	execFn      string
-	timerSlack  uint64
-	ioprio      uint16
-	personality linux.Personality
-	runState    RunState
-	frozenIn    RunState // what a frozen task goes back to
-	frozenFPU   []byte   // its extended state
-	sched       Scheduling
-	exitCode    linux.WaitStatus
+	ctx        platform.Context
+	regs       arch.Registers
+	caller     vfs.Caller
+	ownLimits  *limit.Set // of a process to be, whose address space reads them already
+	savedMask  linux.SigSet
+	haveSaved  bool // the mask to go back to is savedMask
+	altStack   linux.StackT
+	restart    Restart
+	restartBlk RestartBlock
+	inSyscall  bool
+	callNumber uintptr
+	clearTID   uint64
+	robustList uint64
+	rseq       RseqArea
+	timer      sleepTimer
+	singleStep bool
+	execFn     string
+	ioprio     uint16
+	runState   RunState
+	frozenIn   RunState // what a frozen task goes back to
+	frozenFPU  []byte   // its extended state
+	sched      Scheduling
+	exitCode   linux.WaitStatus
 }
 
 // RseqArea is what rseq(2) registered.
@@ -158,11 +160,12 @@ func (t *Task) Cred() *cred.Credentials { return t.cred.Load() }
 // SetCred swaps the identity. Only the task itself does.
 func (t *Task) SetCred(c *cred.Credentials) { t.cred.Store(c) }
 
-// FDs is the descriptor table. Task-only, but see System.FDsOf.
-func (t *Task) FDs() *vfs.FDTable { return t.fds }
+// FDs is the descriptor table. Once the task has exited, it holds nothing of
+// the task's any more.
+func (t *Task) FDs() *vfs.FDTable { return t.fds.Load() }
 
 // FS is the root, working directory and umask.
-func (t *Task) FS() *FSContext { return t.fs }
+func (t *Task) FS() *FSContext { return t.fs.Load() }
 
 // Namespaces returns the task's namespaces.
 func (t *Task) Namespaces() *Namespaces { return t.ns.Load() }
@@ -183,7 +186,7 @@ func (t *Task) SetName(s string) {
 func (t *Task) Caller() *vfs.Caller {
 	c := &t.caller
 	*c = vfs.Caller{Cred: t.Cred(), FileSizeLimit: t.group.limits.Soft(linux.RLIMIT_FSIZE), FileSizeLimited: true, Job: t}
-	c.Root, c.Cwd, c.Umask = t.fs.Get()
+	c.Root, c.Cwd, c.Umask = t.FS().Get()
 	return c
 }
 
