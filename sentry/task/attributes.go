@@ -32,14 +32,14 @@ func (t *Task) SetParentDeath(s linux.Signal) {
 func (t *Task) ClearParentDeath() { t.SetParentDeath(0) }
 
 // TimerSlack is PR_GET_TIMERSLACK in nanoseconds; it has no effect.
-func (t *Task) TimerSlack() uint64 { return t.timerSlack }
+func (t *Task) TimerSlack() uint64 { return t.timerSlack.Load() }
 
 // SetTimerSlack is PR_SET_TIMERSLACK; 0 is the default.
 func (t *Task) SetTimerSlack(ns uint64) {
 	if ns == 0 {
 		ns = defaultTimerSlack
 	}
-	t.timerSlack = ns
+	t.timerSlack.Store(ns)
 }
 
 const defaultTimerSlack = 50_000
@@ -93,5 +93,5 @@ func (t *Task) FileOf(fd linux.FD) *vfs.Description {
 	if t.exitState != alive {
 		return nil
 	}
-	return t.fds.Get(fd)
+	return t.FDs().Get(fd)
 }

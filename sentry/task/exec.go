@@ -73,15 +73,14 @@ func (t *Task) Exec(a *ExecArgs) error {
 // ones.
 func (t *Task) unshareFiles() {
 	t.UnshareFDs()
-	t.fds.CloseOnExec()
+	t.FDs().CloseOnExec()
 }
 
 // UnshareFDs gives t a descriptor table of its own (CLONE_FILES undone).
 func (t *Task) UnshareFDs() {
-	if t.fds.Shared() {
-		own := t.fds.Fork()
-		t.fds.DecRef()
-		t.fds = own
+	if old := t.FDs(); old.Shared() {
+		t.fds.Store(old.Fork())
+		old.DecRef()
 	}
 }
 

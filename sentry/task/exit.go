@@ -66,8 +66,8 @@ func (t *Task) exit() {
 	t.exitState = exiting
 	s.tree.Unlock()
 	t.releaseMemory()
-	t.fds.DecRef()
-	t.fs.Drop()
+	t.FDs().DecRef()
+	t.FS().Drop()
 	t.ctx.Release()
 
 	s.tree.Lock()

@@ -118,7 +118,7 @@ func (f *FSContext) rebase(clone func(paths ...*vfs.Path)) {
 // (pivot_root(2)).
 func (s *System) MoveRoots(from, to vfs.Path) {
 	for _, t := range s.Tasks() {
-		if f := t.fs; f != nil {
+		if f := t.FS(); f != nil {
 			f.Replace(from, to)
 		}
 	}

@@ -71,7 +71,7 @@ func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
 	}
 	im.Work, im.VforkPending, im.VforkParent = t.work.Load()&^workFreeze, t.vforkPending.Load(), s.Ref(t.vforkParent)
 	im.Pending, im.Mask, im.WaitSet, im.KilledBy = t.pending.Image(), t.mask, t.waitSet, t.killedBy
-	im.MM, im.FDs, im.FS, im.NS = s.Ref(t.MM()), s.Ref(t.fds), s.Ref(t.fs), s.Ref(t.ns.Load())
+	im.MM, im.FDs, im.FS, im.NS = s.Ref(t.MM()), s.Ref(t.FDs()), s.Ref(t.FS()), s.Ref(t.ns.Load())
 	im.Regs, im.FPU = t.regs, t.frozenFPU
 	if t.runState != Frozen {
 		im.FPU = append([]byte(nil), t.ctx.FPU()...) // it has never run
@@ -79,7 +79,7 @@ func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
 	im.SavedMask, im.HaveSaved, im.AltStack = t.savedMask, t.haveSaved, t.altStack
 	im.Restart, im.RestartBlk, im.InSyscall, im.CallNumber = int(t.restart), t.restartBlk, t.inSyscall, uint64(t.callNumber)
 	im.ClearTID, im.RobustList, im.Rseq, im.SingleStep = t.clearTID, t.RobustList(), t.rseq, t.singleStep
-	im.ExecFn, im.TimerSlack, im.IOPrio, im.Personality, im.Sched = t.execFn, t.timerSlack, t.ioprio, t.personality, t.sched
+	im.ExecFn, im.TimerSlack, im.IOPrio, im.Personality, im.Sched = t.execFn, t.TimerSlack(), t.ioprio, t.Personality(), t.sched
 	return im
 }
 
@@ -118,8 +118,9 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 	t.mask, t.waitSet, t.killedBy = im.Mask&^linux.UnblockableSignals, im.WaitSet, im.KilledBy
 	m := get[*mm.MemoryManager](g, im.MM)
 	ns := get[*Namespaces](g, im.NS)
-	t.fds, t.fs = get[*vfs.FDTable](g, im.FDs), get[*FSContext](g, im.FS)
-	if m == nil || t.fds == nil || t.fs == nil || ns == nil || len(im.FPU) > 0 && !arch.ValidFPU(im.FPU) {
+	t.fds.Store(get[*vfs.FDTable](g, im.FDs))
+	t.fs.Store(get[*FSContext](g, im.FS))
+	if m == nil || t.FDs() == nil || t.FS() == nil || ns == nil || len(im.FPU) > 0 && !arch.ValidFPU(im.FPU) {
 		return cmp.Or(g.err, errImage)
 	}
 	t.mm.Store(m)
@@ -133,7 +134,9 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 		return errImage
 	}
 	t.clearTID, t.robustList, t.rseq, t.singleStep = im.ClearTID, im.RobustList, im.Rseq, im.SingleStep
-	t.execFn, t.timerSlack, t.ioprio, t.personality, t.sched = im.ExecFn, im.TimerSlack, im.IOPrio, im.Personality, im.Sched
+	t.execFn, t.ioprio, t.sched = im.ExecFn, im.IOPrio, im.Sched
+	t.timerSlack.Store(im.TimerSlack)
+	t.SetPersonality(im.Personality)
 	// The platform is there now: System is filled first.
 	g.l.AfterLoad(func() error {
 		t.ctx = t.sys.Platform.NewContext()

@@ -16,6 +16,6 @@ func loadStruct[T any](m *mm.MemoryManager, addr uint64, v *T) bool {
 
 func channelEntry() (*wait.Entry, chan struct{}) { return wait.Channel(wait.All) }
 
-// Personality and SetPersonality are personality(2). Task-only.
-func (t *Task) Personality() linux.Personality     { return t.personality }
-func (t *Task) SetPersonality(p linux.Personality) { t.personality = p }
+// Personality is personality(2)'s; SetPersonality is task-only.
+func (t *Task) Personality() linux.Personality     { return linux.Personality(t.personality.Load()) }
+func (t *Task) SetPersonality(p linux.Personality) { t.personality.Store(uint32(p)) }

@@ -42,15 +42,15 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	if f&made != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
 		return linux.EPERM
 	}
-	if f&(linux.CLONE_FS|linux.CLONE_NEWNS) != 0 && t.fs.Shared() {
-		own := t.fs.Fork()
-		t.fs.Drop()
-		t.fs = own
+	if f&(linux.CLONE_FS|linux.CLONE_NEWNS) != 0 && t.FS().Shared() {
+		old := t.FS()
+		t.fs.Store(old.Fork())
+		old.Drop()
 	}
 	if f&linux.CLONE_FILES != 0 {
 		t.UnshareFDs()
 	}
-	t.ns.Store(t.newNamespaces(f, t.fs))
+	t.ns.Store(t.newNamespaces(f, t.FS()))
 	return 0
 }
 
@@ -59,13 +59,13 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 func (t *Task) Join(f linux.CloneFlags, from *Namespaces) linux.Errno {
 	n := *t.Namespaces()
 	if f&linux.CLONE_NEWNS != 0 {
-		if t.fs.Shared() {
+		if t.FS().Shared() {
 			return linux.EINVAL
 		}
 		n.Mount = from.Mount
 		root := n.Mount.Root()
-		t.fs.SetRoot(root)
-		t.fs.SetCwd(root)
+		t.FS().SetRoot(root)
+		t.FS().SetCwd(root)
 	}
 	if f&linux.CLONE_NEWUTS != 0 {
 		n.UTS = from.UTS
