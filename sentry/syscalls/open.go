@@ -113,7 +113,7 @@ func open(t *task.Task, dir linux.FD, path arg.Path, how vfs.OpenHow) (uintptr, 
 // finishOpen waits for the other end of a FIFO.
 func finishOpen(t *task.Task, d *vfs.Description) error {
 	p, pending := d.File().(vfs.PendingOpen)
-	if !pending || p.Opened() {
+	if !pending || d.Nonblocking() || p.Opened() {
 		return nil
 	}
 	e := t.Waker(wait.All)

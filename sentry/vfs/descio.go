@@ -350,7 +350,7 @@ func (d *Description) seekBySize(off int64, whence linux.Whence) (int64, error) 
 		return off, nil
 	}
 	if off > 0 && base > math.MaxInt64-off {
-		return 0, linux.EOVERFLOW
+		return 0, linux.EINVAL
 	}
 	if base+off < 0 {
 		return 0, linux.EINVAL

@@ -66,7 +66,10 @@ func (h OpenHow) normalized() (OpenHow, error) {
 		h.Mode = 0
 	}
 	h.Mode = h.Mode.PermAndSticky()
-	h.Flags = f | linux.O_LARGEFILE
+	h.Flags = f
+	if f&linux.O_PATH == 0 {
+		h.Flags |= linux.O_LARGEFILE
+	}
 	return h, nil
 }
 
