@@ -18,6 +18,8 @@ import (
 	"cordon/sentry/file/pipe"
 	"cordon/sentry/file/signalfd"
 	"cordon/sentry/file/timerfd"
+	"cordon/sentry/fs/devpts"
+	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
@@ -37,7 +39,7 @@ func kinds() []checkpoint.Kind {
 	return slices.Concat(
 		cred.Kinds(), limit.Kinds(), signal.Kinds(), mm.Kinds(), vfs.Kinds(), task.Kinds(), loader.Kinds(),
 		pipe.Kinds(), eventfd.Kinds(), timerfd.Kinds(), signalfd.Kinds(), epoll.Kinds(), inotify.Kinds(), hostfd.Kinds(),
-		tmpfs.Kinds(),
+		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(),
 		socket.Kinds(), unix.Kinds(), inet.Kinds(), netlink.Kinds(),
 	)
 }

@@ -22,12 +22,14 @@ type PairImage struct {
 	Stopped, StoppedTC, Packet bool
 	Status                     byte
 	Session, Foreground        int32
+	MasterGone                 bool
 }
 
 // Image returns m's pair's image. Slaves count themselves when they are
 // restored.
-func (m *Master) Image() PairImage {
-	p := m.pair
+func (m *Master) Image() PairImage { return m.pair.image() }
+
+func (p *pair) image() PairImage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	im := PairImage{
@@ -37,7 +39,7 @@ func (m *Master) Image() PairImage {
 		Held:    append([]byte(nil), p.out.held...),
 		Hangups: p.hangups, EverOpened: p.everOpened, Locked: p.locked, Exclusive: p.exclusive,
 		Stopped: p.stopped, StoppedTC: p.stoppedTC, Packet: p.packet, Status: p.status,
-		Session: p.job.Session(), Foreground: p.job.ForegroundGroup(),
+		Session: p.job.Session(), Foreground: p.job.ForegroundGroup(), MasterGone: p.masterGone,
 	}
 	for _, c := range p.in.cells[p.in.head:] {
 		im.In = append(im.In, uint16(c))
@@ -47,7 +49,7 @@ func (m *Master) Image() PairImage {
 
 // RestoreTerminal makes a pair of its image, EINVAL if none can be so.
 func (fs *FileSystem) RestoreTerminal(im *PairImage, uid, gid uint32) (*Master, error) {
-	if im.Index >= MaxTerminals || im.Edit < 0 || im.Edit > len(im.In) || len(im.In) > inputSize+lineSize || len(im.Out) > outputSize {
+	if !im.possible() {
 		return nil, linux.EINVAL
 	}
 	fs.mu.Lock()
@@ -56,6 +58,20 @@ func (fs *FileSystem) RestoreTerminal(im *PairImage, uid, gid uint32) (*Master, 
 		return nil, linux.EINVAL
 	}
 	p := newPair(fs, im.Index)
+	p.fill(im)
+	n := fs.newNode(firstSlaveIno+uint64(im.Index), linux.S_IFCHR|fs.options.Mode, uid, gid, p.Device())
+	n.pair = p
+	fs.pairs[im.Index], fs.slaves[im.Index] = p, n
+	return &Master{pair: p}, nil
+}
+
+// possible reports whether a pair can be so.
+func (im *PairImage) possible() bool {
+	return im.Index < MaxTerminals && im.Edit >= 0 && im.Edit <= len(im.In) && len(im.In) <= inputSize+lineSize && len(im.Out) <= outputSize
+}
+
+// fill makes p, which is new, what im says.
+func (p *pair) fill(im *PairImage) {
 	p.termios, p.winsize = im.Termios, im.Winsize
 	for i, c := range im.In {
 		c := cell(c) & (0xff | lineEnd | endOfFile)
@@ -72,10 +88,7 @@ func (fs *FileSystem) RestoreTerminal(im *PairImage, uid, gid uint32) (*Master, 
 	p.hangups, p.everOpened, p.locked, p.exclusive = im.Hangups, im.EverOpened, im.Locked, im.Exclusive
 	p.stopped, p.stoppedTC, p.packet, p.status = im.Stopped, im.StoppedTC, im.Packet, im.Status
 	p.job.Restore(im.Session, im.Foreground)
-	n := fs.newNode(firstSlaveIno+uint64(im.Index), linux.S_IFCHR|fs.options.Mode, uid, gid, p.Device())
-	n.pair = p
-	fs.pairs[im.Index], fs.slaves[im.Index] = p, n
-	return &Master{pair: p}, nil
+	p.masterGone = im.MasterGone
 }
 
 // SlaveImage is a Slave in a checkpoint; its pair is named beside it.
@@ -92,12 +105,18 @@ func (s *Slave) Image() SlaveImage {
 // RestoreSlave makes a slave of m's pair of its image.
 func (m *Master) RestoreSlave(im SlaveImage) *Slave {
 	p := m.pair
-	s := &Slave{pair: p, hangups: im.Hangups}
+	s := &Slave{pair: p}
+	s.fill(im)
+	return s
+}
+
+func (s *Slave) fill(im SlaveImage) {
+	p := s.pair
+	s.hangups = im.Hangups
 	s.nonblock.Store(im.Nonblock)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !s.hungUpLocked() {
 		p.slaves++
 	}
-	return s
 }

@@ -1,89 +1,88 @@
 package procfs
 
 import (
-	"cmp"
-	"slices"
+	"errors"
+	"strings"
 
 	"cordon/checkpoint"
 	"cordon/internal/linux"
+	"cordon/sentry/vfs"
 )
 
-// An Image is what the instances share, in a checkpoint. Values of sysctls are
-// where they have their effect; the rest is made anew.
-type Image struct {
-	BootID  string
-	NextNS  uint32
-	Spaces  []SpaceImage
-	Busiest int64
+// Nothing of procfs is saved: a restore mounts it anew and finds its inodes by
+// name. An open file begins its text anew.
+
+// Regenerate implements vfs.Regenerated.
+func (f *FileSystem) Regenerate() (typ, data string) {
+	return "proc", strings.TrimPrefix(f.MountOptions(), ",")
 }
 
-// A SpaceImage is the number of a namespace.
-type SpaceImage struct {
+// SetDevice implements vfs.Regenerated.
+func (f *FileSystem) SetDevice(dev uint64) { f.dev = dev }
+
+// Reopened implements vfs.Reopened.
+func (f *textFile) Reopened() {}
+
+// Reopened implements vfs.Reopened.
+func (f *dirFile) Reopened() {}
+
+// Reopened implements vfs.Reopened.
+func (f *environFile) Reopened() {}
+
+// Reopened implements vfs.Reopened.
+func (f *memFile) Reopened() {}
+
+// Reopened implements vfs.Reopened.
+func (f *pagemapFile) Reopened() {}
+
+// Reopened implements vfs.Reopened: the inode has it.
+func (*Namespace) Reopened() {}
+
+// Kinds lists the objects of this package for a checkpoint: namespaces that are
+// files.
+func Kinds() []checkpoint.Kind {
+	return []checkpoint.Kind{checkpoint.Object("procfs.nsInode", saveNS, loadNS)}
+}
+
+// NSImage is an nsInode in a checkpoint.
+type NSImage struct {
+	VFS    checkpoint.Ref
+	Dev    uint64
+	Ino    uint64
+	Mode   linux.FileMode
+	Kind   linux.CloneFlags
 	Object checkpoint.Ref
-	Number uint32
 }
 
-// Image returns the image of what f shares with other instances. ref names a
-// namespace in the checkpoint.
-func (f *FileSystem) Image(ref func(object any) checkpoint.Ref) Image {
-	sh := f.shared
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	im := Image{BootID: sh.bootID, NextNS: sh.nextNS, Busiest: sh.busiest.Load()}
-	type numbered struct {
-		object any
-		number uint32
-	}
-	var all []numbered
-	for o, n := range sh.nsIDs {
-		all = append(all, numbered{o, n})
-	}
-	// In order of numbers, so that the same state names the objects alike.
-	slices.SortFunc(all, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
-	for _, n := range all {
-		im.Spaces = append(im.Spaces, SpaceImage{ref(n.object), n.number})
-	}
-	return im
+func saveNS(s *checkpoint.Saver, i *nsInode) NSImage {
+	return NSImage{s.Ref(i.fs.sys.VFS), i.fs.dev, i.ino, i.mode, i.ns.Kind, s.Ref(i.ns.Object)}
 }
 
-// Restore gives f, newly made, what im says. get finds a namespace; it returns
-// nil for what the image does not have.
-func (f *FileSystem) Restore(im Image, get func(checkpoint.Ref) any) linux.Errno {
-	if len(im.BootID) != len(uuidText([16]byte{})) || im.NextNS < firstFreeNS || len(im.Spaces) > maxNSIDs || im.Busiest < 0 {
-		return linux.EINVAL
+func loadNS(l *checkpoint.Loader, i *nsInode, im NSImage) error {
+	v, err := checkpoint.Get[*vfs.VFS](l, im.VFS)
+	if err != nil || v == nil {
+		return errImage
 	}
-	sh := f.shared
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	for _, s := range im.Spaces {
-		o := get(s.Object)
-		if o == nil || s.Number < firstFreeNS || s.Number >= im.NextNS {
-			return linux.EINVAL
+	object, err := checkpoint.Get[any](l, im.Object)
+	if err != nil {
+		return err
+	}
+	i.ino, i.mode, i.ns = im.Ino, im.Mode, &Namespace{Kind: im.Kind, Object: object}
+	vfs.AfterNames(l, func() error {
+		t, _ := v.Type("proc")
+		if t.New == nil {
+			return errImage
 		}
-		sh.nsIDs[o] = s.Number
-	}
-	sh.bootID, sh.nextNS = im.BootID, im.NextNS
-	sh.busiest.Store(im.Busiest)
-	return 0
+		made, err := t.New(nil, "proc", "")
+		f, ok := made.(*FileSystem)
+		if err != nil || !ok {
+			return errImage
+		}
+		f.dev = im.Dev
+		i.fs, i.ns.fs = f, f
+		return nil
+	})
+	return nil
 }
 
-// A TextImage is an open file's text in a checkpoint, from which reads go on.
-// The file itself is opened again by its path.
-type TextImage struct {
-	Data []byte
-	Have bool
-}
-
-// Image returns f's image.
-func (f *textFile) Image() TextImage {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return TextImage{f.data, f.have}
-}
-
-// Restore makes reads of f, newly opened, go on where the image was.
-func (f *textFile) Restore(im TextImage) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.data, f.have = im.Data, im.Have
-}
+var errImage = errors.New("a namespace's file that cannot be")
