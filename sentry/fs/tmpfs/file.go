@@ -263,7 +263,7 @@ func (o openFile) SeekTo(off int64, whence int, cur int64) (int64, error) {
 		return o.f.seekData(off, size, linux.Whence(whence))
 	}
 	if off > 0 && base > maxSize-off {
-		return 0, linux.EOVERFLOW
+		return 0, linux.EINVAL
 	}
 	if base+off < 0 {
 		return 0, linux.EINVAL
