@@ -94,7 +94,15 @@ func sysOpenat2(t *task.Task, dir linux.FD, path arg.Path, how arg.In[linux.Open
 }
 
 func open(t *task.Task, dir linux.FD, path arg.Path, how vfs.OpenHow) (uintptr, error) {
-	s, at, err := loadAt(t, dir, path)
+	s, err := path.Load(t.MM())
+	if err != nil {
+		return 0, err
+	}
+	start := s
+	if how.Resolve&linux.RESOLVE_IN_ROOT != 0 {
+		start = "." // the descriptor is what "/" means
+	}
+	at, err := placeOf(t, dir, start)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
 	"cordon/sentry/task"
+	"cordon/sentry/vfs"
 )
 
 // What a guest may never do here is refused as Linux refuses those without the
@@ -59,7 +60,14 @@ func sysNameToHandleAt(t *task.Task, dir linux.FD, path arg.Path, _, _ arg.Addr,
 	if flags&^(linux.AT_SYMLINK_FOLLOW|linux.AT_EMPTY_PATH|fid) != 0 {
 		return 0, linux.EINVAL
 	}
-	_, at, err := loadAt(t, dir, path)
+	w := vfs.NoFollow
+	if flags&linux.AT_SYMLINK_FOLLOW != 0 {
+		w = 0
+	}
+	if flags&linux.AT_EMPTY_PATH != 0 {
+		w |= vfs.EmptyPath
+	}
+	_, at, err := resolve(t, dir, path, w)
 	if err != nil {
 		return 0, err
 	}

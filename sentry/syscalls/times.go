@@ -137,10 +137,7 @@ func sysNanosleep(t *task.Task, req arg.In[linux.Timespec], rem arg.Out[linux.Ti
 
 // sysClockNanosleep is clock_nanosleep(2).
 func sysClockNanosleep(t *task.Task, id linux.ClockID, flags linux.TimerFlags, req arg.In[linux.Timespec], rem arg.Out[linux.Timespec]) (uintptr, error) {
-	if id == linux.CLOCK_THREAD_CPUTIME_ID {
-		return 0, linux.EINVAL
-	}
-	if !ktime.CanArm(id) {
+	if id == linux.CLOCK_THREAD_CPUTIME_ID || !ktime.CanArm(id) {
 		return 0, linux.EOPNOTSUPP
 	}
 	return nanosleep(t, id, flags&linux.TIMER_ABSTIME != 0, req, rem)

@@ -243,6 +243,10 @@ func (d *Description) Flock(op linux.FlockOp, pid int32) error {
 	if d.PathOnly() {
 		return linux.EBADF
 	}
+	const mandatory = 32 // LOCK_MAND: accepted and without effect since Linux 5.18
+	if op&mandatory != 0 {
+		return nil
+	}
 	op &^= linux.LOCK_NB
 	if op != linux.LOCK_SH && op != linux.LOCK_EX && op != linux.LOCK_UN {
 		return linux.EINVAL

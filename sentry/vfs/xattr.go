@@ -22,9 +22,12 @@ func mayXattr(c *Caller, p Path, name string, want Access) error {
 			return linux.EPERM
 		}
 	}
-	ns, _, ok := strings.Cut(name, ".")
+	ns, rest, ok := strings.Cut(name, ".")
 	if !ok {
 		return linux.EOPNOTSUPP
+	}
+	if rest == "" {
+		return linux.EINVAL
 	}
 	switch ns {
 	case "security":

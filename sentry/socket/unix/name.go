@@ -66,6 +66,12 @@ func (s *Socket) Bind(c *vfs.Caller, a socket.Address) error {
 		if name == "" {
 			return nil // as in Linux: nothing to choose any more
 		}
+		if name[0] != 0 {
+			// As in Linux, the path is tried first.
+			if _, err := vfs.Resolve(c, c.Cwd, name, vfs.NoFollow); err == nil {
+				return linux.EADDRINUSE
+			}
+		}
 		return linux.EINVAL
 	}
 	switch {
