@@ -253,6 +253,13 @@ func TestHangup(t *testing.T) {
 	w := newWorld(t)
 	var tty vfs.TTY
 	w.ioctl(w.s, &job{g: w.g, group: 10, session: 10, tty: &tty}, linux.TIOCSCTTY, 0)
+	w.print("last words")
+	w.m.TTY().Hangup()
+	w.expectScreen("after the session's end", "last words")
+	if got := w.m.TTY().(*pair).Session(); got != 0 {
+		t.Errorf("the terminal belongs to session %d", got)
+	}
+	w.ioctl(w.s, &job{g: w.g, group: 10, session: 10, tty: &tty}, linux.TIOCSCTTY, 0)
 	w.print("left")
 	w.s.Release()
 	if got := w.m.Readiness(wait.In | wait.Out); got != wait.In|wait.Out|wait.Hup {

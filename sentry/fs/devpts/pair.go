@@ -129,13 +129,10 @@ func (p *pair) openSlave(c *vfs.Caller, flags linux.OpenFlags) (vfs.File, error)
 }
 
 // Hangup implements vfs.TTY: the session's leader has ended, and its group has
-// been told.
-func (p *pair) Hangup() {
-	p.job.Disown()
-	p.mu.Lock()
-	p.hangUpLocked()
-	p.unlock()
-}
+// been told. As in Linux, a pseudo-terminal belongs to nobody then, but what
+// was written to it stays and its open slaves go on working
+// (Linux: drivers/tty/tty_jobctrl.c disassociate_ctty).
+func (p *pair) Hangup() { p.job.Disown() }
 
 // hangUpLocked makes the open slaves useless.
 func (p *pair) hangUpLocked() {
