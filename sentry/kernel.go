@@ -186,13 +186,19 @@ func (k *Kernel) Exec(p *Process, stdio [3]int32) (int32, error) {
 func (k *Kernel) Wait(pid int32) (status linux.WaitStatus, ok bool) {
 	k.mu.Lock()
 	g := k.waited[pid]
+	con := k.consoles[pid]
 	delete(k.waited, pid)
-	delete(k.consoles, pid)
 	k.mu.Unlock()
 	if g == nil {
 		return 0, false
 	}
 	status = k.sys.WaitProcess(g)
+	if con != nil {
+		con.flush()
+		k.mu.Lock()
+		delete(k.consoles, pid)
+		k.mu.Unlock()
+	}
 	k.sys.Reap(g)
 	return status, true
 }

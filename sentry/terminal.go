@@ -2,6 +2,7 @@ package sentry
 
 import (
 	"strconv"
+	"time"
 
 	"cordon/internal/host"
 	"cordon/internal/linux"
@@ -18,7 +19,16 @@ type console struct {
 	master *vfs.Description
 	in     int
 	out    int
+
+	// flushes asks output to answer, by closing what it is sent, once it has
+	// carried all that was written so far; ended is closed when it returns.
+	flushes chan chan struct{}
+	ended   chan struct{}
 }
+
+// flushTime bounds how long the end of a process waits for the host's terminal
+// to take its last output: the terminal may be stopped.
+const flushTime = 2 * time.Second
 
 // terminal gives p a terminal of the sandbox as its standard files and starts
 // to carry bytes between it and the host's terminal at stdio[0].
@@ -46,7 +56,8 @@ func (k *Kernel) terminal(p *Process, stdio [3]int32, fds *vfs.FDTable) (*vfs.FD
 		}
 	}
 	slave.DecRef()
-	con := &console{k: k, master: master, in: int(stdio[0]), out: int(stdio[0])}
+	con := &console{k: k, master: master, in: int(stdio[0]), out: int(stdio[0]),
+		flushes: make(chan chan struct{}), ended: make(chan struct{})}
 	if stdio[1] >= 0 {
 		con.out = int(stdio[1])
 	}
@@ -82,7 +93,7 @@ func (c *console) move(mask wait.Events, s usermem.Seq, f func(s *usermem.Seq) (
 		_, err := f(&s)
 		switch {
 		case err == error(linux.EAGAIN):
-			c.await(mask)
+			c.await(mask, nil)
 		case err != nil:
 			return false
 		}
@@ -90,25 +101,52 @@ func (c *console) move(mask wait.Events, s usermem.Seq, f func(s *usermem.Seq) (
 	return true
 }
 
-func (c *console) await(mask wait.Events) {
+// await sleeps until the master is ready for mask or a flush is asked for.
+func (c *console) await(mask wait.Events, flushes <-chan chan struct{}) chan struct{} {
 	e, ch := wait.Channel(mask)
 	q := c.master.Queue()
 	q.Add(e)
 	defer q.Remove(e)
 	if c.master.Readiness(mask) == 0 {
-		<-ch
+		select {
+		case <-ch:
+		case flush := <-flushes:
+			return flush
+		}
+	}
+	return nil
+}
+
+// flush waits until what programs have written is at the host's terminal.
+func (c *console) flush() {
+	late := time.After(flushTime)
+	done := make(chan struct{})
+	select {
+	case c.flushes <- done:
+		select {
+		case <-done:
+		case <-c.ended:
+		case <-late:
+		}
+	case <-c.ended:
+	case <-late:
 	}
 }
 
 // output carries what programs write until the last of them has closed the
 // terminal.
 func (c *console) output() {
+	defer close(c.ended)
+	var flush chan struct{}
 	buf := make([]byte, 16<<10)
 	for {
 		dst := usermem.OfBytes(buf)
 		n, err := c.master.Read(nil, &dst)
 		if err == error(linux.EAGAIN) {
-			c.await(wait.In)
+			if flush != nil {
+				close(flush)
+			}
+			flush = c.await(wait.In, c.flushes)
 			continue
 		}
 		if n == 0 || err != nil {
