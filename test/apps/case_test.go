@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -117,6 +118,7 @@ func run(t *testing.T, cmd *exec.Cmd, limit time.Duration, onTimeout func(pid in
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
 		return result{}, err
@@ -128,7 +130,7 @@ func run(t *testing.T, cmd *exec.Cmd, limit time.Duration, onTimeout func(pid in
 	case err = <-done:
 	case <-time.After(limit):
 		onTimeout(cmd.Process.Pid)
-		cmd.Process.Kill()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-done
 		err = fmt.Errorf("no end after %v", limit)
 	}

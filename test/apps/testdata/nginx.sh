@@ -16,4 +16,4 @@ curl -s http://127.0.0.1:8399/proxy/; curl -s -o /dev/null -w '%{http_code} %{si
 curl -s --unix-socket sock http://x/index.html; curl -s http://127.0.0.1:8399/list/ | grep -c href
 seq 60 | xargs -P 8 -I{} curl -s -o /dev/null -w '%{http_code}\n' http://127.0.0.1:8399/big | sort | uniq -c
 kill -HUP $server; sleep 0.5; curl -s http://127.0.0.1:8399/; wc -l < logs/access.log
-kill -QUIT $server; wait $server; echo $?; curl -s http://127.0.0.1:8399/; echo $?; cat logs/error.log
+kill -QUIT $server; wait $server; echo $?; curl -s http://127.0.0.1:8399/; echo $?; grep -c none logs/error.log

@@ -11,4 +11,5 @@ c="redis-cli -p 6399"
 $c set k v; $c get k; $c incr n; $c eval 'return redis.call("incrby", "n", 41)' 0; seq 50 | $c -x set big; $c strlen big
 $c bgsave; for i in $(seq 100); do $c info persistence | grep -q rdb_bgsave_in_progress:0 && break; sleep 0.1; done
 test -s dump.rdb && echo dumped; $c config set appendonly yes; $c set after aof; $c expire k 100; $c ttl k
-$c shutdown nosave; wait $server; echo $?
+for i in $(seq 100); do $c info persistence | grep -q aof_rewrite_in_progress:0 && break; sleep 0.1; done
+$c shutdown nosave force; wait $server; echo $?
