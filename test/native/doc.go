@@ -5,6 +5,7 @@
 //	go test ./test/native -record             run on this host and record it
 //	go test ./test/native -host               check this host against the record
 //	go test ./test/native -only files/append  these programs only
+//	go test ./test/native -seed 7             another schedule on sim
 //
 // known.txt lists programs that differ, each with the reason. It can only
 // shrink: a listed program that agrees is a failure too.

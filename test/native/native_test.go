@@ -22,6 +22,7 @@ var (
 	onHost  = flag.Bool("host", false, "check this host against want/")
 	only    = flag.String("only", "", "run only programs whose name matches this expression")
 	runsc   = flag.String("runsc", "../../bin/runsc", "the runsc to test")
+	seed    = flag.Uint64("seed", 1, "the seed of sim's schedule")
 	verbose = flag.Bool("show", false, "print the traces")
 )
 

@@ -31,7 +31,7 @@ func TestSim(t *testing.T) {
 	programs := load(t)
 	got := map[string]string{}
 	for _, p := range programs {
-		trace, err := runSim(p, 1)
+		trace, err := runSim(p, *seed)
 		if err != nil {
 			t.Logf("%s: %v", p.Name, err)
 			continue
