@@ -28,6 +28,9 @@ var (
 	native   = flag.Bool("native", false, "test the program itself on the host instead (it kills every process it may)")
 )
 
+// lifetime is how long a sandbox is used: children leave it in disorder.
+const lifetime = 30 * time.Second
+
 // quiet is how long the guest may say nothing.
 const quiet = 20 * time.Second
 
@@ -64,7 +67,7 @@ func run() error {
 	end, next := time.Now().Add(*duration), *seed
 	sandboxes := 0
 	for time.Now().Before(end) {
-		last, err := sandbox(dir, next, min(time.Until(end), 2*time.Minute))
+		last, err := sandbox(dir, next, min(time.Until(end), lifetime))
 		sandboxes++
 		if err != nil {
 			return fmt.Errorf("round %d (run again with -seed %d -children %d): %w", last, max(last, 3)-3, *children, err)
@@ -139,7 +142,11 @@ func watch(cmd *exec.Cmd, lines <-chan string, from uint64, d time.Duration) (la
 			}
 			silent.Reset(quiet)
 			heard = time.Now()
-			if _, err := fmt.Sscanf(l, "round %d", &last); err != nil {
+			// Children find ways to write there too: what is not process 1's is
+			// left out.
+			if _, number, ok := strings.Cut(l, "round "); ok {
+				fmt.Sscan(number, &last)
+			} else if strings.Contains(l, "stuck ") || strings.Contains(l, "fork: ") {
 				dump(cmd)
 				return last, "the guest says: " + l
 			}

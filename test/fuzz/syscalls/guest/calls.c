@@ -320,10 +320,15 @@ static void *run(void *seed) {
 
 static void child(u64 seed, int index) {
 	state = seed | 1;
-	char dir[32];
-	snprintf(dir, sizeof dir, "/tmp/w%d", index);
-	mkdir(dir, 0755);
-	if (chdir(dir)) _exit(1);
+	// Earlier children may have spoilt any place: a new one each time.
+	char dir[64];
+	snprintf(dir, sizeof dir, "/tmp/%lx.%d", seed, index);
+	if (mkdir(dir, 0777) || chdir(dir)) {
+		snprintf(dir, sizeof dir, "/%lx.%d", seed, index);
+		mkdir(dir, 0777);
+		if (chdir(dir)) (void)!chdir("/");
+	}
+	if (chance(70)) unshare(CLONE_NEWNS);
 	mkdir("d", 0755); mkdir("d/e", 0755); mknod("fifo", S_IFIFO | 0644, 0);
 	(void)!symlink("d", "link"); (void)!symlink("loop", "loop");
 	close(open("a", O_CREAT | O_RDWR, 0644));
