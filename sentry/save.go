@@ -19,6 +19,8 @@ import (
 	"cordon/sentry/file/signalfd"
 	"cordon/sentry/file/timerfd"
 	"cordon/sentry/fs/devpts"
+	"cordon/sentry/fs/goferfs"
+	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/ktime"
@@ -39,7 +41,7 @@ func kinds() []checkpoint.Kind {
 	return slices.Concat(
 		cred.Kinds(), limit.Kinds(), signal.Kinds(), mm.Kinds(), vfs.Kinds(), task.Kinds(), loader.Kinds(),
 		pipe.Kinds(), eventfd.Kinds(), timerfd.Kinds(), signalfd.Kinds(), epoll.Kinds(), inotify.Kinds(), hostfd.Kinds(),
-		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(),
+		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(), goferfs.Kinds(), overlay.Kinds(),
 		socket.Kinds(), unix.Kinds(), inet.Kinds(), netlink.Kinds(),
 	)
 }
@@ -104,16 +106,10 @@ type Outside struct {
 	Parts task.Parts
 	// Gofer serves the mounts that were attached to one.
 	Gofer *client.Client
-	Hosts hostFileTable
+	Hosts goferfs.HostFiles
 	// Notifier watches Files, the host's descriptors by their names.
 	Notifier *hostfd.Notifier
 	Files    map[string]int
-}
-
-// A hostFileTable numbers host files (goferfs.HostFiles).
-type hostFileTable interface {
-	NewHostFileID() uint64
-	ForgetFile(f platform.HostFile)
 }
 
 // Load reads what Save has written and returns the system, whose tasks wait for
@@ -166,6 +162,7 @@ func (o *Outside) slots(clocks *ktime.Clocks) map[string]any {
 	slots := map[string]any{
 		mm.SlotPlatform: o.Platform, mm.SlotMemory: o.Memory, vfs.SlotClocks: clocks, vfs.SlotFIFO: vfs.FIFOOpener(pipe.FIFOs{}),
 		task.SlotParts: &parts, unix.SlotProvider: provider, hostfd.SlotNotifier: o.Notifier,
+		goferfs.SlotGofer:  &goferfs.Outside{Client: o.Gofer, Hosts: o.Hosts},
 		epoll.SlotShared:   func() *epoll.Shared { return &sys.Epoll },
 		inotify.SlotShared: func() *inotify.Shared { return &sys.Inotify },
 	}

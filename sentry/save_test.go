@@ -16,6 +16,7 @@ import (
 	"cordon/sentry/file/signalfd"
 	"cordon/sentry/file/timerfd"
 	"cordon/sentry/fs/devfs"
+	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/futex"
@@ -264,6 +265,53 @@ func TestSaveFilesAndSignals(t *testing.T) {
 
 	sys := w.reload()
 	checkReloaded(t, sys, w.time)
+}
+
+func TestSaveOverlay(t *testing.T) {
+	w := newWorld(t)
+	lower, upper := w.tmpfs(), w.tmpfs()
+	low := lower.Root().(vfs.Directory)
+	for _, name := range []string{"kept", "changed", "removed"} {
+		_, err := low.Create(name, &vfs.NewInode{Mode: linux.S_IFREG | 0o644})
+		w.ok(err)
+	}
+	sub, err := low.Create("sub", &vfs.NewInode{Mode: linux.S_IFDIR | 0o755})
+	w.ok(err)
+	_, err = sub.(vfs.Directory).Create("deep", &vfs.NewInode{Mode: linux.S_IFREG | 0o600})
+	w.ok(err)
+	fs, err := overlay.New(overlay.Options{
+		Lowers: []vfs.FileSystem{lower}, Upper: upper, Device: w.sys.VFS.NextDevice(), Clock: w.clocks.Realtime.Now,
+	})
+	w.ok(err)
+	a := w.process()
+	c := a.Caller()
+	w.ok(vfs.Mkdir(c, c.Cwd, "over", 0o755))
+	at, err := vfs.Resolve(c, c.Cwd, "over", 0)
+	w.ok(err)
+	w.ok(w.sys.VFS.Mount(fs, at, "overlay", 0))
+	w.write(a, w.open(a, "over/changed", linux.O_RDWR), "above")
+	w.write(a, w.open(a, "over/new", linux.O_CREAT|linux.O_RDWR), "new")
+	w.ok(vfs.Unlink(c, c.Cwd, "over/removed"))
+	w.install(a, w.open(a, "over/kept", linux.O_RDONLY))
+	w.install(a, w.open(a, "over/sub", linux.O_RDONLY|linux.O_DIRECTORY))
+	w.install(a, w.open(a, "over/changed", linux.O_RDONLY))
+
+	sys := w.reload()
+	b := sys.Task(1)
+	c = b.Caller()
+	if s := readAll(t, b, b.FDs().Get(2)); s != "above" {
+		t.Errorf("the changed file holds %q", s)
+	}
+	d, err := vfs.Open(c, c.Cwd, "over/new", vfs.OpenHow{Flags: linux.O_RDONLY})
+	w.ok(err)
+	if s := readAll(t, b, d); s != "new" {
+		t.Errorf("the new file holds %q", s)
+	}
+	for path, want := range map[string]error{"over/removed": linux.ENOENT, "over/kept": nil, "over/sub/deep": nil} {
+		if _, err := vfs.Resolve(c, c.Cwd, path, 0); err != want {
+			t.Errorf("%s: %v, want %v", path, err, want)
+		}
+	}
 }
 
 func checkReloaded(t *testing.T, sys *task.System, virtual *ktime.Virtual) {
