@@ -1,14 +1,13 @@
 package signal
 
 import (
-	"sync"
-
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 )
 
 // Actions is a table of signal actions (sigaction(2)).
 type Actions struct {
-	mu sync.Mutex
+	mu lock.Mutex[lock.SignalHandlers]
 	// guarded by mu
 	acts [linux.NSIG + 1]linux.SigAction
 }

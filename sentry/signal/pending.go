@@ -24,6 +24,9 @@ func (p *Pending) Len() int { return p.n }
 // sigqueue(3) gets EAGAIN, unless the signal is a standard one).
 func (p *Pending) Add(info *linux.SigInfo, limit uint64) bool {
 	s := info.Signo
+	if !s.Valid() {
+		return true // like Linux's, a child's exit signal may be no signal
+	}
 	if !s.IsRealtime() && p.set.Has(s) {
 		return true
 	}

@@ -19,13 +19,11 @@ func (t *Task) ParentDeath() linux.Signal {
 	return t.parentDeath
 }
 
-// SetParentDeath is PR_SET_PDEATHSIG. It belongs to the process's leader's
-// place in the tree, which the thread that set it shares.
+// SetParentDeath is PR_SET_PDEATHSIG.
 func (t *Task) SetParentDeath(s linux.Signal) {
 	t.sys.tree.Lock()
 	defer t.sys.tree.Unlock()
 	t.parentDeath = s
-	t.group.leader.parentDeath = s
 }
 
 // ClearParentDeath drops the signal when the identity changes.

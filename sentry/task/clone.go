@@ -187,9 +187,13 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 	if dying || pressing {
 		return linux.EAGAIN
 	}
-	if max := g.limits.Soft(linux.RLIMIT_NPROC); uint64(s.countOfTreeLocked(t.Cred().RUID)) >= max &&
-		!t.Cred().Has(linux.CAP_SYS_RESOURCE) && !t.Cred().Has(linux.CAP_SYS_ADMIN) && t.Cred().RUID != 0 {
+	cr := t.Cred()
+	if max := g.limits.Soft(linux.RLIMIT_NPROC); max < MaxTasks && cr.RUID != 0 &&
+		!cr.Has(linux.CAP_SYS_RESOURCE) && !cr.Has(linux.CAP_SYS_ADMIN) && uint64(s.countOfTreeLocked(cr.RUID)) >= max {
 		return linux.EAGAIN
+	}
+	if a.Flags&linux.CLONE_PARENT != 0 && g.protectedTreeLocked() {
+		return linux.EINVAL // its siblings would have no parent to wait for them
 	}
 	id, e := s.newIDTreeLocked(0)
 	if e != 0 {
@@ -200,7 +204,9 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 	if a.Flags&linux.CLONE_THREAD != 0 {
 		c.group = g
 		c.parentTask = t.parentTask
+		g.mu.Lock()
 		g.tasks = append(g.tasks, c)
+		g.mu.Unlock()
 		g.countTreeLocked()
 	} else {
 		c.linkGroupTreeLocked(t, a)
@@ -283,7 +289,9 @@ func (c *Task) unlink() {
 		g.pgrp.leaveTreeLocked(g)
 		return
 	}
+	g.mu.Lock()
 	g.tasks = without(g.tasks, c)
+	g.mu.Unlock()
 	g.countTreeLocked()
 }
 
@@ -320,11 +328,15 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	defer s.tree.Unlock()
 	id, e := s.newIDTreeLocked(0)
 	if e != 0 {
+		t.discard()
 		return nil, e
 	}
 	t.tid.Store(id)
 	s.started.Add(1)
 	s.tasks[id] = t
+	if s.freezing > 0 {
+		t.work.Or(workFreeze)
+	}
 	if s.init == nil {
 		s.init = g
 	}

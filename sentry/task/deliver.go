@@ -47,6 +47,7 @@ func (t *Task) nextSignal() (linux.SigInfo, linux.SigAction, bool) {
 	if !ok {
 		return info, linux.SigAction{}, false
 	}
+	t.stopTaken = t.stopTaken || stopSignals.Has(info.Signo)
 	act := g.Actions().Get(info.Signo)
 	if act.Handler > linux.SIG_IGN && act.Flags&linux.SA_RESETHAND != 0 {
 		g.Actions().Set(info.Signo, linux.SigAction{Flags: act.Flags, Mask: act.Mask})
@@ -136,7 +137,7 @@ func (t *Task) runHandler(info *linux.SigInfo, act *linux.SigAction) {
 	}
 	f := arch.Frame{
 		Regs: t.regs, FPU: t.ctx.FPU(), Info: *info, Action: *act,
-		Mask: back, AltStack: t.altStack,
+		Mask: back, AltStack: t.altStack, TrapNo: t.trap[0], ErrNo: t.trap[1], CR2: t.trap[2],
 	}
 	sp, image, regs, ok := arch.BuildFrame(&f)
 	if ok {

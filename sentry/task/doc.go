@@ -31,7 +31,9 @@
 //
 // System.tree guards who is whose parent, member, leader and zombie, and is the
 // first lock taken. ThreadGroup.mu, after it, guards pending signals, masks,
-// stops and itimers of a group and of all its tasks. Fields marked task-only
+// stops and itimers of a group and of all its tasks. Which threads a group has
+// and how far each one's end has come changes under both locks, so that either
+// is enough to look. Fields marked task-only
 // belong to the task's own goroutine; others read them only while it is parked.
 //
 // # Waking

@@ -56,6 +56,9 @@ func (t *Task) Exec(a *ExecArgs) error {
 	t.unshareFiles()
 	t.applyImage(im, a)
 	g := t.group
+	t.sys.tree.Lock()
+	t.exitSignal = linux.SIGCHLD
+	t.sys.tree.Unlock()
 	g.didExec.Store(true)
 	actions := g.Actions().Fork()
 	actions.Reset()
@@ -150,13 +153,14 @@ func (t *Task) takeLeadTreeLocked(old *Task) {
 	s.tasks[id] = t
 	t.exitSignal = old.exitSignal
 	t.parentTask = old.parentTask
-	t.parentDeath = old.parentDeath
+	g.mu.Lock()
 	old.exitState = dead
 	g.leader = t
 	g.tasks = []*Task{t}
+	g.mu.Unlock()
 	g.countTreeLocked()
 }
 
 func without[T comparable](l []T, v T) []T {
-	return slices.DeleteFunc(l, func(x T) bool { return x == v })
+	return slices.DeleteFunc(slices.Clone(l), func(x T) bool { return x == v })
 }

@@ -24,10 +24,12 @@ func (t *Task) ExitGroup(code int32) {
 
 // exitLocked ends every thread but except. The first status wins.
 func (g *ThreadGroup) exitLocked(status linux.WaitStatus, except *Task) {
+	if !g.exiting {
+		g.stop = stopState{}
+	}
 	if !g.exiting && except == nil {
 		g.exiting = true
 		g.exitStatus = status
-		g.stop = stopState{}
 	}
 	for _, t := range g.tasks {
 		if t == except {
@@ -63,7 +65,9 @@ func (s *System) KillAll() {
 func (t *Task) exit() {
 	s, g := t.sys, t.group
 	s.tree.Lock()
+	g.mu.Lock()
 	t.exitState = exiting
+	g.mu.Unlock()
 	s.tree.Unlock()
 	t.releaseMemory()
 	t.FDs().DecRef()
@@ -71,28 +75,27 @@ func (t *Task) exit() {
 	t.ctx.Release()
 
 	s.tree.Lock()
-	g.tasks = slices.DeleteFunc(g.tasks, func(o *Task) bool { return o == t })
+	g.mu.Lock()
+	g.tasks = without(g.tasks, t)
+	t.exitState = zombie
+	if t != g.leader {
+		t.exitState = dead
+		delete(s.tasks, t.TID())
+	}
+	g.mu.Unlock()
 	g.gone.Add(t.usageNoRSS())
 	g.countTreeLocked()
-	t.exitState = zombie
 	t.orphanedBy()
 	t.passGroupSignals()
 	var after []func()
-	switch {
-	case len(g.tasks) == 0:
+	if len(g.tasks) == 0 {
 		after = g.endTreeLocked(t)
-	case t != g.leader:
-		delete(s.tasks, t.TID())
-		t.exitState = dead
 	}
 	g.mu.Lock()
 	if e := g.execing; e != nil {
 		e.Nudge()
 	}
-	stopComplete := g.stop.signal != 0 && !g.stop.complete && len(g.tasks) > 0 && g.stop.parked == len(g.tasks)
-	if stopComplete {
-		g.stop.complete = true
-	}
+	stopComplete, sig := g.stopDoneLocked(), g.stop.signal
 	g.mu.Unlock()
 	s.live--
 	last := s.live == 0
@@ -102,7 +105,7 @@ func (t *Task) exit() {
 		f()
 	}
 	if stopComplete {
-		g.notifyParent(linux.CLD_STOPPED)
+		g.notifyParent(linux.CLD_STOPPED, sig)
 	}
 	s.frozenMu.Lock()
 	s.frozenCond.Broadcast()
@@ -162,8 +165,11 @@ func (t *Task) orphanedBy() {
 		if l.parentTask != t {
 			continue
 		}
-		if l.parentDeath != 0 {
-			info := &linux.SigInfo{Signo: l.parentDeath, Code: linux.SI_USER}
+		for _, o := range c.tasks {
+			if o.parentDeath == 0 {
+				continue
+			}
+			info := &linux.SigInfo{Signo: o.parentDeath, Code: linux.SI_USER}
 			info.SetPID(t.group.idTreeLocked())
 			info.SetUID(t.Cred().RUID)
 			c.sendTreeLocked(nil, info)
@@ -273,11 +279,11 @@ func (g *ThreadGroup) leaveChildrenTreeLocked() {
 		c.leader.parentTask = to.leader
 		to.children = append(to.children, c)
 		c.leader.exitSignal = linux.SIGCHLD
-		if c.zombieNow {
-			c.tellParentTreeLocked()
-		}
 		if c.pgrp != g.pgrp && c.pgrp.session == g.pgrp.session {
 			c.pgrp.hangupIfOrphanedTreeLocked()
+		}
+		if c.zombieNow {
+			c.tellParentTreeLocked() // it may be reaped by that
 		}
 	}
 	g.children = nil
@@ -330,7 +336,9 @@ func (g *ThreadGroup) reapTreeLocked() {
 	}
 	g.pgrp.leaveTreeLocked(g)
 	g.pgrp = nil
+	g.mu.Lock()
 	g.leader.exitState = dead
+	g.mu.Unlock()
 	delete(s.tasks, g.leader.TID())
 	g.exitEvents.Notify(wait.Hup)
 }

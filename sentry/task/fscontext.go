@@ -1,15 +1,14 @@
 package task
 
 import (
-	"sync"
-
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 	"cordon/sentry/vfs"
 )
 
 // An FSContext is a root, a working directory and an umask, shared by CLONE_FS.
 type FSContext struct {
-	mu sync.Mutex
+	mu lock.Mutex[lock.FSContext]
 	// guarded by mu
 	root, cwd vfs.Path
 	umask     linux.FileMode

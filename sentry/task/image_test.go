@@ -23,12 +23,12 @@ func TestImageCoversState(t *testing.T) {
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,
-			"signalQ": empty, "ctx": "a new one with FPU", "caller": "filled by each call", "timer": idle,
+			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "caller": "filled by each call", "timer": idle,
 			"ownLimits": "the group has them", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
 			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "childEvents": empty, "exitEvents": "epoll entries are added again",
-			"mu": lockField, "execing": "a checkpoint waits for the exec",
+			"mu": lockField, "stopSeq": "counted as tasks park again", "execing": "a checkpoint waits for the exec",
 		}),
 		checkpoint.CheckCovered[stopState, StopImage](map[string]string{"parked": "counted as tasks park again"}),
 		checkpoint.CheckCovered[posixTimer, PosixTimerImage](map[string]string{"group": "the image's owner"}),

@@ -17,6 +17,7 @@ import (
 type StopImage struct {
 	Signal                        linux.Signal
 	Complete, Reported, Continued bool
+	Tell                          bool
 }
 
 // ClockImage names the clock of a timer.
@@ -91,7 +92,7 @@ func saveGroup(s *checkpoint.Saver, g *ThreadGroup) GroupImage {
 		Tasks: refs(s, g.tasks), Parent: s.Ref(g.parent), Children: refs(s, g.children), PGrp: s.Ref(g.pgrp),
 		Gone: g.gone, Reaped: g.reaped, Subreaper: g.subreaper, ReapedSelf: g.reapedSelf, ZombieNow: g.zombieNow, Status: g.status,
 		Pending: g.pending.Image(), Exiting: g.exiting, ExitStatus: g.exitStatus,
-		Stop: StopImage{g.stop.signal, g.stop.complete, g.stop.reported, g.stop.continued}, NextTimer: g.timers.next,
+		Stop: StopImage{g.stop.signal, g.stop.complete, g.stop.reported, g.stop.continued, g.stop.tell}, NextTimer: g.timers.next,
 	}
 	for _, id := range slices.Sorted(maps.Keys(g.timers.byID)) {
 		p := g.timers.byID[id]
@@ -184,7 +185,8 @@ func loadGroup(l *checkpoint.Loader, p *ThreadGroup, im GroupImage) error {
 	p.countTreeLocked()
 	p.pending.Restore(im.Pending)
 	p.exiting, p.exitStatus = im.Exiting, im.ExitStatus
-	p.stop = stopState{signal: im.Stop.Signal, complete: im.Stop.Complete, reported: im.Stop.Reported, continued: im.Stop.Continued}
+	p.stopSeq.Store(1) // none of the tasks is counted
+	p.stop = stopState{signal: im.Stop.Signal, complete: im.Stop.Complete, reported: im.Stop.Reported, continued: im.Stop.Continued, tell: im.Stop.Tell}
 	// Timers may go off at once.
 	vfs.AfterFiles(l, func() error { return p.loadTimers(g, &im) })
 	return nil

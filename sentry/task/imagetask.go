@@ -43,6 +43,7 @@ type TaskImage struct {
 	CallNumber           uint64
 	ClearTID, RobustList uint64
 	Rseq                 RseqArea
+	Trap                 [3]uint64
 	SingleStep           bool
 	ExecFn               string
 	TimerSlack           uint64
@@ -79,6 +80,7 @@ func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
 	im.SavedMask, im.HaveSaved, im.AltStack = t.savedMask, t.haveSaved, t.altStack
 	im.Restart, im.RestartBlk, im.InSyscall, im.CallNumber = int(t.restart), t.restartBlk, t.inSyscall, uint64(t.callNumber)
 	im.ClearTID, im.RobustList, im.Rseq, im.SingleStep = t.clearTID, t.RobustList(), t.rseq, t.singleStep
+	im.Trap = t.trap
 	im.ExecFn, im.TimerSlack, im.IOPrio, im.Personality, im.Sched = t.execFn, t.TimerSlack(), t.ioprio, t.Personality(), t.sched
 	return im
 }
@@ -134,6 +136,7 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 		return errImage
 	}
 	t.clearTID, t.robustList, t.rseq, t.singleStep = im.ClearTID, im.RobustList, im.Rseq, im.SingleStep
+	t.trap = im.Trap
 	t.execFn, t.ioprio, t.sched = im.ExecFn, im.IOPrio, im.Sched
 	t.timerSlack.Store(im.TimerSlack)
 	t.SetPersonality(im.Personality)

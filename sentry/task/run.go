@@ -115,10 +115,12 @@ func (t *Task) fault(ev *platform.Event) {
 	}
 	info := &linux.SigInfo{Signo: sig, Code: linux.SigCode(code)}
 	info.SetAddr(ev.Addr)
+	t.trap = [3]uint64{ev.TrapNo, ev.ErrNo, ev.Addr}
 	t.ForceSignal(info)
 }
 
 func (t *Task) exception(ev *platform.Event) {
+	t.trap[0], t.trap[1] = ev.TrapNo, ev.ErrNo
 	info := &linux.SigInfo{Signo: ev.Signal, Code: linux.SigCode(ev.Code)}
 	info.SetAddr(ev.Addr)
 	t.ForceSignal(info)
@@ -139,6 +141,8 @@ func (t *Task) doWork() {
 	case work&workKill != 0:
 		t.runState = Exiting
 		t.exitCode = t.groupExitStatus()
+	case work&workTell != 0:
+		t.tellContinued()
 	case work&workFreeze != 0:
 		t.freeze()
 	case work&workStop != 0:

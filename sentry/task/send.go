@@ -58,6 +58,9 @@ func (g *ThreadGroup) prepareLocked(s linux.Signal) {
 	switch {
 	case s == linux.SIGCONT:
 		g.discardLocked(stopSignals)
+		for _, t := range g.tasks {
+			t.stopTaken = false
+		}
 		g.continueLocked()
 	case stopSignals.Has(s):
 		g.discardLocked(linux.SigSetOf(linux.SIGCONT))
@@ -77,7 +80,7 @@ func (g *ThreadGroup) discardLocked(set linux.SigSet) {
 func (g *ThreadGroup) ignoredLocked(to *Task, info *linux.SigInfo) bool {
 	s := info.Signo
 	for _, t := range g.tasks {
-		if (to == nil || to == t) && (t.mask.Has(s) || t.haveSaved && t.savedMask.Has(s) || t.waitSet.Has(s)) {
+		if (to == nil || to == t) && (t.mask.Has(s) || t.waitSet.Has(s)) {
 			return false
 		}
 	}
@@ -93,12 +96,11 @@ func (g *ThreadGroup) protectedTreeLocked() bool { return g == g.sys.init && !g.
 
 // forced reports whether process 1 takes the signal whatever its handlers: a
 // fault of its own, or the sandbox's owner (see System.KillInit).
-func forced(info *linux.SigInfo) bool {
-	return info.Code == codeFromOutside || info.Code > 0 && info.Code != linux.SI_KERNEL
-}
+func forced(info *linux.SigInfo) bool { return info.Code == codeFromOutside }
 
-// codeFromOutside marks a signal from outside the sandbox, which process 1
-// cannot shut out. The guest sees SI_KERNEL.
+// codeFromOutside marks a signal from outside the sandbox, or one that a fault
+// raised and nothing handles: process 1 cannot shut it out. The guest sees
+// SI_KERNEL.
 const codeFromOutside linux.SigCode = 0x7fff
 
 // SendFromOutside sends s to the process as the sandbox's owner: like a signal
@@ -181,6 +183,12 @@ func (t *Task) ForceSignal(info *linux.SigInfo) {
 	if t.mask.Has(info.Signo) || act.Handler == linux.SIG_IGN {
 		g.Actions().Set(info.Signo, linux.SigAction{})
 		t.mask.Del(info.Signo)
+		act.Handler = linux.SIG_DFL
+	}
+	if act.Handler == linux.SIG_DFL {
+		i := *info
+		i.Code = codeFromOutside
+		info = &i
 	}
 	t.pending.Add(info, signal.MaxQueued)
 	t.kick(workSignal)

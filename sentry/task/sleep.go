@@ -24,7 +24,7 @@ var ErrInterrupted error = interrupted{}
 // Pressing reports whether something is to be done that ends a sleep.
 func (t *Task) Pressing() bool {
 	work := t.work.Load()
-	if work&(workKill|workStop|workFreeze) != 0 {
+	if work&(workKill|workStop|workFreeze|workTell) != 0 {
 		return true
 	}
 	if work&workSignal == 0 {

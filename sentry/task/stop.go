@@ -15,10 +15,13 @@ func (t *Task) stopGroup(s linux.Signal) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.exiting || g.stop.signal != 0 {
+	taken := t.stopTaken
+	t.stopTaken = false
+	if !taken || g.exiting || g.execing != nil || g.stop.signal != 0 {
 		return
 	}
-	g.stop = stopState{signal: s}
+	g.stop = stopState{signal: s, tell: g.stop.tell}
+	g.stopSeq.Add(1)
 	for _, o := range g.tasks {
 		o.kick(workStop)
 	}
@@ -33,20 +36,32 @@ func (t *Task) park() {
 		g.mu.Unlock()
 		return
 	}
-	g.stop.parked++
-	t.runState = Stopped
-	tell := g.stop.parked == len(g.tasks) && !g.stop.complete
-	if tell {
-		g.stop.complete = true
+	seq, sig := g.stopSeq.Load(), g.stop.signal
+	if t.stopSeq != seq {
+		t.stopSeq = seq
+		g.stop.parked++
 	}
+	tell := g.stopDoneLocked()
 	g.mu.Unlock()
+	t.runState = Stopped
 	if tell {
-		g.notifyParent(linux.CLD_STOPPED)
+		g.notifyParent(linux.CLD_STOPPED, sig)
 	}
 	t.sys.sleepBegin()
-	t.uninterruptible(func() bool { return t.work.Load()&workStop == 0 })
+	// SIGCONT and the next stop may both come before this thread has noticed.
+	t.uninterruptible(func() bool { return t.work.Load()&workStop == 0 || g.stopSeq.Load() != seq })
 	t.sys.sleepEnd()
 	t.runState = Running
+}
+
+// stopDoneLocked reports, once for each stop, that every thread has stopped.
+func (g *ThreadGroup) stopDoneLocked() bool {
+	st := &g.stop
+	if st.signal == 0 || st.complete || len(g.tasks) == 0 || st.parked < len(g.tasks) {
+		return false
+	}
+	st.complete = true
+	return true
 }
 
 // continueLocked ends a stop.
@@ -54,21 +69,31 @@ func (g *ThreadGroup) continueLocked() {
 	if g.stop.signal == 0 {
 		return
 	}
-	complete := g.stop.complete
-	g.stop = stopState{continued: complete}
+	// The parent's lock is not to be had here: whichever thread runs first
+	// tells it, as in Linux.
+	g.stop = stopState{continued: true, tell: true}
 	for _, t := range g.tasks {
 		t.work.And(^workStop)
-		t.Nudge()
-	}
-	if complete {
-		// The parent's lock may come before ours in the tree's order only
-		// from a goroutine that holds nothing.
-		go g.notifyParent(linux.CLD_CONTINUED)
+		t.kick(workTell)
 	}
 }
 
-// notifyParent tells the parent that a child stopped or went on.
-func (g *ThreadGroup) notifyParent(code linux.SigCode) {
+// tellContinued tells the parent that the group goes on, if no other thread
+// has.
+func (t *Task) tellContinued() {
+	g := t.group
+	t.work.And(^workTell)
+	g.mu.Lock()
+	tell := g.stop.tell
+	g.stop.tell = false
+	g.mu.Unlock()
+	if tell {
+		g.notifyParent(linux.CLD_CONTINUED, linux.SIGCONT)
+	}
+}
+
+// notifyParent tells the parent that a child stopped by sig or went on.
+func (g *ThreadGroup) notifyParent(code linux.SigCode, sig linux.Signal) {
 	g.sys.tree.RLock()
 	defer g.sys.tree.RUnlock()
 	p := g.parent
@@ -76,13 +101,7 @@ func (g *ThreadGroup) notifyParent(code linux.SigCode) {
 		return
 	}
 	if p.Actions().Get(linux.SIGCHLD).Flags&linux.SA_NOCLDSTOP == 0 {
-		g.mu.Lock()
-		status := int32(g.stop.signal)
-		g.mu.Unlock()
-		if code == linux.CLD_CONTINUED {
-			status = int32(linux.SIGCONT)
-		}
-		p.sendTreeLocked(nil, g.childInfoTreeLocked(code, status))
+		p.sendTreeLocked(nil, g.childInfoTreeLocked(code, int32(sig)))
 	}
 	p.childEvents.Notify(eventChild)
 }

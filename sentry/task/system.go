@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/sentry/cred"
@@ -89,7 +90,9 @@ type System struct {
 }
 
 // treeLock is System's first lock.
-type treeLock struct{ sync.RWMutex }
+type treeLock struct {
+	lock.RWMutex[lock.TaskSet]
+}
 
 // Init makes the tables. Called once, before the first task.
 func (s *System) Init() {

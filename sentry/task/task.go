@@ -21,6 +21,7 @@ const (
 	workStop                      // the group stops
 	workFreeze                    // the system freezes
 	workMask                      // a temporary signal mask is to be taken back
+	workTell                      // the parent may have to be told that the group goes on
 )
 
 // A Task is one guest thread.
@@ -53,18 +54,22 @@ type Task struct {
 	wake chan struct{}
 
 	// guarded by sys.tree
-	parentTask  *Task // who made it; its group is the parent
-	exitState   exitState
+	parentTask  *Task        // who made it; its group is the parent
 	exitSignal  linux.Signal // to the parent when the last thread has gone
 	parentDeath linux.Signal // PR_SET_PDEATHSIG
 	vforkParent *Task        // waits in WaitVfork until exec or exit
 
+	// guarded by sys.tree and group.mu both: either is enough to read
+	exitState exitState
+
 	// guarded by group.mu
-	pending  signal.Pending
-	mask     linux.SigSet
-	waitSet  linux.SigSet // what rt_sigtimedwait waits for: delivered though blocked
-	signalQ  wait.Queue   // signalfd, sigtimedwait
-	killedBy bool         // workKill was set for exec, not for an exit of the group
+	stopSeq   uint32 // the stop it is counted in
+	stopTaken bool   // took a stop signal and no SIGCONT has come since
+	pending   signal.Pending
+	mask      linux.SigSet
+	waitSet   linux.SigSet // what rt_sigtimedwait waits for: delivered though blocked
+	signalQ   wait.Queue   // signalfd, sigtimedwait
+	killedBy  bool         // workKill was set for exec, not for an exit of the group
 
 	// task-only
 	ctx        platform.Context
@@ -81,6 +86,7 @@ type Task struct {
 	clearTID   uint64
 	robustList uint64
 	rseq       RseqArea
+	trap       [3]uint64 // the last fault's TrapNo, ErrNo and CR2
 	timer      sleepTimer
 	singleStep bool
 	execFn     string

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
 	"cordon/sentry/signal"
@@ -29,15 +29,18 @@ type ThreadGroup struct {
 	loginUID atomic.Uint32
 	maxRSS   atomic.Uint64 // of address spaces given up
 	counted  atomic.Pointer[counted]
+	stopSeq  atomic.Uint32 // counts stops; changed under mu
 
 	// childEvents is notified when a child changes state.
 	childEvents wait.Queue
 	// exitEvents is notified when the last thread has gone (pidfd).
 	exitEvents wait.Queue
 
+	// guarded by sys.tree and mu both: either is enough to read
+	leader *Task
+	tasks  []*Task // living threads
+
 	// guarded by sys.tree
-	leader     *Task
-	tasks      []*Task // living threads
 	parent     *ThreadGroup
 	children   []*ThreadGroup
 	pgrp       *ProcessGroup
@@ -49,7 +52,7 @@ type ThreadGroup struct {
 	status     linux.WaitStatus // of the zombie
 
 	// guarded by mu
-	mu         sync.Mutex
+	mu         lock.Mutex[lock.ThreadGroup]
 	pending    signal.Pending
 	exiting    bool
 	exitStatus linux.WaitStatus
@@ -67,6 +70,7 @@ type stopState struct {
 	complete  bool         // all have, the parent is told
 	reported  bool         // wait(WUNTRACED) has taken it
 	continued bool         // SIGCONT came, wait(WCONTINUED) has not taken it
+	tell      bool         // SIGCONT came, the parent has not been told
 }
 
 // ID is the process id.

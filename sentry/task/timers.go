@@ -47,6 +47,9 @@ func (t *Task) CreateTimer(c ktime.Clock, ev linux.Sigevent, byDefault bool) (li
 	if g.timers.byID == nil {
 		g.timers.byID = make(map[linux.TimerID]*posixTimer)
 	}
+	for g.timers.next < 0 || g.timers.byID[g.timers.next] != nil {
+		g.timers.next = max(0, g.timers.next+1)
+	}
 	id := g.timers.next
 	g.timers.next++
 	if byDefault {
