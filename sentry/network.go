@@ -3,16 +3,20 @@ package sentry
 import (
 	"cordon/netstack"
 	"cordon/sentry/socket"
+	"cordon/sentry/socket/hostinet"
 	"cordon/sentry/socket/inet"
 	"cordon/sentry/socket/netlink"
 	"cordon/sentry/socket/unix"
 )
 
 // assembleNetwork makes the first network namespace. With "none" its loopback
-// interface is down; "sandbox" has it up and nothing else.
+// interface is down; "sandbox" has it up and nothing else; "host" has the
+// host's own sockets.
 func (k *Kernel) assembleNetwork() error {
 	if k.cfg.Network == "host" {
-		return &StartError{Message: "--network=host: sockets of the host cannot be passed through"}
+		k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), hostinet.NewProvider(k.notifier), netlink.Provider{})
+		k.spaces.Net = socket.NewHostNamespace(hostinet.Network{}, k.sys.UserNS)
+		return nil
 	}
 	stack, err := netstack.New()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"cordon/gofer/hostfs"
 	"cordon/internal/host"
 	"cordon/platform/ptrace"
+	"cordon/sentry/socket/hostinet"
 
 	"golang.org/x/sys/unix"
 )
@@ -162,16 +163,16 @@ func fromPlatform(prefix string, in []ptrace.Rule) []Rule {
 	return out
 }
 
-// hostNetworkRules are what sockets of the host need, with --network=host.
+// hostNetworkRules are what sockets of the host need, with --network=host:
+// the kinds of socket and the options that package hostinet knows.
 func hostNetworkRules() []Rule {
 	var r []Rule
-	for _, family := range []uint32{unix.AF_INET, unix.AF_INET6} {
-		for _, kind := range []uint64{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
-			r = append(r, Rule{Name: "socket", Args: []Arg{Eq32(0, family), {1, 0xf, kind}}, Reason: "host network: TCP and UDP sockets"})
+	for _, c := range hostinet.Syscalls() {
+		rule := Rule{Name: c.Name, Reason: "host network: " + c.Reason}
+		for _, a := range c.Args {
+			rule.Args = append(rule.Args, Arg{a.Index, uint64(a.Mask), uint64(a.Value)})
 		}
+		r = append(r, rule)
 	}
-	r = append(r, Rule{Name: "socket", Args: []Arg{Eq32(0, unix.AF_NETLINK), Arg{1, 0xf, unix.SOCK_RAW}, Eq32(2, unix.NETLINK_ROUTE)}, Reason: "host network: what interfaces there are"})
-	r = append(r, Allow("host network: on the guest's sockets", "bind", "connect", "listen", "getsockname", "getpeername",
-		"getsockopt", "setsockopt", "sendto", "recvfrom")...)
 	return r
 }

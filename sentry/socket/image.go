@@ -9,7 +9,10 @@ import (
 	"cordon/sentry/cred"
 )
 
-var errImage = errors.New("sockets that cannot be")
+var (
+	errImage       = errors.New("sockets that cannot be")
+	errHostNetwork = errors.New("a sandbox on the host's network cannot be saved")
+)
 
 // Kinds lists the objects of this package for a checkpoint.
 func Kinds() []checkpoint.Kind {
@@ -63,6 +66,9 @@ func (n *Namespace) LoadedEndpoint(i int) *netstack.Endpoint {
 
 func saveNamespace(s *checkpoint.Saver, n *Namespace) NamespaceImage {
 	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil}
+	if n.Host != nil {
+		s.Fail(errHostNetwork)
+	}
 	if n.Stack == nil {
 		return im
 	}

@@ -40,7 +40,7 @@ func HardwareType(i *netstack.Interface) uint16 {
 
 // DeviceIoctl handles the requests about interfaces, which every socket takes (netdevice(7)). ENOTTY: none of them.
 func DeviceIoctl(ns *Namespace, c *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (uintptr, error) {
-	if ns.Stack == nil {
+	if ns.Stack == nil && ns.Host == nil {
 		return 0, linux.ENOTTY
 	}
 	cmd := linux.IoctlCmd(req)
@@ -60,8 +60,8 @@ func DeviceIoctl(ns *Namespace, c *vfs.Caller, mem usermem.Space, req uint32, ar
 		return 0, err
 	}
 	if set != nil {
-		if !ns.Capable(c, linux.CAP_NET_ADMIN) {
-			return 0, linux.EPERM
+		if ns.Stack == nil || !ns.Capable(c, linux.CAP_NET_ADMIN) {
+			return 0, linux.EPERM // the host's are not for us to change
 		}
 		return 0, set(ns, &i, b[linux.IFNAMSIZ:])
 	}
@@ -77,11 +77,12 @@ func ifreqTarget(ns *Namespace, cmd linux.IoctlCmd, b []byte) (netstack.Interfac
 	var i netstack.Interface
 	var ok bool
 	if cmd == linux.SIOCGIFNAME {
-		i, ok = ns.Stack.Interface(int32(binary.LittleEndian.Uint32(b[linux.IFNAMSIZ:])))
+		index := int32(binary.LittleEndian.Uint32(b[linux.IFNAMSIZ:]))
+		i, ok = ns.interfaceWith(func(i *netstack.Interface) bool { return i.Index == index })
 	} else {
 		name, _, _ := bytes.Cut(b[:linux.IFNAMSIZ-1], []byte{0})
 		name, _, _ = bytes.Cut(name, []byte{':'}) // an alias is the interface itself
-		i, ok = ns.Stack.InterfaceByName(string(name))
+		i, ok = ns.interfaceWith(func(i *netstack.Interface) bool { return i.Name == string(name) })
 	}
 	if !ok {
 		return i, linux.ENODEV
@@ -197,7 +198,7 @@ func ifconf(ns *Namespace, mem usermem.Space, arg uint64) error {
 	}
 	room, ptr := int64(int32(binary.LittleEndian.Uint32(h[:]))), binary.LittleEndian.Uint64(h[8:])
 	var out []byte
-	for _, i := range ns.Stack.Interfaces() {
+	for _, i := range ns.Interfaces() {
 		for _, p := range i.Addrs {
 			if !p.Addr().Is4() || ptr != 0 && int64(len(out))+sizeIfreq > room {
 				continue

@@ -95,6 +95,7 @@ type Listed interface {
 type Namespace struct {
 	// immutable
 	Stack  *netstack.Stack // nil when AF_INET is not served by a stack of our own
+	Host   HostNetwork     // nil when it is not served by the host's
 	UserNS *cred.UserNamespace
 
 	// atomic
@@ -114,6 +115,13 @@ type Namespace struct {
 func NewNamespace(stack *netstack.Stack, user *cred.UserNamespace) *Namespace {
 	n := &Namespace{Stack: stack, UserNS: user, abstract: make(map[string]Listed), sockets: make(map[Listed]uint64)}
 	n.refs.Store(1)
+	return n
+}
+
+// NewHostNamespace returns the namespace of sockets that are the host's.
+func NewHostNamespace(h HostNetwork, user *cred.UserNamespace) *Namespace {
+	n := NewNamespace(nil, user)
+	n.Host = h
 	return n
 }
 

@@ -70,7 +70,7 @@ func (i *Inode) fill(n *Notifier, groups tty.Groups, fd int, slot string) linux.
 		i.kind = stream
 	}
 	i.job.Init(i, groups)
-	if i.kind != regular && n.add(i) {
+	if i.kind != regular && n.Watch(fd, &i.queue) {
 		i.notifier = n
 	}
 	return 0
@@ -154,7 +154,7 @@ func (i *Inode) drop() {
 		return
 	}
 	if i.notifier != nil {
-		i.notifier.remove(i)
+		i.notifier.Unwatch(i.fd)
 	}
 	_ = unix.Close(i.fd)
 }

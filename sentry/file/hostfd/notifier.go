@@ -17,7 +17,7 @@ type Notifier struct {
 
 	mu lock.Mutex[lock.HostNotifier]
 	// guarded by mu
-	inodes  map[int32]*Inode
+	queues  map[int32]*wait.Queue
 	started bool
 	done    chan struct{} // closed when the goroutine has ended
 }
@@ -33,7 +33,7 @@ func NewNotifier() (*Notifier, linux.Errno) {
 		_ = unix.Close(ep)
 		return nil, errno(err)
 	}
-	n := &Notifier{epoll: ep, stop: stop, inodes: make(map[int32]*Inode), done: make(chan struct{})}
+	n := &Notifier{epoll: ep, stop: stop, queues: make(map[int32]*wait.Queue), done: make(chan struct{})}
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(stop)}
 	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, stop, &ev); err != nil {
 		_ = unix.Close(ep)
@@ -43,19 +43,20 @@ func NewNotifier() (*Notifier, linux.Errno) {
 	return n, 0
 }
 
-// add begins to watch i. False: the host says it is always ready (/dev/null).
-// Edges suffice: a sleeper looks at the descriptor itself after it has queued.
-func (n *Notifier) add(i *Inode) bool {
+// Watch begins to tell q of the events of fd. False: the host says it is always
+// ready (/dev/null). Edges suffice: a sleeper looks at the descriptor itself
+// after it has queued.
+func (n *Notifier) Watch(fd int, q *wait.Queue) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ev := unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff,
-		Fd:     int32(i.fd),
+		Fd:     int32(fd),
 	}
-	if unix.EpollCtl(n.epoll, unix.EPOLL_CTL_ADD, i.fd, &ev) != nil {
+	if unix.EpollCtl(n.epoll, unix.EPOLL_CTL_ADD, fd, &ev) != nil {
 		return false
 	}
-	n.inodes[int32(i.fd)] = i
+	n.queues[int32(fd)] = q
 	if !n.started {
 		n.started = true
 		go n.run()
@@ -63,11 +64,12 @@ func (n *Notifier) add(i *Inode) bool {
 	return true
 }
 
-func (n *Notifier) remove(i *Inode) {
+// Unwatch ends what Watch began; the descriptor is to be closed after it.
+func (n *Notifier) Unwatch(fd int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.inodes, int32(i.fd))
-	_ = unix.EpollCtl(n.epoll, unix.EPOLL_CTL_DEL, i.fd, nil)
+	delete(n.queues, int32(fd))
+	_ = unix.EpollCtl(n.epoll, unix.EPOLL_CTL_DEL, fd, nil)
 }
 
 // Release ends the goroutine.
@@ -97,10 +99,10 @@ func (n *Notifier) run() {
 				return
 			}
 			n.mu.Lock()
-			i := n.inodes[ev.Fd]
+			q := n.queues[ev.Fd]
 			n.mu.Unlock()
-			if i != nil {
-				i.queue.Notify(toEvents(ev.Events))
+			if q != nil {
+				q.Notify(toEvents(ev.Events))
 			}
 		}
 	}

@@ -26,6 +26,10 @@ func (s *Socket) handle(c *vfs.Caller, b []byte) {
 			return
 		}
 		b = rest
+		if s.Namespace().Host != nil {
+			s.askHost(&r)
+			continue
+		}
 		s.mu.Lock()
 		port, capped := s.port, s.flags&capAck != 0
 		s.mu.Unlock()

@@ -112,19 +112,13 @@ type usage struct{ tcp, tcpAlloc, orphan, timeWait, udp, raw, ping int }
 
 func usageOf(ns *socket.Namespace, f netstack.Family) usage {
 	var n usage
-	if ns.Stack == nil {
-		return n
-	}
-	for _, e := range ns.Stack.Endpoints() {
-		if e.Family != f {
-			continue
-		}
+	for _, e := range allEndpoints(ns, f) {
 		switch e.Kind {
 		case netstack.TCP:
 			switch {
 			case e.State == netstack.StateTimeWait:
 				n.timeWait++
-			case e.Endpoint == nil:
+			case e.orphan:
 				n.orphan++
 			default:
 				n.tcp++
@@ -137,11 +131,7 @@ func usageOf(ns *socket.Namespace, f netstack.Family) usage {
 			n.ping++
 		}
 	}
-	family := linux.AF_INET
-	if f == netstack.IPv6 {
-		family = linux.AF_INET6
-	}
-	for _, s := range ns.Sockets(family) {
+	for _, s := range ns.Sockets(addressFamily(f)) {
 		if s.Info().Type == linux.SOCK_STREAM {
 			n.tcpAlloc++
 		}

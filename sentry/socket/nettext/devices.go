@@ -9,12 +9,7 @@ import (
 	"cordon/sentry/socket"
 )
 
-func interfaces(ns *socket.Namespace) []netstack.Interface {
-	if ns.Stack == nil {
-		return nil
-	}
-	return ns.Stack.Interfaces()
-}
+func interfaces(ns *socket.Namespace) []netstack.Interface { return ns.Interfaces() }
 
 func names(ns *socket.Namespace) map[int32]string {
 	out := make(map[int32]string)
@@ -54,11 +49,8 @@ func word(ip netip.Addr) uint32 {
 // route lists the main table; Linux keeps loopback's routes in another.
 func route(ns *socket.Namespace) []byte {
 	b := pad([]byte("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"), 0, dataWidth)
-	if ns.Stack == nil {
-		return b
-	}
 	name := names(ns)
-	for _, r := range ns.Stack.Routes() {
+	for _, r := range ns.Routes() {
 		if !r.Dst.Addr().Is4() || r.Dst.Addr().IsLoopback() {
 			continue
 		}
@@ -78,9 +70,6 @@ func route(ns *socket.Namespace) []byte {
 }
 
 func route6(ns *socket.Namespace) []byte {
-	if ns.Stack == nil {
-		return nil
-	}
 	var b []byte
 	name := names(ns)
 	row := func(dst netip.Prefix, gw netip.Addr, metric, flags uint32, dev string) {
@@ -90,7 +79,7 @@ func route6(ns *socket.Namespace) []byte {
 		}
 		b = fmt.Appendf(b, "%x %02x %032x 00 %x %08x %08x %08x %08x %8s\n", d, dst.Bits(), 0, g, metric, 1, 0, flags, dev)
 	}
-	for _, r := range ns.Stack.Routes() {
+	for _, r := range ns.Routes() {
 		if r.Dst.Addr().Is4() || r.Dst.Addr().IsLoopback() {
 			continue
 		}
@@ -140,12 +129,9 @@ func ifInet6(ns *socket.Namespace) []byte {
 
 func arp(ns *socket.Namespace) []byte {
 	b := []byte("IP address       HW type     Flags       HW address            Mask     Device\n")
-	if ns.Stack == nil {
-		return b
-	}
 	name := names(ns)
 	const complete = 0x2
-	for _, n := range ns.Stack.Neighbours() {
+	for _, n := range ns.Neighbours() {
 		if !n.Addr.Is4() {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"cordon/internal/linux"
 	"cordon/netstack"
@@ -26,17 +27,40 @@ const (
 const kernelPointer = "0000000000000000"
 
 // endpoints lists the endpoints of a kind and family.
-func endpoints(ns *socket.Namespace, k netstack.Kind, f netstack.Family) []netstack.EndpointInfo {
-	if ns.Stack == nil {
-		return nil
+func endpoints(ns *socket.Namespace, k netstack.Kind, f netstack.Family) []listed {
+	return slices.DeleteFunc(allEndpoints(ns, f), func(e listed) bool { return e.Kind != k })
+}
+
+// allEndpoints lists the endpoints of a family: all that the stack has, or of the host's the sandbox's own.
+func allEndpoints(ns *socket.Namespace, f netstack.Family) []listed {
+	var out []listed
+	if ns.Stack != nil {
+		os := owners(ns, f)
+		for _, e := range ns.Stack.Endpoints() {
+			if e.Family == f {
+				out = append(out, listed{e, os[e.Endpoint], e.Endpoint == nil})
+			}
+		}
+		return out
 	}
-	var out []netstack.EndpointInfo
-	for _, e := range ns.Stack.Endpoints() {
-		if e.Kind == k && e.Family == f {
-			out = append(out, e)
+	for _, l := range ns.Sockets(addressFamily(f)) {
+		s, ok := l.(socket.Listing)
+		if !ok {
+			continue
+		}
+		if e, ok := s.Listing(); ok {
+			ino, uid := l.Basis().Inode()
+			out = append(out, listed{e, owner{uid, ino}, false})
 		}
 	}
 	return out
+}
+
+func addressFamily(f netstack.Family) linux.AddressFamily {
+	if f == netstack.IPv6 {
+		return linux.AF_INET6
+	}
+	return linux.AF_INET
 }
 
 // An owner is what the socket of an endpoint adds to its listing.
@@ -45,14 +69,17 @@ type owner struct {
 	inode uint64
 }
 
+// A listed endpoint has its owner with it.
+type listed struct {
+	netstack.EndpointInfo
+	owner  owner
+	orphan bool // closed by its owner, or not accepted yet
+}
+
 // owners finds the sockets of a namespace's endpoints.
 func owners(ns *socket.Namespace, f netstack.Family) map[*netstack.Endpoint]owner {
-	family := linux.AF_INET
-	if f == netstack.IPv6 {
-		family = linux.AF_INET6
-	}
 	out := make(map[*netstack.Endpoint]owner)
-	for _, l := range ns.Sockets(family) {
+	for _, l := range ns.Sockets(addressFamily(f)) {
 		if s, ok := l.(*inet.Socket); ok {
 			ino, uid := s.Inode()
 			out[s.Endpoint()] = owner{uid, ino}
@@ -81,11 +108,11 @@ func appendAddr(b []byte, a netstack.Addr, v6 bool) []byte {
 }
 
 // appendCommon writes what all rows of inet sockets have.
-func appendCommon(b []byte, e *netstack.EndpointInfo, o owner, v6 bool) []byte {
+func appendCommon(b []byte, e *listed, v6 bool) []byte {
 	b = appendAddr(b, e.Local, v6)
 	b = append(b, ' ')
 	b = appendAddr(b, e.Remote, v6)
-	return fmt.Appendf(b, " %02X %08X:%08X 00:00000000 00000000 %5d %8d %d", e.State, 0, e.ReceiveQueue, o.uid, 0, o.inode)
+	return fmt.Appendf(b, " %02X %08X:%08X 00:00000000 00000000 %5d %8d %d", e.State, 0, e.ReceiveQueue, e.owner.uid, 0, e.owner.inode)
 }
 
 func tcp4(ns *socket.Namespace) []byte {
@@ -98,12 +125,11 @@ func tcp6(ns *socket.Namespace) []byte {
 }
 
 func tcpRows(ns *socket.Namespace, b []byte, f netstack.Family) []byte {
-	os := owners(ns, f)
 	v6 := f == netstack.IPv6
 	for i, e := range endpoints(ns, netstack.TCP, f) {
 		start := len(b)
 		b = fmt.Appendf(b, "%4d: ", i)
-		b = appendCommon(b, &e, os[e.Endpoint], v6)
+		b = appendCommon(b, &e, v6)
 		switch e.State {
 		case netstack.StateTimeWait:
 			b = append(b, " 3 "+kernelPointer...)
@@ -134,14 +160,13 @@ func dataRows(ns *socket.Namespace, k netstack.Kind, f netstack.Family, index st
 			b = pad(b, 0, dataWidth)
 		}
 	}
-	os := owners(ns, f)
 	for i, e := range endpoints(ns, k, f) {
 		start := len(b)
 		if k == netstack.Raw {
 			e.Local.Port = uint16(e.Protocol)
 		}
 		b = fmt.Appendf(b, index, i)
-		b = appendCommon(b, &e, os[e.Endpoint], v6)
+		b = appendCommon(b, &e, v6)
 		b = append(b, " 2 "+kernelPointer+" 0"...)
 		if v6 || k == netstack.Raw {
 			b = append(b, '\n')
