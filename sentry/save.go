@@ -23,12 +23,14 @@ import (
 	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/tmpfs"
+	"cordon/sentry/ipc"
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
 	"cordon/sentry/loader"
 	"cordon/sentry/mm"
 	"cordon/sentry/signal"
 	"cordon/sentry/socket"
+	"cordon/sentry/socket/hostinet"
 	"cordon/sentry/socket/inet"
 	"cordon/sentry/socket/netlink"
 	"cordon/sentry/socket/unix"
@@ -42,7 +44,7 @@ func kinds() []checkpoint.Kind {
 		cred.Kinds(), limit.Kinds(), signal.Kinds(), mm.Kinds(), vfs.Kinds(), task.Kinds(), loader.Kinds(),
 		pipe.Kinds(), eventfd.Kinds(), timerfd.Kinds(), signalfd.Kinds(), epoll.Kinds(), inotify.Kinds(), hostfd.Kinds(),
 		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(), goferfs.Kinds(), overlay.Kinds(),
-		socket.Kinds(), unix.Kinds(), inet.Kinds(), netlink.Kinds(),
+		ipc.Kinds(), socket.Kinds(), unix.Kinds(), inet.Kinds(), hostinet.Kinds(), netlink.Kinds(),
 	)
 }
 
