@@ -28,6 +28,8 @@ type VMAInfo struct {
 	Mergeable bool
 	Random    bool
 	Sequence  bool
+
+	file memmap.File // to be named when the locks are given back
 }
 
 // PageCounts says how much of a mapping, or of several, has memory.
@@ -59,16 +61,38 @@ func (p *PageCounts) add(q PageCounts) {
 // Snapshot returns the mappings.
 func (m *MemoryManager) Snapshot() []VMAInfo {
 	m.mapping.RLock()
-	defer m.mapping.RUnlock()
 	out := make([]VMAInfo, 0, m.vmas.Len())
 	for r, v := range m.vmas.All() {
 		out = append(out, m.info(r, v))
 	}
+	m.mapping.RUnlock()
+	nameFiles(out)
 	return out
+}
+
+// nameFiles asks the files of mappings for their names: locks of files rank
+// before those of mappings.
+func nameFiles(list []VMAInfo) {
+	for k := range list {
+		i := &list[k]
+		if i.file == nil {
+			continue
+		}
+		i.Path, i.Deleted = i.file.MapName()
+		i.Dev, i.Inode = i.file.DeviceInode()
+		i.file.DecRef()
+		i.file = nil
+	}
 }
 
 // SnapshotPages returns the mappings and what memory each has.
 func (m *MemoryManager) SnapshotPages() ([]VMAInfo, []PageCounts) {
+	infos, counts := m.snapshotPages()
+	nameFiles(infos)
+	return infos, counts
+}
+
+func (m *MemoryManager) snapshotPages() ([]VMAInfo, []PageCounts) {
 	m.mapping.RLock()
 	defer m.mapping.RUnlock()
 	m.active.RLock()
@@ -101,8 +125,8 @@ func (m *MemoryManager) info(r seg.Range, v *vma) VMAInfo {
 	l := &m.layout
 	switch {
 	case v.file != nil:
-		i.Path, i.Deleted = v.file.MapName()
-		i.Dev, i.Inode = v.file.DeviceInode()
+		i.file = v.file
+		i.file.IncRef()
 	case v.name != "":
 	case isShared:
 		i.Path, i.Deleted, i.Dev, i.Inode = "/dev/zero", true, 1, shared.pages.Start/pageSize+1

@@ -154,12 +154,16 @@ type superblock struct {
 // superOf returns fs's superblock with a reference.
 func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
 	v.mountMu.Lock()
-	defer v.mountMu.Unlock()
-	if sb := v.supers[fs]; sb != nil {
+	sb := v.supers[fs]
+	if sb != nil {
 		sb.refs.Add(1)
+	}
+	v.mountMu.Unlock()
+	if sb != nil {
 		return sb, nil
 	}
-	sb := &superblock{fs: fs, vfs: v, dev: fs.Device()}
+	// The root is asked for its attributes, by which any lock may be taken.
+	sb = &superblock{fs: fs, vfs: v, dev: fs.Device()}
 	sb.revalidate, _ = fs.(Revalidator)
 	root, err := newDentry(sb, nil, "", fs.Root())
 	if err != nil {
@@ -167,6 +171,12 @@ func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
 	}
 	sb.root = root
 	sb.refs.Store(1)
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	if first := v.supers[fs]; first != nil {
+		first.refs.Add(1)
+		return first, nil
+	}
 	v.supers[fs] = sb
 	return sb, nil
 }
