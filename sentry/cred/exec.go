@@ -28,8 +28,10 @@ const (
 )
 
 // ForExec returns the identity that a program runs with and whether it has
-// gained something (AT_SECURE), by the rules of capabilities(7).
-func (c *Credentials) ForExec(x *Executable) (n *Credentials, secure bool) {
+// gained something (AT_SECURE), by the rules of capabilities(7). The error is
+// EPERM for a file whose capabilities are in force at once but cannot all be
+// had (Linux: security/commoncap.c cap_bprm_creds_from_file).
+func (c *Credentials) ForExec(x *Executable) (n *Credentials, secure bool, e linux.Errno) {
 	n = c.Clone()
 	if !x.NoSetID && !c.NoNewPrivs {
 		if x.Mode&linux.S_ISUID != 0 {
@@ -39,41 +41,41 @@ func (c *Credentials) ForExec(x *Executable) (n *Credentials, secure bool) {
 			n.EGID = x.GID
 		}
 	}
+	hasFile := x.HasFileCaps && !x.NoSetID
+	effective := hasFile && x.FileEffective
+	n.Permitted = 0
+	if hasFile {
+		n.Permitted = c.Bounding&x.FilePermitted | c.Inheritable&x.FileInheritable
+		if effective && x.FilePermitted&^n.Permitted != 0 {
+			return nil, false, linux.EPERM
+		}
+	}
+	root := c.UserNS.ToRootUID(0)
+	if c.Securebits&SecureNoRoot == 0 && !(hasFile && n.RUID != root && n.EUID == root) {
+		if n.EUID == root || n.RUID == root {
+			n.Permitted = c.Bounding | c.Inheritable
+		}
+		effective = effective || n.EUID == root
+	}
+	setID := n.EUID != c.RUID || n.EGID != c.RGID
+	if c.NoNewPrivs && (setID || n.Permitted&^c.Permitted != 0) {
+		// No more than before, and maybe less.
+		n.EUID, n.EGID = n.RUID, n.RGID
+		n.Permitted &= c.Permitted
+	}
 	n.SUID, n.FSUID = n.EUID, n.EUID
 	n.SGID, n.FSGID = n.EGID, n.EGID
-	n.execCaps(c, x)
-	n.Securebits &^= SecureKeepCaps
-	secure = n.EUID != c.RUID || n.EGID != c.RGID || n.EUID != n.RUID || n.EGID != n.RGID
-	if n.RUID != 0 && x.HasFileCaps && x.FileEffective {
-		secure = true
-	}
-	return n, secure
-}
-
-func (n *Credentials) execCaps(old *Credentials, x *Executable) {
-	fp, fi, fe := CapSet(0), CapSet(0), false
-	if x.HasFileCaps && !x.NoSetID && !old.NoNewPrivs {
-		fp, fi, fe = x.FilePermitted, x.FileInheritable, x.FileEffective
-	}
-	setID := n.EUID != old.EUID || n.EGID != old.EGID
-	privileged := setID || x.HasFileCaps && fp|fi != 0
-	if old.Securebits&SecureNoRoot == 0 {
-		root := n.UserNS.ToRootUID(0)
-		if n.EUID == root || n.RUID == root {
-			fp, fi = AllCaps, AllCaps
-		}
-		if n.EUID == root {
-			fe = true
-		}
-	}
-	if privileged {
+	if hasFile || setID {
 		n.Ambient = 0
 	}
-	n.Permitted = n.Inheritable&fi | fp&n.Bounding | n.Ambient
+	n.Permitted |= n.Ambient
 	n.Effective = n.Ambient
-	if fe {
+	if effective {
 		n.Effective = n.Permitted
 	}
+	n.Securebits &^= SecureKeepCaps
+	secure = setID || n.RUID != root && (effective || n.Permitted&^n.Ambient != 0)
+	return n, secure, 0
 }
 
 // AfterSetUID adjusts the capabilities when the user ids have changed from
@@ -97,7 +99,6 @@ func (c *Credentials) AfterSetUID(old *Credentials) {
 	case old.EUID != root && c.EUID == root:
 		c.Effective = c.Permitted
 	}
-	c.AfterSetFSUID(old.FSUID)
 }
 
 // FileCaps are the capabilities that the file system user id carries.
@@ -107,6 +108,9 @@ const FileCaps = CapSet(1<<linux.CAP_CHOWN | 1<<linux.CAP_DAC_OVERRIDE | 1<<linu
 // AfterSetFSUID adjusts the file capabilities when the file system user id has
 // changed (setfsuid(2)).
 func (c *Credentials) AfterSetFSUID(old uint32) {
+	if c.Securebits&SecureNoSetUIDFix != 0 {
+		return
+	}
 	root := c.UserNS.ToRootUID(0)
 	switch {
 	case old == root && c.FSUID != root:

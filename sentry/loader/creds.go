@@ -9,7 +9,7 @@ import (
 )
 
 // credentials returns the identity that the program runs with.
-func (b *builder) credentials() (*cred.Credentials, bool) {
+func (b *builder) credentials() (*cred.Credentials, bool, linux.Errno) {
 	a := &b.file.attr
 	x := &cred.Executable{
 		Mode: a.Mode, UID: a.UID, GID: a.GID,

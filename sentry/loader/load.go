@@ -215,7 +215,10 @@ func (b *builder) fill(p, interp *program, ifile *opened) (*task.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	cred, secure := b.credentials()
+	cred, secure, e := b.credentials()
+	if e != 0 {
+		return nil, e
+	}
 	aux := b.auxv(p, bias, base, vdso, cred, secure)
 	sp, err := b.buildStack(p, aux)
 	if err != nil {
