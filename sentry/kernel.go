@@ -33,6 +33,7 @@ type Kernel struct {
 	sys      *task.System
 	gofer    *client.Client // nil: no mount needs one
 	vdso     *vdsoClock
+	restored bool // by Restore: Start goes on where Save was
 	calls    *syscalls.Calls
 	mounts   *vfs.MountNamespace
 	spaces   task.Namespaces
@@ -97,13 +98,8 @@ func (k *Kernel) assemble() error {
 	k.hosts.platform = plat
 	mem := memfile.NewHuge(k.cfg.MemFile, memFileID)
 	clocks := ktime.NewHost()
-	var tracer *syscalls.Tracer
-	if k.cfg.Trace != nil {
-		var unknown string
-		var ok bool
-		if tracer, unknown, ok = syscalls.NewTracer(k.cfg.Trace, k.cfg.TraceCalls); !ok {
-			return &StartError{Message: "--strace: " + unknown + " is no system call"}
-		}
+	if err := k.makeCalls(); err != nil {
+		return err
 	}
 	v := vfs.New(clocks.Realtime.Now, pipe.FIFOs{})
 	vdso, errno := loader.NewVDSO(mem)
@@ -111,7 +107,6 @@ func (k *Kernel) assemble() error {
 		return &StartError{Message: "guest memory: " + errno.Error()}
 	}
 	k.vdso = startVDSO(clocks, vdso)
-	k.calls = syscalls.NewCalls(tracer)
 	k.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Task(tid) != nil }),
 		Calls: k.calls, Loader: loader.New(vdso),
@@ -133,6 +128,20 @@ func (k *Kernel) assemble() error {
 		}
 		go k.watchGofer()
 	}
+	return nil
+}
+
+// makeCalls makes the table of system calls.
+func (k *Kernel) makeCalls() error {
+	var tracer *syscalls.Tracer
+	if k.cfg.Trace != nil {
+		var unknown string
+		var ok bool
+		if tracer, unknown, ok = syscalls.NewTracer(k.cfg.Trace, k.cfg.TraceCalls); !ok {
+			return &StartError{Message: "--strace: " + unknown + " is no system call"}
+		}
+	}
+	k.calls = syscalls.NewCalls(tracer)
 	return nil
 }
 
@@ -160,8 +169,15 @@ func (k *Kernel) watchGofer() {
 	k.sys.KillAll()
 }
 
-// Start lets the first process run.
-func (k *Kernel) Start() { k.sys.StartProcess(k.init) }
+// Start lets the first process run, or the processes of a restored sandbox go
+// on.
+func (k *Kernel) Start() {
+	if k.restored {
+		k.sys.StartRestored()
+		return
+	}
+	k.sys.StartProcess(k.init)
+}
 
 // Exec starts another process; stdio are descriptors that the kernel takes over
 // in any case.

@@ -85,10 +85,13 @@ func (c *Context) Switch(as platform.AddressSpace, r *arch.Registers, singleStep
 			continue
 		}
 		if r.RIP%blockSize == blockSize-syscallSize && c.p.text.has(r.RIP+syscallSize) {
+			c.p.count()
+			if c.interrupted.Load() {
+				continue // BeforeSyscall froze the system: the call has yet to be made
+			}
 			r.RIP += syscallSize
 			r.OrigRAX, r.RAX = r.RAX, enosys
 			r.RCX, r.R11 = r.RIP, r.RFlags
-			c.p.count()
 			return platform.Event{Kind: platform.EventSyscall}
 		}
 		if e := c.step(cpu); e.Kind != 0 {

@@ -88,20 +88,35 @@ func (t *table[T]) image() TableImage {
 // Restore makes a Namespace of its image; EINVAL if none can be so.
 func Restore(m Memory, im *Image) (*Namespace, error) {
 	ns := New(m)
-	for _, i := range im.Segments {
-		if i.ID < 0 || i.Pages.End < i.Pages.Start || i.Pages.Len()%linux.PageSize != 0 || i.Stat.Segsz > i.Pages.Len() {
-			return nil, linux.EINVAL
+	for i := range im.Segments {
+		s := &Segment{}
+		if err := s.fill(ns, &im.Segments[i]); err != nil {
+			return nil, err
 		}
-		s := &Segment{
-			ns: ns, size: i.Stat.Segsz, pages: i.Pages, dest: i.Dest, locked: i.Locked,
-			atime: i.Stat.Atime, dtime: i.Stat.Dtime, cpid: i.Stat.CPID, lpid: i.Stat.LPID,
-		}
-		s.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
 		ns.Shm.restore(s)
 	}
+	if err := ns.fill(im); err != nil {
+		return nil, err
+	}
+	return ns, nil
+}
+
+// fill makes s what im says.
+func (s *Segment) fill(ns *Namespace, i *SegmentImage) error {
+	if i.ID < 0 || i.Pages.End < i.Pages.Start || i.Pages.Len()%linux.PageSize != 0 || i.Stat.Segsz > i.Pages.Len() {
+		return linux.EINVAL
+	}
+	s.ns, s.size, s.pages, s.dest, s.locked = ns, i.Stat.Segsz, i.Pages, i.Dest, i.Locked
+	s.atime, s.dtime, s.cpid, s.lpid = i.Stat.Atime, i.Stat.Dtime, i.Stat.CPID, i.Stat.LPID
+	s.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
+	return nil
+}
+
+// fill gives ns what im says beside the segments.
+func (ns *Namespace) fill(im *Image) error {
 	for _, i := range im.Sets {
 		if i.ID < 0 || len(i.Values) == 0 || len(i.Values) > linux.SEMMSL || len(i.Values) != len(i.PIDs) {
-			return nil, linux.EINVAL
+			return linux.EINVAL
 		}
 		s := &SemSet{ns: ns, otime: i.Stat.Otime}
 		for k, v := range i.Values {
@@ -112,7 +127,7 @@ func Restore(m Memory, im *Image) (*Namespace, error) {
 	}
 	for _, i := range im.Queues {
 		if i.ID < 0 || len(i.Kinds) != len(i.Data) {
-			return nil, linux.EINVAL
+			return linux.EINVAL
 		}
 		q := &MsgQueue{
 			ns: ns, limit: min(i.Stat.Qbytes, maxQueueBytes), stime: i.Stat.Stime, rtime: i.Stat.Rtime,
@@ -128,7 +143,7 @@ func Restore(m Memory, im *Image) (*Namespace, error) {
 	ns.Shm.next, ns.Shm.seq = im.Shm.Next, im.Shm.Seq
 	ns.Sem.next, ns.Sem.seq = im.Sem.Next, im.Sem.Seq
 	ns.Msg.next, ns.Msg.seq = im.Msg.Next, im.Msg.Seq
-	return ns, nil
+	return nil
 }
 
 func (p *perm) restorePerm(id int32, im *linux.IPCPerm, ctime int64) {

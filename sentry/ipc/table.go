@@ -33,9 +33,14 @@ type Namespace struct {
 
 // New returns an empty namespace whose segments live in m.
 func New(m Memory) *Namespace {
-	ns := &Namespace{memory: m}
-	ns.Shm.limit, ns.Sem.limit, ns.Msg.limit = linux.SHMMNI, linux.SEMMNI, linux.MSGMNI
+	ns := &Namespace{}
+	ns.setUp(m)
 	return ns
+}
+
+func (ns *Namespace) setUp(m Memory) {
+	ns.memory = m
+	ns.Shm.limit, ns.Sem.limit, ns.Msg.limit = linux.SHMMNI, linux.SEMMNI, linux.MSGMNI
 }
 
 // object is what a table knows of its entries.

@@ -212,6 +212,14 @@ func (y *System) Frozen(f func() error) error {
 	return f()
 }
 
+// Freezing reports whether somebody freezes the system, or holds it frozen: all
+// tasks have been told by then.
+func (y *System) Freezing() bool {
+	y.tree.RLock()
+	defer y.tree.RUnlock()
+	return y.freezing > 0
+}
+
 func (y *System) settled() bool {
 	for _, t := range y.Tasks() {
 		g := t.group

@@ -1,0 +1,99 @@
+package ipc
+
+import (
+	"cmp"
+
+	"cordon/checkpoint"
+	"cordon/internal/linux"
+	"cordon/platform/memfile"
+	"cordon/sentry/memmap"
+)
+
+// slotMemory is the restored memory file: segments claim their pages.
+const slotMemory = "memory"
+
+// Kinds lists the objects of this package for a checkpoint.
+func Kinds() []checkpoint.Kind {
+	return []checkpoint.Kind{
+		checkpoint.Object("ipc.Namespace", saveNamespace, loadNamespace),
+		checkpoint.Object("ipc.Segment", saveSegment, loadSegment),
+	}
+}
+
+// SavedNamespace is a Namespace in a checkpoint: its segments are objects of
+// their own, because address spaces map them.
+type SavedNamespace struct {
+	Memory   string
+	Segments []checkpoint.Ref
+	Rest     Image
+}
+
+func saveNamespace(s *checkpoint.Saver, ns *Namespace) SavedNamespace {
+	im := SavedNamespace{Memory: s.Slot(slotMemory), Rest: ns.Image()}
+	im.Rest.Segments = nil
+	for _, g := range ns.Shm.All() {
+		im.Segments = append(im.Segments, s.Ref(g))
+	}
+	return im
+}
+
+func memoryOf(l *checkpoint.Loader) (*memfile.File, bool) {
+	v, _ := l.Slot(slotMemory)
+	f, ok := v.(*memfile.File)
+	return f, ok
+}
+
+func loadNamespace(l *checkpoint.Loader, ns *Namespace, im SavedNamespace) error {
+	f, ok := memoryOf(l)
+	if !ok {
+		return linux.EINVAL
+	}
+	ns.setUp(MemoryFile{memmap.Memory{File: f}})
+	segments, err := checkpoint.GetAll[*Segment](l, im.Segments)
+	if err != nil {
+		return err
+	}
+	l.AfterLoad(func() error {
+		for _, g := range segments {
+			if g == nil || g.ns != ns {
+				return linux.EINVAL
+			}
+			ns.Shm.restore(g)
+		}
+		// Last: it says where numbers go on.
+		return ns.fill(&im.Rest)
+	})
+	return nil
+}
+
+// SavedSegment is a Segment in a checkpoint.
+type SavedSegment struct {
+	NS      checkpoint.Ref
+	Segment SegmentImage
+	Now     int64
+}
+
+func saveSegment(s *checkpoint.Saver, g *Segment) SavedSegment {
+	st := g.Stat()
+	st.Nattch = 0 // counted again
+	return SavedSegment{s.Ref(g.ns), SegmentImage{
+		ID: g.id, Stat: st, Pages: g.pages,
+		Locked: st.Perm.Mode&linux.SHM_LOCKED != 0, Dest: st.Perm.Mode&linux.SHM_DEST != 0,
+	}, g.now.Load()}
+}
+
+func loadSegment(l *checkpoint.Loader, g *Segment, im SavedSegment) error {
+	ns, err := checkpoint.Get[*Namespace](l, im.NS)
+	f, ok := memoryOf(l)
+	if err != nil || ns == nil || !ok {
+		return cmp.Or(err, error(linux.EINVAL))
+	}
+	g.now.Store(im.Now)
+	if err := g.fill(ns, &im.Segment); err != nil {
+		return err
+	}
+	if f.Claim(memfile.Range(g.pages), memfile.Shared) != 0 {
+		return linux.EINVAL
+	}
+	return nil
+}

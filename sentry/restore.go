@@ -1,0 +1,115 @@
+package sentry
+
+import (
+	"errors"
+	"io"
+	"runtime"
+
+	"cordon/gofer/client"
+	"cordon/internal/host"
+	"cordon/internal/linux"
+	"cordon/platform/memfile"
+	"cordon/sentry/file/hostfd"
+	"cordon/sentry/ipc"
+	"cordon/sentry/loader"
+	"cordon/sentry/memmap"
+	"cordon/sentry/task"
+)
+
+// Save writes the sandbox's state; it goes on afterwards.
+func (k *Kernel) Save(w io.Writer) error {
+	k.mu.Lock()
+	joined := len(k.consoles) > 0
+	k.mu.Unlock()
+	if joined {
+		return errors.New("a sandbox whose process is joined to the host's terminal cannot be saved")
+	}
+	return Save(w, k.sys)
+}
+
+// Freezing reports whether a Save or a Pause has told all tasks to stop: a
+// platform that runs a test waits for it where the state is to be saved.
+func (k *Kernel) Freezing() bool { return k.sys.Freezing() }
+
+// Restore makes a sandbox of what Save has written. Of cfg counts what is not
+// in it: descriptors (those of the standard files have their names), the
+// platform, the trace, and what file systems show of the host. Start lets its
+// processes go on; Wait knows those that have no parent, and Exec puts others
+// beside process 1.
+func Restore(cfg Config, r io.Reader) (*Kernel, error) {
+	if cfg.CPUs == 0 {
+		cfg.CPUs = runtime.NumCPU()
+	}
+	if cfg.MemoryLimit == 0 {
+		cfg.MemoryLimit = host.MemoryTotal()
+	}
+	k := &Kernel{cfg: cfg, restored: true, waited: make(map[int32]*task.ThreadGroup), consoles: make(map[int32]*console)}
+	k.hosts.next.Store(memFileID + 1)
+	if err := k.restore(r); err != nil {
+		k.release()
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *Kernel) restore(r io.Reader) (err error) {
+	plat, err := k.platform()
+	if err != nil {
+		return err
+	}
+	k.hosts.platform = plat
+	if err := k.makeCalls(); err != nil {
+		return err
+	}
+	var e linux.Errno
+	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
+		return &StartError{Message: "watching the standard files: " + e.Error()}
+	}
+	if k.cfg.Gofer9P >= 0 {
+		if k.gofer, err = client.Dial(int(k.cfg.Gofer9P), int(k.cfg.GoferSide)); err != nil {
+			return &StartError{Message: "connecting to the gofer: " + err.Error()}
+		}
+	}
+	mem := memfile.NewHuge(k.cfg.MemFile, memFileID)
+	o := &Outside{
+		Platform: plat, Memory: mem, Gofer: k.gofer, Hosts: &k.hosts, Notifier: k.notifier, Files: make(map[string]int),
+		Parts: task.Parts{
+			Calls: k.calls, Random: random, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) },
+			Assemble: func(s *task.System) error {
+				k.sys = s
+				return k.registerFileSystems()
+			},
+		},
+	}
+	for i, name := range [...]string{"stdin", "stdout", "stderr"} {
+		if fd := k.cfg.Stdio[i]; fd >= 0 {
+			o.Files[name] = int(fd)
+		}
+	}
+	if _, err := Load(r, o); err != nil {
+		return &StartError{Message: "restoring: " + err.Error()}
+	}
+	return k.adopt()
+}
+
+// adopt finds what a Kernel knows of its system in a restored one.
+func (k *Kernel) adopt() error {
+	d, ok := k.sys.Loader.(*loader.Loader)
+	k.init = k.sys.InitGroup()
+	if !ok || d.VDSO() == nil || k.init == nil {
+		return &StartError{Message: "restoring: the image holds no sandbox"}
+	}
+	k.vdso = startVDSO(k.sys.Clocks, d.VDSO())
+	if n := k.init.Leader().Namespaces(); n != nil {
+		k.spaces, k.mounts = *n, n.Mount
+	}
+	for _, g := range k.sys.Processes() {
+		if g.ParentID() == 0 {
+			k.waited[g.ID()] = g
+		}
+	}
+	if k.gofer != nil {
+		go k.watchGofer()
+	}
+	return nil
+}
