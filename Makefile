@@ -4,6 +4,7 @@
 
 GO       ?= go
 T        ?= 30s
+CALLS    ?= 10m
 RUNSC    := bin/runsc
 GOBUILD  := CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo
 LDFLAGS  := -s -w -linkmode external -extldflags -static
@@ -26,14 +27,16 @@ deps:
 test: build
 	@GO="$(GO)" scripts/test.sh
 
-# bench: costs side by side with native; PEER=path adds another runtime.
+# bench: costs side by side with native; PEER=path adds another runtime that
+# has a do command, ROWS=getpid,fork takes some rows only.
 bench: build
-	@if [ -d test/bench ]; then $(GO) run ./test/bench -runsc $(RUNSC) $(if $(PEER),-peer $(PEER)); \
-	else echo "bench: there is no test/bench in this tree" >&2; exit 1; fi
+	@$(GO) run ./test/bench -runsc $(RUNSC) $(if $(PEER),-peer $(PEER)) $(if $(ROWS),-rows $(ROWS))
 
-# fuzz: each fuzz target for T (T=30s).
-fuzz: deps
+# fuzz: each fuzz target for T (T=30s), then random system calls in sandboxes
+# for CALLS (CALLS=10m; SEED=n starts from a seed).
+fuzz: build
 	@GO="$(GO)" scripts/fuzz.sh $(T)
+	$(GO) run ./test/fuzz/syscalls -runsc $(RUNSC) -t $(CALLS) $(if $(SEED),-seed $(SEED))
 
 # docs: write the generated pages (docs/syscalls.md, docs/locks.md).
 docs:
