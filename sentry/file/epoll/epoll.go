@@ -390,6 +390,9 @@ func (in *Instance) Readiness(mask wait.Events) wait.Events {
 // Queue implements vfs.Poller.
 func (in *Instance) Queue() *wait.Queue { return &in.queue }
 
+// SeekTo implements vfs.Seeker: there is nothing to seek in (Linux: noop_llseek).
+func (*Instance) SeekTo(_ int64, _ int, current int64) (int64, error) { return current, nil }
+
 // Release implements vfs.File.
 func (in *Instance) Release() {
 	in.mu.LockNested()

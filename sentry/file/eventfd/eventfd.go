@@ -52,6 +52,9 @@ func New(count uint64, flags linux.EventfdFlags) *Event {
 	return &Event{semaphore: flags&linux.EFD_SEMAPHORE != 0, count: count}
 }
 
+// SeekTo implements vfs.Seeker: there is nothing to seek in (Linux: noop_llseek).
+func (*Event) SeekTo(_ int64, _ int, current int64) (int64, error) { return current, nil }
+
 // Release implements vfs.File.
 func (*Event) Release() {}
 

@@ -78,6 +78,9 @@ func (f *File) SetMask(mask linux.SigSet) {
 // Mask returns the signals, for /proc/pid/fdinfo.
 func (f *File) Mask() linux.SigSet { return linux.SigSet(f.mask.Load()) }
 
+// SeekTo implements vfs.Seeker: there is nothing to seek in (Linux: noop_llseek).
+func (*File) SeekTo(_ int64, _ int, current int64) (int64, error) { return current, nil }
+
 // Release implements vfs.File.
 func (*File) Release() {}
 

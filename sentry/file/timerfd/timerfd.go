@@ -129,6 +129,9 @@ func (t *Timer) Get() linux.Itimerspec {
 	return spec
 }
 
+// SeekTo implements vfs.Seeker: there is nothing to seek in (Linux: noop_llseek).
+func (*Timer) SeekTo(_ int64, _ int, current int64) (int64, error) { return current, nil }
+
 // Release implements vfs.File.
 func (t *Timer) Release() {
 	t.timer.Stop()
