@@ -171,7 +171,7 @@ func TestTCP(t *testing.T) {
 	for _, i := range s.Endpoints() {
 		states[i.State]++
 	}
-	if states[StateListen] != 1 || states[StateFinWait2] != 1 || states[StateCloseWait] != 1 {
+	if states[StateListen] != 1 || states[StateFinWait1]+states[StateFinWait2] != 1 || states[StateCloseWait] != 1 {
 		t.Errorf("states %v, want a listener and a half closed pair", states)
 	}
 	if err := a.Shutdown(DirRead | DirWrite); err != nil {

@@ -366,3 +366,30 @@ func (e *Endpoint) InheritTCP(l *Endpoint) {
 		}
 	}
 }
+
+// CopyOptions gives a fresh endpoint everything another of its kind was set to.
+func (e *Endpoint) CopyOptions(from *Endpoint) {
+	for f := range Flag(len(flagTable)) {
+		if v := from.Flag(f); v != e.Flag(f) {
+			e.SetFlag(f, v)
+		}
+	}
+	for o := range Int(len(intTable)) {
+		if v, err := from.ep.GetSockOptInt(intTable[o]); err == nil && o != ReceiveQueue && o != MaxSeg {
+			e.ep.SetSockOptInt(intTable[o], v) // what a kind does not have is refused, and was never set
+		}
+	}
+	for _, o := range []Time{KeepIdle, KeepInterval, UserTimeout, Linger2, DeferAccept} {
+		if d, err := from.Time(o); err == nil {
+			e.SetTime(o, d)
+		}
+	}
+	if name, err := from.Congestion(); err == nil {
+		e.SetCongestion(name)
+	}
+	e.SetSendBuffer(from.SendBuffer())
+	e.SetReceiveBuffer(from.ReceiveBuffer())
+	if i := from.BoundDevice(); i != 0 {
+		e.BindToDevice(i)
+	}
+}

@@ -3,6 +3,7 @@ package netstack
 import (
 	"net/netip"
 
+	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
@@ -78,6 +79,7 @@ func New() (*Stack, error) {
 }
 
 func wrapStack(s *stack.Stack) *Stack {
+	log.SetLevel(log.Warning) // the stack's own log goes to standard error
 	return &Stack{s: s, endpoints: make(map[tcpip.Endpoint]*Endpoint), kinds: make(map[tcpip.NICID]string)}
 }
 

@@ -44,7 +44,7 @@ func (s *Socket) parse(a socket.Address, foreign linux.Errno) (netstack.Addr, er
 		if len(a) < sizeIn {
 			return netstack.Addr{}, linux.EINVAL
 		}
-		if s.ep.Kind() == netstack.TCP || s.ep.Flag(netstack.V6Only) {
+		if s.ep().Kind() == netstack.TCP || s.ep().Flag(netstack.V6Only) {
 			return netstack.Addr{}, foreign
 		}
 		n := parseIn(a)

@@ -133,7 +133,7 @@ func (s *Socket) parseIPControl(m socket.ControlMessage, o *netstack.WriteOption
 
 // onlyCurrent accepts a per-message value that the socket has anyway; the stack cannot change it for one datagram.
 func (s *Socket) onlyCurrent(opt netstack.Int, v int) error {
-	if have, err := s.ep.Int(opt); err == nil && have == v {
+	if have, err := s.ep().Int(opt); err == nil && have == v {
 		return nil
 	}
 	return linux.EOPNOTSUPP
@@ -144,7 +144,7 @@ func (s *Socket) sendVia(index int32, src netip.Addr, o *netstack.WriteOptions) 
 	to := netstack.Addr{}
 	if o.To != nil {
 		to = *o.To
-	} else if r, err := s.ep.RemoteAddr(); err == nil {
+	} else if r, err := s.ep().RemoteAddr(); err == nil {
 		to = r
 	}
 	if index != 0 {
@@ -214,7 +214,7 @@ func (s *Socket) parseIPv6Control(m socket.ControlMessage, o *netstack.WriteOpti
 
 // receiveError takes an entry of the error queue: IP_RECVERR.
 func (s *Socket) receiveError(in *socket.Incoming) (int, error) {
-	e := s.ep.TakeQueuedError()
+	e := s.ep().TakeQueuedError()
 	if e == nil {
 		return 0, linux.EAGAIN
 	}

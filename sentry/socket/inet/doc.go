@@ -21,7 +21,7 @@
 //
 // # Differences
 //
-// A failed connect leaves the socket unusable: a new one is needed. TCP cannot be disconnected by AF_UNSPEC. There is no
+// TCP cannot be disconnected by AF_UNSPEC. There is no
 // urgent data, no TCP_FASTOPEN, no MSG_ZEROCOPY; MSG_MORE of TCP is a hint that is not taken. close(2) never lingers.
 // IP_PKTINFO cannot choose an IPv4 source address other than the route's.
 package inet

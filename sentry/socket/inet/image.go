@@ -16,10 +16,10 @@ func Kinds() []checkpoint.Kind {
 	return []checkpoint.Kind{checkpoint.Object("inet.Socket", saveSocket, loadSocket)}
 }
 
-// Image is a Socket in a checkpoint. EP numbers the endpoint in its namespace's stack.
+// Image is a Socket in a checkpoint. Cur numbers the endpoint in its namespace's stack.
 type Image struct {
 	Base       socket.BaseImage
-	EP         int
+	Cur        int
 	ReadShut   bool
 	WriteShut  bool
 	Told       bool
@@ -27,17 +27,25 @@ type Image struct {
 	Dest       []byte // an IP address
 	DestPort   uint16
 	DestIndex  int32
+	Bound      []byte // likewise
+	BoundPort  uint16
+	BoundIndex int32
+	IsBound    bool
 }
 
 func saveSocket(s *checkpoint.Saver, k *Socket) Image {
 	im := Image{
-		Base: k.Base.Image(s, k), EP: k.Namespace().EndpointNumber(k.ep), ReadShut: k.readShut.Load(), WriteShut: k.writeShut.Load(),
+		Base: k.Base.Image(s, k), Cur: k.Namespace().EndpointNumber(k.ep()), ReadShut: k.readShut.Load(), WriteShut: k.writeShut.Load(),
 		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(),
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.dest.IP.IsValid() {
 		im.Dest, im.DestPort, im.DestIndex = k.dest.IP.AsSlice(), k.dest.Port, k.dest.Index
+	}
+	im.IsBound = k.isBound
+	if k.bound.IP.IsValid() {
+		im.Bound, im.BoundPort, im.BoundIndex = k.bound.IP.AsSlice(), k.bound.Port, k.bound.Index
 	}
 	return im
 }
@@ -53,11 +61,17 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 	if ip, ok := netip.AddrFromSlice(im.Dest); ok {
 		k.dest = netstack.Addr{IP: ip, Port: im.DestPort, Index: im.DestIndex}
 	}
+	if ip, ok := netip.AddrFromSlice(im.Bound); ok {
+		k.bound = netstack.Addr{IP: ip, Port: im.BoundPort, Index: im.BoundIndex}
+	}
+	k.isBound = im.IsBound
 	l.AfterLoad(func() error {
-		if k.ep = k.Namespace().LoadedEndpoint(im.EP); k.ep == nil {
+		ep := k.Namespace().LoadedEndpoint(im.Cur)
+		if ep == nil {
 			return errImage
 		}
-		k.ep.Attach(k.notify)
+		k.cur.Store(ep)
+		ep.Attach(k.notify)
 		return nil
 	})
 	return nil

@@ -97,11 +97,11 @@ func (s *Socket) Receive(_ *vfs.Caller, in *socket.Incoming) (int, error) {
 }
 
 func (s *Socket) receiveStream(in *socket.Incoming) (int, error) {
-	switch s.ep.Phase() {
+	switch s.ep().Phase() {
 	case netstack.Fresh:
 		return 0, linux.ENOTCONN
 	case netstack.Live:
-		if s.ep.State() == netstack.StateListen {
+		if s.ep().State() == netstack.StateListen {
 			return 0, linux.ENOTCONN
 		}
 	}
@@ -112,7 +112,7 @@ func (s *Socket) receiveStream(in *socket.Incoming) (int, error) {
 		return 0, nil
 	}
 	k := sink{to: in.Data, discard: in.Flags&linux.MSG_TRUNC != 0}
-	r, err := s.ep.Read(&k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
+	r, err := s.ep().Read(&k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
 	switch {
 	case err == nil:
 		return r.N, nil
@@ -121,7 +121,7 @@ func (s *Socket) receiveStream(in *socket.Incoming) (int, error) {
 			return 0, nil
 		}
 		return 0, err
-	case s.ep.Phase() == netstack.Failed && err != error(linux.EFAULT):
+	case s.ep().Phase() == netstack.Failed && err != error(linux.EFAULT):
 		if s.told.Swap(true) {
 			return 0, nil // the error was told; now the stream has ended
 		}
@@ -133,7 +133,7 @@ func (s *Socket) receiveDatagram(in *socket.Incoming) (int, error) {
 	for {
 		whole := *in.Data
 		k := sink{to: in.Data, datagram: true, filter: s.icmpFilter.Load()}
-		r, err := s.ep.Read(&k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
+		r, err := s.ep().Read(&k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
 		if k.err != nil {
 			return 0, k.err
 		}
@@ -157,7 +157,7 @@ func (s *Socket) receiveDatagram(in *socket.Incoming) (int, error) {
 				n = r.Total
 			}
 		}
-		if s.ep.Kind() != netstack.UDP {
+		if s.ep().Kind() != netstack.UDP {
 			r.From.Port = 0
 		}
 		in.From = s.format(r.From)
@@ -188,7 +188,7 @@ func (s *Socket) sendStream(m *socket.Outgoing) (int, error) {
 	done := 0
 	for {
 		rest := *m.Data
-		n, err := s.ep.Write(source{m.Data}, netstack.WriteOptions{More: m.Flags&linux.MSG_MORE != 0})
+		n, err := s.ep().Write(source{m.Data}, netstack.WriteOptions{More: m.Flags&linux.MSG_MORE != 0})
 		// The stack may have read more than it took.
 		rest.Skip(uint64(n))
 		*m.Data = rest
@@ -199,7 +199,7 @@ func (s *Socket) sendStream(m *socket.Outgoing) (int, error) {
 		if done > 0 || err == nil {
 			return done, nil
 		}
-		if s.ep.Phase() == netstack.Failed && err != error(linux.EFAULT) {
+		if s.ep().Phase() == netstack.Failed && err != error(linux.EFAULT) {
 			if s.told.Swap(true) {
 				return 0, linux.EPIPE
 			}
@@ -209,11 +209,8 @@ func (s *Socket) sendStream(m *socket.Outgoing) (int, error) {
 }
 
 func (s *Socket) sendDatagram(_ *vfs.Caller, m *socket.Outgoing) (int, error) {
-	if m.Flags&linux.MSG_MORE != 0 && s.ep.Kind() == netstack.UDP {
+	if m.Flags&linux.MSG_MORE != 0 && s.ep().Kind() == netstack.UDP {
 		return 0, linux.EOPNOTSUPP
-	}
-	if s.writeShut.Load() {
-		return 0, linux.EPIPE
 	}
 	var o netstack.WriteOptions
 	if len(m.To) > 0 {
@@ -225,12 +222,12 @@ func (s *Socket) sendDatagram(_ *vfs.Caller, m *socket.Outgoing) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if s.ep.Kind() == netstack.UDP && n.Port == 0 {
+		if s.ep().Kind() == netstack.UDP && n.Port == 0 {
 			return 0, linux.EINVAL
 		}
 		n = toPeer(n)
 		o.To = &n
-	} else if _, err := s.ep.RemoteAddr(); err != nil {
+	} else if _, err := s.ep().RemoteAddr(); err != nil {
 		return 0, linux.EDESTADDRREQ
 	}
 	if m.Control != nil {
@@ -239,12 +236,21 @@ func (s *Socket) sendDatagram(_ *vfs.Caller, m *socket.Outgoing) (int, error) {
 		}
 	}
 	whole := *m.Data
-	if s.ep.Kind() == netstack.Ping || s.ep.Kind() == netstack.Raw {
+	if !s.v6() && s.ep().Kind() == netstack.UDP && m.Data.Len() > maxUDP4 {
+		return 0, linux.EMSGSIZE
+	}
+	if o.To != nil && o.To.IP == broadcast && !s.Has(socket.Broadcast) {
+		return 0, linux.EACCES
+	}
+	if s.writeShut.Load() {
+		return 0, linux.EPIPE
+	}
+	if s.ep().Kind() == netstack.Ping || s.ep().Kind() == netstack.Raw {
 		if m.Data.Len() > maxDatagram {
 			return 0, linux.EMSGSIZE
 		}
 	}
-	n, err := s.ep.Write(source{m.Data}, o)
+	n, err := s.ep().Write(source{m.Data}, o)
 	if err != nil {
 		*m.Data = whole
 		return 0, err
@@ -252,4 +258,8 @@ func (s *Socket) sendDatagram(_ *vfs.Caller, m *socket.Outgoing) (int, error) {
 	return n, nil
 }
 
-const maxDatagram = 65535
+// The most that fits into a datagram: of UDP over IPv4, and of any.
+const (
+	maxUDP4     = 65507
+	maxDatagram = 65535
+)

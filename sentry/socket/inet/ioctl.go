@@ -16,8 +16,8 @@ func (s *Socket) Ioctl(c *vfs.Caller, mem usermem.Space, req uint32, arg uint64)
 		if s.Listening() {
 			return 0, linux.EINVAL
 		}
-		v, err := s.ep.Int(netstack.ReceiveQueue)
-		if err != nil && s.ep.Kind() == netstack.Raw {
+		v, err := s.ep().Int(netstack.ReceiveQueue)
+		if err != nil && s.ep().Kind() == netstack.Raw {
 			return 0, linux.ENOTTY
 		}
 		if err == nil {

@@ -17,7 +17,7 @@ func ip6Flag(o linux.IPv6Opt, f netstack.Flag) row {
 }
 
 var ipOptions = []row{
-	intRow(linux.SOL_IP, int32(linux.IP_TOS), "IP_TOS", netstack.TOS4, 0, 255),
+	{Level: linux.SOL_IP, Opt: int32(linux.IP_TOS), Name: "IP_TOS", Get: getTOS, Set: setTOS, Support: socket.Partial, Note: "TCP leaves the ECN bits alone"},
 	{Level: linux.SOL_IP, Opt: int32(linux.IP_TTL), Name: "IP_TTL", Get: getTTL, Set: setTTL, Support: socket.Full},
 	intRow(linux.SOL_IP, int32(linux.IP_MTU_DISCOVER), "IP_MTU_DISCOVER", netstack.MTUDiscover, 0, 3),
 	ipFlag(linux.IP_PKTINFO, netstack.RecvPktInfo),
@@ -52,7 +52,7 @@ var ipAbsent = absent(linux.SOL_IP, map[int32]string{
 })
 
 func getTTL(s *Socket, c *socket.OptionCall) error {
-	v, err := s.ep.Int(netstack.TTL4)
+	v, err := s.ep().Int(netstack.TTL4)
 	if err != nil {
 		return err
 	}
@@ -75,29 +75,43 @@ func setTTL(s *Socket, c *socket.OptionCall) error {
 	} else if v < 1 || v > 255 {
 		return linux.EINVAL
 	}
-	return s.ep.SetInt(netstack.TTL4, v)
+	return s.ep().SetInt(netstack.TTL4, v)
+}
+
+// As in Linux, IP_TOS takes any number and keeps its lowest byte.
+func getTOS(s *Socket, c *socket.OptionCall) error {
+	v, err := s.ep().Int(netstack.TOS4)
+	if err != nil {
+		return err
+	}
+	return putInt(s, c, v)
+}
+
+func setTOS(s *Socket, c *socket.OptionCall) error {
+	v, err := c.ByteOrInt()
+	if err != nil {
+		return err
+	}
+	return s.ep().SetInt(netstack.TOS4, v&0xff)
 }
 
 func getHdrIncl(s *Socket, c *socket.OptionCall) error {
-	if s.ep.Kind() != netstack.Raw {
-		return linux.ENOPROTOOPT
-	}
-	return putInt(s, c, boolInt(s.ep.Flag(netstack.HdrIncl)))
+	return putInt(s, c, boolInt(s.ep().Flag(netstack.HdrIncl)))
 }
 
 func setHdrIncl(s *Socket, c *socket.OptionCall) error {
-	if s.ep.Kind() != netstack.Raw {
+	if s.ep().Kind() != netstack.Raw {
 		return linux.ENOPROTOOPT
 	}
 	v, err := c.ByteOrInt()
 	if err == nil {
-		s.ep.SetFlag(netstack.HdrIncl, v != 0)
+		s.ep().SetFlag(netstack.HdrIncl, v != 0)
 	}
 	return err
 }
 
 func getMTU(s *Socket, c *socket.OptionCall) error {
-	n, err := s.ep.RemoteAddr()
+	n, err := s.ep().RemoteAddr()
 	if err != nil {
 		return linux.ENOTCONN
 	}
@@ -109,7 +123,7 @@ func getMTU(s *Socket, c *socket.OptionCall) error {
 }
 
 func getMulticastTTL(s *Socket, c *socket.OptionCall) error {
-	v, err := s.ep.Int(netstack.MulticastTTL)
+	v, err := s.ep().Int(netstack.MulticastTTL)
 	if err != nil {
 		return err
 	}
@@ -130,11 +144,14 @@ func setMulticastTTL(s *Socket, c *socket.OptionCall) error {
 	if v < 0 || v > 255 {
 		return linux.EINVAL
 	}
-	return s.ep.SetInt(netstack.MulticastTTL, v)
+	return s.ep().SetInt(netstack.MulticastTTL, v)
 }
 
 func getMulticastIf(s *Socket, c *socket.OptionCall) error {
-	_, ip, err := s.ep.MulticastIf()
+	if s.tcp() {
+		return c.PutInt(0)
+	}
+	_, ip, err := s.ep().MulticastIf()
 	if err != nil {
 		return err
 	}
@@ -165,7 +182,7 @@ func setMulticastIf(s *Socket, c *socket.OptionCall) error {
 	if !ok {
 		return linux.EINVAL
 	}
-	return s.ep.SetMulticastIf(m.Index, m.Local)
+	return s.ep().SetMulticastIf(m.Index, m.Local)
 }
 
 func membership(do func(*netstack.Endpoint, netstack.Membership) error) func(*Socket, *socket.OptionCall) error {
@@ -177,7 +194,7 @@ func membership(do func(*netstack.Endpoint, netstack.Membership) error) func(*So
 		if !ok || !m.Group.IsMulticast() {
 			return linux.EINVAL
 		}
-		return do(s.ep, m)
+		return do(s.ep(), m)
 	}
 }
 
@@ -202,7 +219,7 @@ func group(do func(*netstack.Endpoint, netstack.Membership) error) func(*Socket,
 		if !m.Group.IsMulticast() {
 			return linux.EINVAL
 		}
-		return do(s.ep, m)
+		return do(s.ep(), m)
 	}
 }
 
@@ -245,7 +262,7 @@ var ipv6Absent = absent(linux.SOL_IPV6, map[int32]string{
 })
 
 func getV6Only(s *Socket, c *socket.OptionCall) error {
-	return c.PutInt(boolInt(s.ep.Flag(netstack.V6Only)))
+	return c.PutInt(boolInt(s.ep().Flag(netstack.V6Only)))
 }
 
 func setV6Only(s *Socket, c *socket.OptionCall) error {
@@ -253,16 +270,16 @@ func setV6Only(s *Socket, c *socket.OptionCall) error {
 	if err != nil {
 		return err
 	}
-	if s.ep.Bound() {
+	if s.ep().Bound() {
 		return linux.EINVAL
 	}
-	s.ep.SetFlag(netstack.V6Only, on)
+	s.ep().SetFlag(netstack.V6Only, on)
 	return nil
 }
 
 func getHops(o netstack.Int) func(*Socket, *socket.OptionCall) error {
 	return func(s *Socket, c *socket.OptionCall) error {
-		v, err := s.ep.Int(o)
+		v, err := s.ep().Int(o)
 		if err != nil {
 			return err
 		}
@@ -282,12 +299,12 @@ func setHops(o netstack.Int) func(*Socket, *socket.OptionCall) error {
 		if v < -1 || v > 255 {
 			return linux.EINVAL
 		}
-		return s.ep.SetInt(o, v)
+		return s.ep().SetInt(o, v)
 	}
 }
 
 func getTClass(s *Socket, c *socket.OptionCall) error {
-	v, err := s.ep.Int(netstack.TClass6)
+	v, err := s.ep().Int(netstack.TClass6)
 	if err != nil {
 		return err
 	}
@@ -302,11 +319,11 @@ func setTClass(s *Socket, c *socket.OptionCall) error {
 	if v < -1 || v > 255 {
 		return linux.EINVAL
 	}
-	return s.ep.SetInt(netstack.TClass6, max(v, 0))
+	return s.ep().SetInt(netstack.TClass6, max(v, 0))
 }
 
 func getMulticastIf6(s *Socket, c *socket.OptionCall) error {
-	v, err := s.ep.Int(netstack.MulticastIf6)
+	v, err := s.ep().Int(netstack.MulticastIf6)
 	if err != nil {
 		return err
 	}
@@ -321,7 +338,7 @@ func setMulticastIf6(s *Socket, c *socket.OptionCall) error {
 	if err != nil {
 		return err
 	}
-	return s.ep.SetInt(netstack.MulticastIf6, v)
+	return s.ep().SetInt(netstack.MulticastIf6, v)
 }
 
 func membership6(do func(*netstack.Endpoint, netstack.Membership) error) func(*Socket, *socket.OptionCall) error {
@@ -336,15 +353,15 @@ func membership6(do func(*netstack.Endpoint, netstack.Membership) error) func(*S
 		if !m.Group.IsMulticast() {
 			return linux.EINVAL
 		}
-		return do(s.ep, m)
+		return do(s.ep(), m)
 	}
 }
 
 func getChecksum(s *Socket, c *socket.OptionCall) error {
-	if s.ep.Kind() != netstack.Raw {
+	if s.ep().Kind() != netstack.Raw {
 		return linux.ENOPROTOOPT
 	}
-	v, err := s.ep.Int(netstack.ICMPv6Checksum)
+	v, err := s.ep().Int(netstack.ICMPv6Checksum)
 	if err != nil {
 		return err
 	}
@@ -352,7 +369,7 @@ func getChecksum(s *Socket, c *socket.OptionCall) error {
 }
 
 func setChecksum(s *Socket, c *socket.OptionCall) error {
-	if s.ep.Kind() != netstack.Raw {
+	if s.ep().Kind() != netstack.Raw {
 		return linux.ENOPROTOOPT
 	}
 	v, err := c.Int()
@@ -362,5 +379,5 @@ func setChecksum(s *Socket, c *socket.OptionCall) error {
 	if v > 0 && v%2 != 0 {
 		return linux.EINVAL
 	}
-	return s.ep.SetInt(netstack.ICMPv6Checksum, max(v, -1))
+	return s.ep().SetInt(netstack.ICMPv6Checksum, max(v, -1))
 }

@@ -15,6 +15,9 @@ var Options = socket.NewTable(socketOptions, ipOptions, ipAbsent, ipv6Options, i
 // GetOption implements socket.Optioner.
 func (s *Socket) GetOption(c *vfs.Caller, level linux.SockLevel, opt int32, size int) ([]byte, error) {
 	if err := s.mayLevel(level); err != nil {
+		if !s.v6() {
+			err = linux.EOPNOTSUPP
+		}
 		return nil, err
 	}
 	call := &socket.OptionCall{Caller: c, Opt: opt, Size: size}
@@ -40,7 +43,7 @@ func (s *Socket) SetOption(c *vfs.Caller, level linux.SockLevel, opt int32, valu
 
 // mayLevel refuses levels that the socket does not have.
 func (s *Socket) mayLevel(level linux.SockLevel) error {
-	k := s.ep.Kind()
+	k := s.ep().Kind()
 	switch level {
 	case linux.SOL_SOCKET, linux.SOL_IP:
 		return nil
@@ -65,10 +68,7 @@ func (s *Socket) mayLevel(level linux.SockLevel) error {
 			return nil
 		}
 	}
-	if k == netstack.TCP || k == netstack.UDP {
-		return linux.ENOPROTOOPT
-	}
-	return linux.EOPNOTSUPP
+	return linux.ENOPROTOOPT
 }
 
 // Changed implements socket.Hooks: the stack is told of what it acts on.
@@ -76,19 +76,19 @@ func (s *Socket) Changed(_ *vfs.Caller, opt linux.SockOpt, o *socket.Options) er
 	has := func(f socket.OptionFlags) bool { return o.Flags&f != 0 }
 	switch opt {
 	case linux.SO_REUSEADDR:
-		s.ep.SetFlag(netstack.ReuseAddr, has(socket.ReuseAddr))
+		s.ep().SetFlag(netstack.ReuseAddr, has(socket.ReuseAddr))
 	case linux.SO_REUSEPORT:
-		s.ep.SetFlag(netstack.ReusePort, has(socket.ReusePort))
+		s.ep().SetFlag(netstack.ReusePort, has(socket.ReusePort))
 	case linux.SO_KEEPALIVE:
-		s.ep.SetFlag(netstack.KeepAlive, has(socket.KeepAlive))
+		s.ep().SetFlag(netstack.KeepAlive, has(socket.KeepAlive))
 	case linux.SO_BROADCAST:
-		s.ep.SetFlag(netstack.Broadcast, has(socket.Broadcast))
+		s.ep().SetFlag(netstack.Broadcast, has(socket.Broadcast))
 	case linux.SO_NO_CHECK:
-		s.ep.SetFlag(netstack.NoChecksum, has(socket.NoCheck))
+		s.ep().SetFlag(netstack.NoChecksum, has(socket.NoCheck))
 	case linux.SO_SNDBUF, linux.SO_SNDBUFFORCE:
-		s.ep.SetSendBuffer(2 * o.SendBuffer)
+		s.ep().SetSendBuffer(2 * o.SendBuffer)
 	case linux.SO_RCVBUF, linux.SO_RCVBUFFORCE:
-		s.ep.SetReceiveBuffer(2 * o.ReceiveBuffer)
+		s.ep().SetReceiveBuffer(2 * o.ReceiveBuffer)
 	case linux.SO_PASSCRED:
 		if has(socket.PassCred) {
 			return linux.EOPNOTSUPP // nobody's credentials come with a packet
@@ -114,7 +114,7 @@ func getDevice(s *Socket, c *socket.OptionCall) error {
 	if c.Size < linux.IFNAMSIZ {
 		return linux.EINVAL
 	}
-	i, ok := s.Namespace().Stack.Interface(s.ep.BoundDevice())
+	i, ok := s.Namespace().Stack.Interface(s.ep().BoundDevice())
 	if !ok {
 		return c.Put(nil)
 	}
@@ -122,7 +122,7 @@ func getDevice(s *Socket, c *socket.OptionCall) error {
 }
 
 func setDevice(s *Socket, c *socket.OptionCall) error {
-	if s.ep.BoundDevice() != 0 && !s.Namespace().Capable(c.Caller, linux.CAP_NET_RAW) {
+	if s.ep().BoundDevice() != 0 && !s.Namespace().Capable(c.Caller, linux.CAP_NET_RAW) {
 		return linux.EPERM
 	}
 	name := c.Value[:min(len(c.Value), linux.IFNAMSIZ-1)]
@@ -133,16 +133,18 @@ func setDevice(s *Socket, c *socket.OptionCall) error {
 		}
 	}
 	if len(name) == 0 {
-		return s.ep.BindToDevice(0)
+		return s.ep().BindToDevice(0)
 	}
 	i, ok := s.Namespace().Stack.InterfaceByName(string(name))
 	if !ok {
 		return linux.ENODEV
 	}
-	return s.ep.BindToDevice(i.Index)
+	return s.ep().BindToDevice(i.Index)
 }
 
-func getDeviceIndex(s *Socket, c *socket.OptionCall) error { return c.PutInt(int(s.ep.BoundDevice())) }
+func getDeviceIndex(s *Socket, c *socket.OptionCall) error {
+	return c.PutInt(int(s.ep().BoundDevice()))
+}
 
 func setDeviceIndex(s *Socket, c *socket.OptionCall) error {
 	v, err := c.Int()
@@ -152,23 +154,23 @@ func setDeviceIndex(s *Socket, c *socket.OptionCall) error {
 	if v < 0 {
 		return linux.EINVAL
 	}
-	if s.ep.BoundDevice() != 0 && !s.Namespace().Capable(c.Caller, linux.CAP_NET_RAW) {
+	if s.ep().BoundDevice() != 0 && !s.Namespace().Capable(c.Caller, linux.CAP_NET_RAW) {
 		return linux.EPERM
 	}
-	return s.ep.BindToDevice(int32(v))
+	return s.ep().BindToDevice(int32(v))
 }
 
 // flagRow is an option that is on or off in the stack.
 func flagRow(level linux.SockLevel, opt int32, name string, f netstack.Flag) row {
 	return row{
 		Level: level, Opt: opt, Name: name, Support: socket.Full,
-		Get: func(s *Socket, c *socket.OptionCall) error { return putInt(s, c, boolInt(s.ep.Flag(f))) },
+		Get: func(s *Socket, c *socket.OptionCall) error { return putInt(s, c, boolInt(s.ep().Flag(f))) },
 		Set: func(s *Socket, c *socket.OptionCall) error {
 			v, err := c.ByteOrInt()
 			if err != nil {
 				return err
 			}
-			s.ep.SetFlag(f, v != 0)
+			s.ep().SetFlag(f, v != 0)
 			return nil
 		},
 	}
@@ -194,7 +196,7 @@ func intRow(level linux.SockLevel, opt int32, name string, o netstack.Int, lo, h
 	return row{
 		Level: level, Opt: opt, Name: name, Support: socket.Full,
 		Get: func(s *Socket, c *socket.OptionCall) error {
-			v, err := s.ep.Int(o)
+			v, err := s.ep().Int(o)
 			if err != nil {
 				return err
 			}
@@ -208,7 +210,7 @@ func intRow(level linux.SockLevel, opt int32, name string, o netstack.Int, lo, h
 			if v < lo || v > hi {
 				return linux.EINVAL
 			}
-			return s.ep.SetInt(o, v)
+			return s.ep().SetInt(o, v)
 		},
 	}
 }
@@ -233,7 +235,7 @@ var otherOptions = []row{
 }
 
 func (s *Socket) rawICMP() bool {
-	return s.ep.Kind() == netstack.Raw && linux.IPProto(s.Info().Protocol) == linux.IPPROTO_ICMP
+	return s.ep().Kind() == netstack.Raw && linux.IPProto(s.Info().Protocol) == linux.IPPROTO_ICMP
 }
 
 func getICMPFilter(s *Socket, c *socket.OptionCall) error {
@@ -254,7 +256,7 @@ func setICMPFilter(s *Socket, c *socket.OptionCall) error {
 }
 
 func getICMP6Filter(s *Socket, c *socket.OptionCall) error {
-	f, err := s.ep.ICMP6Filter()
+	f, err := s.ep().ICMP6Filter()
 	if err != nil {
 		return linux.EOPNOTSUPP
 	}
@@ -262,10 +264,10 @@ func getICMP6Filter(s *Socket, c *socket.OptionCall) error {
 }
 
 func setICMP6Filter(s *Socket, c *socket.OptionCall) error {
-	if s.ep.Kind() != netstack.Raw {
+	if s.ep().Kind() != netstack.Raw {
 		return linux.EOPNOTSUPP
 	}
 	var f netstack.ICMP6Filter
 	copy(f[:], c.Value)
-	return s.ep.SetICMP6Filter(f)
+	return s.ep().SetICMP6Filter(f)
 }

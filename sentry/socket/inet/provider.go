@@ -77,7 +77,8 @@ func choose(c *vfs.Caller, ns *socket.Namespace, v6 bool, typ linux.SockType, pr
 }
 
 func newSocket(ns *socket.Namespace, i socket.Info, ep *netstack.Endpoint) *Socket {
-	s := &Socket{ep: ep}
+	s := &Socket{}
+	s.cur.Store(ep)
 	s.Init(ns, i, s)
 	ns.Add(s)
 	ep.Attach(s.notify)

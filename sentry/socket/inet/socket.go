@@ -20,18 +20,18 @@ const firstFreePort = 1024
 type Socket struct {
 	socket.Base
 
-	// immutable
-	ep *netstack.Endpoint
-
 	// atomic
-	readShut   atomic.Bool   // by shutdown(2)
-	writeShut  atomic.Bool   // by shutdown(2)
-	told       atomic.Bool   // the error that ended the connection was told
-	icmpFilter atomic.Uint32 // of raw ICMP: types that are not wanted
+	cur        atomic.Pointer[netstack.Endpoint] // another one after a failed connect is tried again
+	readShut   atomic.Bool                       // by shutdown(2)
+	writeShut  atomic.Bool                       // by shutdown(2)
+	told       atomic.Bool                       // the error that ended the connection was told
+	icmpFilter atomic.Uint32                     // of raw ICMP: types that are not wanted
 
 	mu lock.Mutex[lock.Socket]
 	// guarded by mu
-	dest netstack.Addr // of a connect under way
+	dest    netstack.Addr // of a connect under way
+	bound   netstack.Addr // what bind(2) was given
+	isBound bool
 }
 
 var (
@@ -49,17 +49,19 @@ const (
 )
 
 func (s *Socket) v6() bool  { return s.Info().Family == linux.AF_INET6 }
-func (s *Socket) tcp() bool { return s.ep.Kind() == netstack.TCP }
+func (s *Socket) tcp() bool { return s.ep().Kind() == netstack.TCP }
+
+func (s *Socket) ep() *netstack.Endpoint { return s.cur.Load() }
 
 // Endpoint returns the endpoint, for listings.
-func (s *Socket) Endpoint() *netstack.Endpoint { return s.ep }
+func (s *Socket) Endpoint() *netstack.Endpoint { return s.ep() }
 
 // Release implements vfs.File.
 func (s *Socket) Release() {
 	if o := s.Options(); s.tcp() && o.LingerOn {
-		s.ep.SetLinger(true, time.Duration(o.LingerSec)*time.Second)
+		s.ep().SetLinger(true, time.Duration(o.LingerSec)*time.Second)
 	}
-	s.ep.Close()
+	s.ep().Close()
 	s.Namespace().Remove(s)
 }
 
@@ -68,13 +70,13 @@ func (s *Socket) Readiness(mask wait.Events) wait.Events {
 	if s.tcp() {
 		return s.tcpReadiness() & (mask | wait.Always)
 	}
-	r := wait.Events(s.ep.Readiness(netstack.EventIn | netstack.EventOut))
+	r := wait.Events(s.ep().Readiness(netstack.EventIn | netstack.EventOut))
 	ev := r & wait.Err
 	if r&wait.In != 0 {
 		ev |= readable
 	}
 	if r&wait.Out != 0 {
-		ev |= writable
+		ev |= writable | wait.WrBand
 	}
 	if s.readShut.Load() {
 		ev |= readable | wait.RdHup
@@ -82,7 +84,7 @@ func (s *Socket) Readiness(mask wait.Events) wait.Events {
 			ev |= wait.Hup
 		}
 	}
-	if s.ep.PeekQueuedError() != nil {
+	if s.ep().PeekQueuedError() != nil {
 		ev |= wait.Err
 	}
 	return ev & (mask | wait.Always)
@@ -91,7 +93,7 @@ func (s *Socket) Readiness(mask wait.Events) wait.Events {
 // tcpReadiness follows tcp_poll: what the stack reports of closed endpoints says less.
 func (s *Socket) tcpReadiness() wait.Events {
 	var ev wait.Events
-	switch s.ep.Phase() {
+	switch s.ep().Phase() {
 	case netstack.Fresh:
 		return writable | wait.Hup
 	case netstack.Failed:
@@ -103,11 +105,11 @@ func (s *Socket) tcpReadiness() wait.Events {
 	case netstack.Closed:
 		return readable | writable | wait.RdHup | wait.Hup
 	}
-	r := wait.Events(s.ep.Readiness(netstack.EventIn | netstack.EventOut))
+	r := wait.Events(s.ep().Readiness(netstack.EventIn | netstack.EventOut))
 	if r&wait.In != 0 {
 		ev |= readable
 	}
-	switch s.ep.State() {
+	switch s.ep().State() {
 	case netstack.StateListen:
 		return ev
 	case netstack.StateSynSent, netstack.StateSynRecv:
@@ -117,7 +119,7 @@ func (s *Socket) tcpReadiness() wait.Events {
 		ev |= writable
 	}
 	rd, wr := s.readShut.Load(), s.writeShut.Load()
-	switch s.ep.State() {
+	switch s.ep().State() {
 	case netstack.StateCloseWait, netstack.StateLastAck, netstack.StateClosing, netstack.StateTimeWait:
 		rd = true // the peer is done
 	}
@@ -143,7 +145,7 @@ func (s *Socket) Bind(c *vfs.Caller, a socket.Address) error {
 	if err != nil {
 		return err
 	}
-	switch s.ep.Kind() {
+	switch s.ep().Kind() {
 	case netstack.TCP, netstack.UDP:
 		if n.Port != 0 && n.Port < firstFreePort && !s.Namespace().Capable(c, linux.CAP_NET_BIND_SERVICE) {
 			return linux.EACCES
@@ -154,12 +156,18 @@ func (s *Socket) Bind(c *vfs.Caller, a socket.Address) error {
 	if s.tcp() && n.IP.IsMulticast() {
 		return linux.EADDRNOTAVAIL
 	}
-	return s.ep.Bind(n)
+	if err := s.ep().Bind(n); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.bound, s.isBound = n, true
+	s.mu.Unlock()
+	return nil
 }
 
 // LocalName implements socket.Namer.
 func (s *Socket) LocalName() (socket.Address, error) {
-	n, err := s.ep.LocalAddr()
+	n, err := s.ep().LocalAddr()
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +176,10 @@ func (s *Socket) LocalName() (socket.Address, error) {
 
 // PeerName implements socket.Namer.
 func (s *Socket) PeerName() (socket.Address, error) {
-	n, err := s.ep.RemoteAddr()
+	if s.tcp() && (s.ep().Phase() != netstack.Live || s.ep().State() == netstack.StateTimeWait) {
+		return nil, linux.ENOTCONN
+	}
+	n, err := s.ep().RemoteAddr()
 	if err != nil {
 		return nil, err
 	}
@@ -181,10 +192,10 @@ func (s *Socket) Connect(c *vfs.Caller, a socket.Address) error {
 		return linux.EINVAL
 	}
 	if familyOf(a) == linux.AF_UNSPEC {
-		if s.tcp() && s.ep.Phase() == netstack.Fresh {
+		if s.tcp() && s.ep().Phase() == netstack.Fresh {
 			return nil
 		}
-		return s.ep.Disconnect()
+		return s.ep().Disconnect()
 	}
 	n, err := s.parse(a, linux.EAFNOSUPPORT)
 	if err != nil {
@@ -192,21 +203,29 @@ func (s *Socket) Connect(c *vfs.Caller, a socket.Address) error {
 	}
 	n = toPeer(n)
 	if !s.tcp() {
-		if s.ep.Kind() == netstack.Raw {
+		if s.ep().Kind() == netstack.Raw {
 			n.Port = 0
 		}
 		if n.IP == broadcast && !s.Has(socket.Broadcast) {
 			return linux.EACCES
 		}
-		return s.ep.Connect(n)
+		return s.ep().Connect(n)
 	}
 	if n.IP.IsMulticast() {
 		return linux.ENETUNREACH
 	}
-	if err := s.lastError(); err != nil {
-		return err
+	if s.ep().State() == netstack.StateListen {
+		return linux.EISCONN
 	}
-	err = s.ep.Connect(n)
+	if s.ep().Phase() == netstack.Failed {
+		if !s.told.Load() {
+			return s.lastError()
+		}
+		if err := s.renew(); err != nil {
+			return err
+		}
+	}
+	err = s.ep().Connect(n)
 	if err == error(linux.EINPROGRESS) {
 		s.mu.Lock()
 		s.dest = n
@@ -217,13 +236,39 @@ func (s *Socket) Connect(c *vfs.Caller, a socket.Address) error {
 
 // lastError tells the error that ended a connection, once; after that the socket is closed.
 func (s *Socket) lastError() error {
-	if s.ep.Phase() != netstack.Failed {
+	if s.ep().Phase() != netstack.Failed {
 		return nil
 	}
 	if s.told.Swap(true) {
 		return linux.ECONNABORTED
 	}
-	return s.ep.TakeError()
+	return s.ep().TakeError()
+}
+
+// renew replaces the endpoint of a connection that failed, so that connect can be tried again.
+func (s *Socket) renew() error {
+	old := s.ep()
+	ep, err := s.Namespace().Stack.NewEndpoint(old.Kind(), old.Family(), old.Protocol())
+	if err != nil {
+		return err
+	}
+	ep.CopyOptions(old)
+	old.Close()
+	s.mu.Lock()
+	bound, isBound := s.bound, s.isBound
+	s.mu.Unlock()
+	if isBound {
+		if err := ep.Bind(bound); err != nil {
+			ep.Close()
+			return err
+		}
+	}
+	ep.Attach(s.notify)
+	s.readShut.Store(false)
+	s.writeShut.Store(false)
+	s.cur.Store(ep)
+	s.told.Store(false)
+	return nil
 }
 
 // ConnectResult implements socket.Connector.
@@ -231,7 +276,7 @@ func (s *Socket) ConnectResult() error {
 	if !s.tcp() {
 		return nil
 	}
-	if s.ep.Connecting() {
+	if s.ep().Connecting() {
 		return linux.EAGAIN
 	}
 	if err := s.lastError(); err != nil {
@@ -241,7 +286,7 @@ func (s *Socket) ConnectResult() error {
 	s.mu.Lock()
 	dest := s.dest
 	s.mu.Unlock()
-	if err := s.ep.Connect(dest); err != nil && err != error(linux.EISCONN) {
+	if err := s.ep().Connect(dest); err != nil && err != error(linux.EISCONN) {
 		return nil // established, and ended since: reads and writes tell
 	}
 	return nil
@@ -252,13 +297,13 @@ func (s *Socket) Listen(_ *vfs.Caller, backlog int) error {
 	if !s.tcp() {
 		return linux.EOPNOTSUPP
 	}
-	if s.ep.Phase() == netstack.Live && s.ep.State() != netstack.StateListen {
+	if s.ep().Phase() == netstack.Live && s.ep().State() != netstack.StateListen {
 		return linux.EINVAL
 	}
 	if backlog < 0 || backlog > linux.SOMAXCONN {
 		backlog = linux.SOMAXCONN
 	}
-	return s.ep.Listen(backlog + 1) // as in Linux, one more than asked for
+	return s.ep().Listen(backlog + 1) // as in Linux, one more than asked for
 }
 
 // Accept implements socket.Connector.
@@ -266,14 +311,14 @@ func (s *Socket) Accept(*vfs.Caller) (socket.Socket, socket.Address, error) {
 	if !s.tcp() {
 		return nil, nil, linux.EOPNOTSUPP
 	}
-	if s.ep.State() != netstack.StateListen {
+	if s.ep().State() != netstack.StateListen {
 		return nil, nil, linux.EINVAL
 	}
-	ep, from, err := s.ep.Accept()
+	ep, from, err := s.ep().Accept()
 	if err != nil {
 		return nil, nil, err
 	}
-	ep.InheritTCP(s.ep)
+	ep.InheritTCP(s.ep())
 	child := newSocket(s.Namespace(), s.Info(), ep)
 	child.Inherit(s.Options())
 	return child, child.format(from), nil
@@ -287,21 +332,21 @@ func (s *Socket) Shutdown(how linux.ShutdownHow) error {
 	}
 	rd, wr := how != linux.SHUT_WR, how != linux.SHUT_RD
 	if s.tcp() {
-		if s.ep.State() == netstack.StateListen {
+		if s.ep().State() == netstack.StateListen {
 			if !rd {
 				return nil
 			}
-			return s.ep.Shutdown(netstack.DirRead)
+			return s.ep().Shutdown(netstack.DirRead)
 		}
-		if s.ep.Phase() != netstack.Live || s.ep.Connecting() {
+		if s.ep().Phase() != netstack.Live || s.ep().Connecting() {
 			return linux.ENOTCONN
 		}
-	} else if _, err := s.ep.RemoteAddr(); err != nil {
+	} else if _, err := s.ep().RemoteAddr(); err != nil {
 		s.shut(rd, wr)
 		return linux.ENOTCONN
 	}
 	if wr {
-		if err := s.ep.Shutdown(netstack.DirWrite); err != nil {
+		if err := s.ep().Shutdown(netstack.DirWrite); err != nil {
 			return err
 		}
 	}
@@ -322,22 +367,30 @@ func (s *Socket) shut(rd, wr bool) {
 // TakeError implements socket.Hooks.
 func (s *Socket) TakeError() error {
 	if !s.tcp() {
-		return s.ep.TakeError()
+		return s.ep().TakeError()
 	}
-	if s.ep.Phase() == netstack.Failed {
+	if s.ep().Phase() == netstack.Failed {
 		if s.told.Swap(true) {
 			return nil
 		}
 	}
-	return s.ep.TakeError()
+	return s.ep().TakeError()
 }
 
 // Listening implements socket.Hooks.
-func (s *Socket) Listening() bool { return s.tcp() && s.ep.State() == netstack.StateListen }
+func (s *Socket) Listening() bool { return s.tcp() && s.ep().State() == netstack.StateListen }
 
 // Buffers implements socket.Hooks.
-func (s *Socket) Buffers(*socket.Options) (send, receive int) {
-	return s.ep.SendBuffer() / 2, s.ep.ReceiveBuffer() / 2
+func (s *Socket) Buffers(o *socket.Options) (send, receive int) {
+	send, receive = s.ep().SendBuffer()/2, s.ep().ReceiveBuffer()/2
+	// What was asked for is told, also where the stack's least is more.
+	if o.SendBuffer != 0 {
+		send = o.SendBuffer
+	}
+	if o.ReceiveBuffer != 0 {
+		receive = o.ReceiveBuffer
+	}
+	return send, receive
 }
 
 // ReadAs and WriteAs implement vfs.CallerReader and vfs.CallerWriter.

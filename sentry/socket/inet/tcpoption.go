@@ -17,14 +17,14 @@ func tcpRow(o linux.TCPOpt, get, set func(*Socket, *socket.OptionCall) error) ro
 
 var tcpOptions = []row{
 	tcpRow(linux.TCP_NODELAY,
-		func(s *Socket, c *socket.OptionCall) error { return c.PutInt(boolInt(!s.ep.Flag(netstack.Delay))) },
-		setSwitch(func(s *Socket, on bool) { s.ep.SetFlag(netstack.Delay, !on) })),
+		func(s *Socket, c *socket.OptionCall) error { return c.PutInt(boolInt(!s.ep().Flag(netstack.Delay))) },
+		setSwitch(func(s *Socket, on bool) { s.ep().SetFlag(netstack.Delay, !on) })),
 	tcpRow(linux.TCP_CORK,
-		func(s *Socket, c *socket.OptionCall) error { return c.PutInt(boolInt(s.ep.Flag(netstack.Cork))) },
-		setSwitch(func(s *Socket, on bool) { s.ep.SetFlag(netstack.Cork, on) })),
+		func(s *Socket, c *socket.OptionCall) error { return c.PutInt(boolInt(s.ep().Flag(netstack.Cork))) },
+		setSwitch(func(s *Socket, on bool) { s.ep().SetFlag(netstack.Cork, on) })),
 	tcpRow(linux.TCP_QUICKACK,
-		func(s *Socket, c *socket.OptionCall) error { return c.PutInt(boolInt(s.ep.Flag(netstack.QuickAck))) },
-		setSwitch(func(s *Socket, on bool) { s.ep.SetFlag(netstack.QuickAck, on) })),
+		func(s *Socket, c *socket.OptionCall) error { return c.PutInt(boolInt(s.ep().Flag(netstack.QuickAck))) },
+		setSwitch(func(s *Socket, on bool) { s.ep().SetFlag(netstack.QuickAck, on) })),
 	intRow(linux.SOL_TCP, int32(linux.TCP_MAXSEG), "TCP_MAXSEG", netstack.MaxSeg, 88, 32767),
 	intRow(linux.SOL_TCP, int32(linux.TCP_KEEPCNT), "TCP_KEEPCNT", netstack.KeepCount, 1, 127),
 	intRow(linux.SOL_TCP, int32(linux.TCP_SYNCNT), "TCP_SYNCNT", netstack.SynCount, 1, 127),
@@ -65,7 +65,7 @@ func setSwitch(set func(*Socket, bool)) func(*Socket, *socket.OptionCall) error 
 
 func getTime(o netstack.Time, unit time.Duration) func(*Socket, *socket.OptionCall) error {
 	return func(s *Socket, c *socket.OptionCall) error {
-		d, err := s.ep.Time(o)
+		d, err := s.ep().Time(o)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func setTime(o netstack.Time, unit time.Duration, lo, hi int) func(*Socket, *soc
 		if o == netstack.DeferAccept {
 			v = max(v, 0)
 		}
-		return s.ep.SetTime(o, time.Duration(v)*unit)
+		return s.ep().SetTime(o, time.Duration(v)*unit)
 	}
 }
 
@@ -96,7 +96,7 @@ func setTime(o netstack.Time, unit time.Duration, lo, hi int) func(*Socket, *soc
 const congestionMax = 16
 
 func getCongestion(s *Socket, c *socket.OptionCall) error {
-	name, err := s.ep.Congestion()
+	name, err := s.ep().Congestion()
 	if err != nil {
 		return err
 	}
@@ -110,24 +110,24 @@ func setCongestion(s *Socket, c *socket.OptionCall) error {
 		return linux.EINVAL
 	}
 	name, _, _ := bytes.Cut(c.Value[:min(len(c.Value), congestionMax-1)], []byte{0})
-	return s.ep.SetCongestion(string(name))
+	return s.ep().SetCongestion(string(name))
 }
 
 func getTCPInfo(s *Socket, c *socket.OptionCall) error {
-	t, err := s.ep.TCPInfo()
+	t, err := s.ep().TCPInfo()
 	if err != nil {
 		return err
 	}
 	us := func(d time.Duration) uint32 { return uint32(min(d.Microseconds(), math.MaxUint32)) }
 	i := linux.TCPInfo{
 		State: uint8(t.State), CaState: t.CAState, Rto: us(t.RTO), Rtt: us(t.RTT), Rttvar: us(t.RTTVar), SndMss: t.SndMSS,
-		RcvMss: t.SndMSS, Advmss: t.SndMSS, SndCwnd: t.SndCwnd, SndSsthresh: t.SndSsthresh, Reordering: 3, RcvSpace: uint32(s.ep.ReceiveBuffer()),
+		RcvMss: t.SndMSS, Advmss: t.SndMSS, SndCwnd: t.SndCwnd, SndSsthresh: t.SndSsthresh, Reordering: 3, RcvSpace: uint32(s.ep().ReceiveBuffer()),
 		TotalRetrans: uint32(t.Retransmits), SegsOut: uint32(t.SegsOut), SegsIn: uint32(t.SegsIn),
 	}
 	if t.Reordering {
 		i.ReordSeen = 1
 	}
-	if n, err := s.ep.RemoteAddr(); err == nil {
+	if n, err := s.ep().RemoteAddr(); err == nil {
 		if p, err := s.Namespace().Stack.FindRoute(n.IP.Unmap(), 0); err == nil {
 			i.Pmtu = p.MTU
 		}

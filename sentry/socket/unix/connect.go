@@ -98,15 +98,13 @@ func (s *Socket) connectStream(c *vfs.Caller, a socket.Address) error {
 func (s *Socket) join(other, child *Socket, me *peer) error {
 	lock.Two(&s.mu, &other.mu)
 	defer lock.UnlockTwo(&s.mu, &other.mu)
-	// As in Linux, the listener is looked at first.
+	// As in Linux, the listener is looked at first: who is connected already waits for room too.
 	if other.state != listening || other.readShut {
 		return linux.ECONNREFUSED
 	}
 	if len(other.accepts) > other.backlog {
-		if s.state == idle {
-			other.waitLocked(s)
-			return linux.EAGAIN
-		}
+		other.waitLocked(s)
+		return linux.EAGAIN
 	}
 	switch s.state {
 	case connected:

@@ -93,10 +93,10 @@ func (s *Socket) roomy() bool { return 4*s.sent.Load() <= s.limit() }
 // Readiness implements vfs.Poller.
 func (s *Socket) Readiness(mask wait.Events) wait.Events {
 	var ev wait.Events
-	if s.roomy() {
+	s.mu.Lock()
+	if s.state != listening && s.roomy() {
 		ev |= writable
 	}
-	s.mu.Lock()
 	peer := s.peer
 	if s.queue.n > 0 || s.readShut || len(s.accepts) > 0 {
 		ev |= readable
