@@ -111,12 +111,25 @@ static u64 size(void) {
 	switch (upto(8)) {
 	case 0: return number();
 	case 1: return upto(9) * 4096;
-	case 2: case 3: return 8 * upto(64);
+	case 2: return PICK(((u64[]){1, 2, 4, 8, 8, 16, 24, 28, 64, 88, 110}));
+	case 3: return 8;
 	default: return upto(300);
 	}
 }
 
+// What child opens, by number, for calls whose names begin like this.
+static const struct { const char *begin; int first, n; } openings[] = {
+	{"socket", 8, 5}, {"recv", 8, 5}, {"send", 8, 5}, {"accept", 8, 5}, {"bind", 8, 3}, {"listen", 8, 3}, {"connect", 8, 3}, {"shutdown", 8, 5},
+	{"getsock", 8, 5}, {"setsock", 8, 5}, {"getpeer", 8, 5}, {"epoll", 13, 1}, {"timerfd", 15, 1}, {"inotify", 17, 1}, {"signalfd", 18, 1}, {"ioctl", 3, 18},
+	{"splice", 5, 2}, {"tee", 5, 2}, {"vmsplice", 5, 2}, {"getdents", 4, 1}, {"pidfd", 21, 1}, {"fallocate", 16, 1}, {"copy_file", 3, 1}, {"sendfile", 3, 2},
+	{"f", 3, 2}, {"p", 3, 1}, {"mmap", 16, 1}, {"open", 4, 1}, {"link", 4, 1}, {"rename", 4, 1}, {"unlink", 4, 1}, {"mk", 4, 1}, {"name_to", 4, 1},
+};
+static __thread const char *calling = "";
+
 static u64 fd(void) {
+	if (chance(50))
+		for (unsigned i = 0; i < sizeof openings / sizeof *openings; i++)
+			if (!strncmp(calling, openings[i].begin, strlen(openings[i].begin))) return openings[i].first + upto(openings[i].n);
 	switch (upto(12)) {
 	case 0: return number();
 	case 1: return AT_FDCWD;
@@ -139,8 +152,9 @@ static u64 pid(void) {
 
 static u64 member(int set) {
 	if (set < 0 || sets[set].n == 0 || chance(4)) return number();
+	if (chance(20)) return 0;
 	u64 v = sets[set].v[upto(sets[set].n)];
-	if (chance(55)) return v;
+	if (chance(65)) return v;
 	for (int n = upto(4); n > 0; n--) v |= sets[set].v[upto(sets[set].n)];
 	return v;
 }
@@ -164,7 +178,8 @@ static char *room(int n) { return arena + (upto(ARENA - n) & ~7ull); }
 static u64 string(void) {
 	if (chance(6)) return address();
 	char *p = room(8192);
-	const char *s = PICK(names);
+	static const char *const inside[] = {"a", "b", "d", "d/a", "d/e", "d/e/f", "new", "d/new", "link/x", "sock", "fifo"};
+	const char *s = chance(60) ? PICK(inside) : PICK(names);
 	strcpy(p, s);
 	if (chance(8)) { strcat(p, "/"); strcat(p, PICK(names)); }
 	if (chance(2)) { int n = PICK(((int[]){254, 255, 256, 257, 4094, 4095, 4096, 5000})); memset(p, chance(50) ? 'x' : '/', n); p[n] = 0; }
@@ -255,10 +270,25 @@ static u64 strings(void) {
 	return (u64)v;
 }
 
+// attribute names an extended attribute or another string.
+static u64 attribute(void) {
+	if (chance(20)) return string();
+	char *p = room(64);
+	strcpy(p, PICK(((char *[]){"user.x", "user.y", "user.", "trusted.z", "security.s", "system.posix_acl_access", "none"})));
+	return (u64)p;
+}
+
+static u64 kindOfFS(void) {
+	char *p = room(64);
+	strcpy(p, PICK(((char *[]){"tmpfs", "proc", "sysfs", "devpts", "overlay", "mqueue", "cgroup2", "ramfs", "devtmpfs", "ext4"})));
+	return (u64)p;
+}
+
 static u64 argument(struct arg *a) {
 	switch (a->kind) {
 	case 'f': return fd();
-	case 'p': case 'c': return string();
+	case 'p': return string();
+	case 'c': return attribute();
 	case 'i': return pointer(a->param, 1);
 	case 'o': return pointer(a->param, chance(20));
 	case 'b': { if (chance(10)) return address(); char *p = room(4096); fill(p, 512); return (u64)p; }
@@ -271,7 +301,7 @@ static u64 argument(struct arg *a) {
 	case 'm': return member(a->param);
 	case 't': return chance(70) ? upto(20) : number() & 0x3f; // milliseconds
 	case 'h': return word();
-	default: return number();
+	default: return chance(50) ? upto(80) : number();
 	}
 }
 
@@ -304,11 +334,14 @@ static void *run(void *seed) {
 		// These end the caller or stop it for long.
 		if ((c->nr == SYS_exit || c->nr == SYS_exit_group || c->nr == SYS_pause || c->nr == SYS_vfork || c->nr == SYS_rt_sigreturn) && !chance(2)) continue;
 		if ((c->nr == SYS_munmap || c->nr == SYS_mmap || c->nr == SYS_mremap) && chance(50)) continue;
+		if (c->nargs == 0 && chance(80)) continue;
+		calling = c->name;
 		u64 a[6] = {0};
 		for (int j = 0; j < 6; j++) a[j] = j < c->nargs ? argument(&c->args[j]) : rnd();
-		int before = getpid();
+		if (c->nr == SYS_mount && chance(60)) a[2] = kindOfFS();
 		long r = syscall(c->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-		if (r == 0 && getpid() != before) { // a child of the child
+		int forks = c->nr == SYS_fork || c->nr == SYS_vfork || c->nr == SYS_clone || c->nr == SYS_clone3;
+		if (r == 0 && forks) { // a child of the child
 			state ^= getpid() * 0x9e3779b97f4a7c15ull;
 			armed();
 		}
@@ -347,7 +380,7 @@ static void child(u64 seed, int index) {
 	syscall(SYS_socketpair, 1, 1 + upto(2), 0, p);
 	syscall(SYS_epoll_create1, 0); syscall(SYS_eventfd2, 0, 0); syscall(SYS_timerfd_create, 1, 0); syscall(SYS_memfd_create, "m", 2);
 	syscall(SYS_inotify_init1, 0); syscall(SYS_signalfd4, -1, arena, 8, 0);
-	open("/dev/ptmx", O_RDWR | O_NOCTTY); open("/proc/self/maps", O_RDONLY);
+	open("/dev/ptmx", O_RDWR | O_NOCTTY); open("/proc/self/maps", O_RDONLY); syscall(SYS_pidfd_open, getpid(), 0);
 	struct rlimit as = {1 << 30, 1 << 30}, fsize = {16 << 20, 16 << 20};
 	setrlimit(RLIMIT_AS, &as); setrlimit(RLIMIT_FSIZE, &fsize);
 	signal(SIGXFSZ, SIG_IGN); signal(SIGPIPE, SIG_IGN);
