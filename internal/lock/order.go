@@ -13,10 +13,6 @@ const order = `
 	RenameFS - one file system's renames between directories
 	DentryDir - one directory's children in the dentry cache
 	Kernel - the kernel object's own tables
-	TaskSet - all thread groups, sessions and pid numbers
-	ThreadGroup - one process: its threads, children, timers, exit state
-	SignalHandlers - signal actions, shared by clone's CLONE_SIGHAND
-	Task - one thread: pending signals, credentials, names
 	FDTable - descriptor numbers
 	FSContext - root, working directory, umask
 	MountNamespace - the mount tree
@@ -26,6 +22,10 @@ const order = `
 	DentryCache - the ring of cached dentries
 	EpollNesting - one sandbox's epoll instances that begin to watch one another
 	Epoll - an epoll instance's interest list
+	TaskSet - all thread groups, sessions and pid numbers
+	ThreadGroup - one process: its threads, children, timers, exit state
+	SignalHandlers - signal actions, shared by clone's CLONE_SIGHAND
+	Task - one thread: pending signals, credentials, names
 	File - an open file description's offset and flags
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents

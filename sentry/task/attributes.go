@@ -87,9 +87,10 @@ func (t *Task) CurrentCall() int64 { return int64(t.call.Load()) - 1 }
 // (pidfd_getfd(2), /proc/pid/fd).
 func (t *Task) FileOf(fd linux.FD) *vfs.Description {
 	t.sys.tree.RLock()
-	defer t.sys.tree.RUnlock()
-	if t.exitState != alive {
+	living, fds := t.exitState == alive, t.FDs()
+	t.sys.tree.RUnlock()
+	if !living {
 		return nil
 	}
-	return t.FDs().Get(fd)
+	return fds.Get(fd)
 }
