@@ -136,6 +136,9 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.VFS, y.UserNS = get[*vfs.VFS](g, im.VFS), get[*cred.UserNamespace](g, im.UserNS)
 	y.Memfds = get[*tmpfs.FS](g, im.Memfds)
 	y.Calls, y.Loader, y.Random, y.NewIPC, y.Sockets, y.Turn = parts.Calls, parts.Loader, parts.Random, parts.NewIPC, parts.Sockets, parts.Turn
+	if y.Calls != nil {
+		y.Calls = &resumedCalls{Calls: y.Calls}
+	}
 	if im.Loader != 0 {
 		y.Loader = get[Loader](g, im.Loader)
 	}
@@ -169,32 +172,6 @@ func (y *System) reassemble(parts *Parts, tasks []*Task) error {
 		return parts.Assemble(y)
 	}
 	return nil
-}
-
-// StartRestored lets the tasks of a restored system go on.
-func (y *System) StartRestored() {
-	y.tree.Lock()
-	var run []func()
-	for _, t := range sortedByTID(y.tasks) {
-		if t.exitState != alive {
-			continue
-		}
-		y.live++
-		child := int32(0)
-		if t.vforkPending.Load() {
-			for _, c := range y.tasks {
-				if c.vforkParent == t {
-					child = c.TID()
-				}
-			}
-			t.vforkPending.Store(child != 0)
-		}
-		run = append(run, func() { go t.runRestored(child) })
-	}
-	y.tree.Unlock()
-	for _, f := range run {
-		f()
-	}
 }
 
 // Frozen runs f with every task frozen, where none is in the middle of

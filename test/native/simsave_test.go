@@ -1,0 +1,172 @@
+package native
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cordon/internal/linux"
+	"cordon/platform/sim"
+	"cordon/sentry"
+	"cordon/test/prog"
+	"cordon/test/prog/simvm"
+)
+
+var every = flag.Uint64("every", 0, "on sim, save and restore before each so-many-th call (0: at eight places of each program)")
+
+// A savedRun is one run of a program on sim, saved and restored before a call.
+type savedRun struct {
+	p    *prog.Program
+	seed uint64
+	at   uint64 // the call; ^0: none
+}
+
+// run returns the trace and how many calls were made before the restore.
+func (s *savedRun) run() (trace string, calls uint64, err error) {
+	out, err := memFile("output")
+	if err != nil {
+		return "", 0, err
+	}
+	defer unix.Close(out)
+	var k *sentry.Kernel
+	reached := make(chan struct{})
+	before := func(n uint64) {
+		calls = n + 1
+		if n == s.at {
+			close(reached)
+			for !k.Freezing() {
+				runtime.Gosched()
+			}
+		}
+	}
+	text, elf := simvm.Text()
+	cfg, err := simConfig(s.p, sim.New(sim.Config{Text: text, Seed: s.seed, BeforeSyscall: before}), elf, out)
+	if err != nil {
+		return "", 0, err
+	}
+	if k, err = sentry.New(cfg); err != nil {
+		return "", 0, err
+	}
+	defer k.Stop()
+	k.Start()
+	ended := waitFor(k)
+	select {
+	case <-ended:
+		trace, err = readOutput(s.p, out)
+		return trace, calls, err
+	case <-time.After(simSeconds):
+		return "", calls, fmt.Errorf("no end in time\n%s", stacks(k))
+	case <-reached:
+	}
+	trace, err = s.goOn(k, out)
+	return trace, calls, err
+}
+
+// goOn saves k, ends it, and runs what was saved to its end.
+func (s *savedRun) goOn(k *sentry.Kernel, out int) (string, error) {
+	var image bytes.Buffer
+	k.Pause() // what was saved goes on in the copy only
+	if err := k.Save(&image); err != nil {
+		k.Resume()
+		return "", fmt.Errorf("saving: %w", err)
+	}
+	k.Stop()
+	k.Resume()
+	text, elf := simvm.Text()
+	cfg, err := simConfig(s.p, sim.New(sim.Config{Text: text, Seed: s.seed}), elf, out)
+	if err != nil {
+		return "", err
+	}
+	r, err := sentry.Restore(cfg, &image)
+	if err != nil {
+		return "", err
+	}
+	defer r.Stop()
+	r.Start()
+	select {
+	case <-waitFor(r):
+		return readOutput(s.p, out)
+	case <-time.After(simSeconds):
+		return "", fmt.Errorf("no end in time after the restore\n%s", stacks(r))
+	}
+}
+
+func waitFor(k *sentry.Kernel) chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		k.Wait(1)
+		close(ended)
+	}()
+	return ended
+}
+
+// simConfig is the configuration that programs on sim run in.
+func simConfig(p *prog.Program, plat *sim.Platform, elf []byte, out int) (sentry.Config, error) {
+	mem, err := memFile("memory")
+	if err != nil {
+		return sentry.Config{}, err
+	}
+	stdout, err := unix.Dup(out)
+	if err != nil {
+		return sentry.Config{}, err
+	}
+	var null [2]int32
+	for i := range null {
+		fd, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return sentry.Config{}, err
+		}
+		null[i] = int32(fd)
+	}
+	return sentry.Config{
+		Hostname: "sim", MemoryLimit: 1 << 30, CPUs: 2, MemFile: int32(mem), Gofer9P: -1, GoferSide: -1, Network: "sandbox", Platform: plat,
+		Mounts: []sentry.Mount{
+			{Destination: "/", Type: "tmpfs"},
+			{Destination: "/proc", Type: "proc"},
+			{Destination: "/dev", Type: "dev"},
+		},
+		Files: []sentry.File{{Path: "/vm", Mode: 0o755, Data: elf}, {Path: "/image", Mode: 0o644, Data: p.Image}},
+		Process: sentry.Process{Args: []string{"/vm"}, Env: []string{}, Cwd: "/",
+			Bounding: allCaps, Effective: allCaps, Permitted: allCaps,
+			Limits: map[linux.Resource]linux.Rlimit{linux.RLIMIT_NOFILE: {Cur: 4096, Max: 4096}, linux.RLIMIT_STACK: {Cur: 8 << 20, Max: ^uint64(0)}}},
+		Stdio: [3]int32{null[0], int32(stdout), null[1]},
+	}, nil
+}
+
+// TestSimSaved runs every program again with a checkpoint and a restore on the
+// way: the trace stays the same.
+func TestSimSaved(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a run for each of many calls")
+	}
+	tried := 0
+	for _, p := range load(t) {
+		whole := savedRun{p, *seed, ^uint64(0)}
+		want, calls, err := whole.run()
+		if err != nil {
+			continue // TestSim tells
+		}
+		step := *every
+		if step == 0 {
+			step = max(1, calls/8)
+		}
+		for at := uint64(0); at < calls; at += step {
+			got, _, err := (&savedRun{p, *seed, at}).run()
+			tried++
+			if err != nil {
+				t.Errorf("%s, saved before call %d: %v", p.Name, at, err)
+				break
+			}
+			if got != want {
+				t.Errorf("%s, saved before call %d:\n%s\nwithout:\n%s", p.Name, at, got, want)
+				break
+			}
+		}
+	}
+	t.Logf("%d restores", tried)
+}
