@@ -268,8 +268,8 @@ func (d *Dir) Link(name string, target vfs.Inode) error {
 		return err
 	}
 	t.mu.Lock()
-	if t.parent == nil {
-		t.parent, t.name = in, name // an unnamed file has a name now
+	if t.parent == nil || t.adrift {
+		t.parent, t.name, t.adrift = in, name, false // it can be found again
 	}
 	t.changed = true
 	t.mu.Unlock()
@@ -285,17 +285,7 @@ func (d *Dir) Unlink(name string, victim vfs.Inode, rmdir bool) error {
 		return err
 	}
 	defer dir.release()
-	if v != nil {
-		v.mu.Lock()
-		open := v.opens > 0 && v.node == nil
-		v.mu.Unlock()
-		if open {
-			// It can be reached only by its node from now on.
-			if n, err := v.acquire(); err == nil {
-				n.release()
-			}
-		}
-	}
+	v.pin()
 	var flags linux.AtFlags
 	if rmdir {
 		flags = linux.AT_REMOVEDIR
@@ -308,9 +298,26 @@ func (d *Dir) Unlink(name string, victim vfs.Inode, rmdir bool) error {
 		in.adjustLinks(-1)
 	}
 	if v != nil {
-		v.unlinked(rmdir)
+		v.unlinked(in, name, rmdir)
 	}
 	return nil
+}
+
+// pin gets the node of an open file that is to lose a name: it may be reached
+// only by its node from then on.
+func (in *Inode) pin() {
+	if in == nil {
+		return
+	}
+	in.mu.Lock()
+	bare := in.opens > 0 && in.node == nil
+	in.mu.Unlock()
+	if !bare {
+		return
+	}
+	if n, err := in.acquire(); err == nil {
+		n.release()
+	}
 }
 
 // adjustLinks notes that a directory has lost or got a subdirectory.
@@ -323,8 +330,11 @@ func (in *Inode) adjustLinks(by int) {
 }
 
 // unlinked notes that in has a name less.
-func (in *Inode) unlinked(rmdir bool) {
+func (in *Inode) unlinked(parent *Inode, name string, rmdir bool) {
 	in.mu.Lock()
+	if in.parent == parent && in.name == name {
+		in.adrift = true
+	}
 	in.changed = true
 	if in.attr.Nlink > 0 {
 		in.attr.Nlink--
@@ -361,17 +371,20 @@ func (d *Dir) Rename(name string, moved vfs.Inode, newDir vfs.Directory, newName
 		return err
 	}
 	defer tn.release()
+	m, r := inodeOf(moved), inodeOf(replaced)
+	if flags&linux.RENAME_EXCHANGE == 0 {
+		r.pin()
+	}
 	if err := fn.node.Rename(name, tn.node, newName, flags); err != nil {
 		return err
 	}
-	m, r := inodeOf(moved), inodeOf(replaced)
 	from.lost(name)
 	to.lost(newName)
 	to.arrived(newName, m)
 	if flags&linux.RENAME_EXCHANGE != 0 {
 		from.arrived(name, r)
 	} else if r != nil {
-		r.unlinked(r.kind == linux.S_IFDIR)
+		r.unlinked(to, newName, r.kind == linux.S_IFDIR)
 	}
 	if flags&linux.RENAME_WHITEOUT != 0 {
 		from.mu.Lock()
@@ -388,7 +401,7 @@ func (in *Inode) arrived(name string, c *Inode) {
 	}
 	c.mu.Lock()
 	if c.parent != nil {
-		c.parent, c.name = in, name
+		c.parent, c.name, c.adrift = in, name, false
 	}
 	c.changed = true
 	a := c.attr

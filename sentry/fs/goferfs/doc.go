@@ -28,8 +28,9 @@
 // vfs evicts an Inode when no dentry and no description holds it: then the node
 // is clunked and the descriptors are closed. Before, descriptors that no open
 // file uses are kept, up to maxIdle of them. A host file is counted by its
-// Inode, by open Files, and by the bytes that are mapped. An Inode that is used
-// again after its eviction finds its node by its parent and name.
+// Inode, by open Files, and by the bytes that are mapped. About maxNodes nodes
+// are kept: an Inode that lost its node, so or by its eviction, walks to it
+// again from its parent, by its name.
 //
 // # Differences
 //

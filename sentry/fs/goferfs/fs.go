@@ -14,6 +14,10 @@ import (
 // open.
 const maxIdle = 1024
 
+// maxNodes is about how many nodes are kept: each is a descriptor of the
+// gofer's, which the host limits.
+const maxNodes = 4096
+
 // HostFiles is what the platform has to know of donated descriptors.
 type HostFiles interface {
 	// NewHostFileID returns a number no other host file of this sandbox has.
@@ -52,6 +56,7 @@ type FS struct {
 	inodes  map[inodeKey]*Inode
 	devices map[uint64]uint64 // other devices' place in inode numbers
 	idle    []*Inode          // have descriptors and were not open when put here
+	noded   []*Inode          // have got a node, oldest first
 }
 
 // inodeKey is an inode's identity on the host.
@@ -270,6 +275,30 @@ func (fs *FS) idled(in *Inode) {
 	fs.mu.Unlock()
 	if old != nil {
 		old.dropFiles()
+	}
+}
+
+// boundNodes notes that in has got a node, and gives up those that were got
+// longest ago if there are too many. What cannot be found again keeps its node.
+func (fs *FS) boundNodes(in *Inode) {
+	const tries = 4
+	for range tries {
+		var old *Inode
+		fs.mu.Lock()
+		if in != nil && !in.queued.Swap(true) {
+			fs.noded = append(fs.noded, in)
+		}
+		if len(fs.noded) > maxNodes {
+			old = fs.noded[0]
+			fs.noded[0] = nil
+			fs.noded = fs.noded[1:]
+			old.queued.Store(false)
+		}
+		fs.mu.Unlock()
+		if old == nil || old.dropNode() {
+			return
+		}
+		in = old
 	}
 }
 

@@ -389,6 +389,34 @@ func TestDescriptorsAreReleased(t *testing.T) {
 	f.Release()
 }
 
+// TestManyFiles: a mount holds no descriptor of the gofer's for every file.
+func TestManyFiles(t *testing.T) {
+	both(t, func(e *env) {
+		const n = maxNodes + 500
+		before, err := os.ReadDir("/proc/self/fd")
+		e.must(err)
+		var files []vfs.Inode
+		for i := range n {
+			in, err := e.root.Create(fmt.Sprint("f", i), reg)
+			e.must(err)
+			files = append(files, in)
+		}
+		e.must(e.root.Link("other", files[0]))
+		e.must(e.root.Unlink("f0", files[0], false))
+		fds, err := os.ReadDir("/proc/self/fd")
+		e.must(err)
+		if got := len(fds) - len(before); got > maxNodes+maxIdle+100 {
+			e.Errorf("%d descriptors are open", got)
+		}
+		for _, i := range []int{0, 1, n / 2, n - 1} {
+			e.must(files[i].SetAttr(&vfs.SetAttr{Mask: vfs.SetMode, Mode: 0o640}))
+			f := e.open(files[i], linux.O_RDWR)
+			e.put(f, 0, "x")
+			f.Release()
+		}
+	})
+}
+
 func TestXattr(t *testing.T) {
 	both(t, func(e *env) {
 		e.write("f", "")

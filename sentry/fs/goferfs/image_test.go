@@ -13,10 +13,12 @@ func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[FS, Image](map[string]string{
 			"client": "Gofer", "hosts": "Gofer", "self": "of Shared", "mu": lockField, "inodes": "put there by the inodes", "idle": opened,
+			"noded": host,
 		}),
 		checkpoint.CheckCovered[Inode, InodeImage](map[string]string{
-			"key": host, "target": host, "born": host, "size": host, "stale": host, "attr": host, "changed": host, "node": host,
-			"ro": opened, "rw": opened, "listed": opened, "opens": opened, "maps": "added again by who maps", "tail": lockField,
+			"key": host, "target": host, "born": host, "size": host, "stale": host, "attr": host, "changed": host, "node": host, "queued": host,
+			"adrift": "what has lost its name is not found again, and the restore says so",
+			"ro":     opened, "rw": opened, "listed": opened, "opens": opened, "maps": "added again by who maps", "tail": lockField,
 			"mu": lockField, "noXattr": cached, "names": cached, "ahead": cached, "misses": cached, "big": cached,
 		}),
 		checkpoint.CheckCovered[file, struct{ In int }](map[string]string{"f": opened}),

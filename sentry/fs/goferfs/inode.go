@@ -26,6 +26,7 @@ type Inode struct {
 	stale  atomic.Bool // attr is older than what the Sentry did since
 	ro, rw atomic.Pointer[hostFile]
 	listed atomic.Bool // in fs.idle
+	queued atomic.Bool // in fs.noded
 	vstate vfs.InodeState
 	maps   mapset.Set
 
@@ -40,6 +41,7 @@ type Inode struct {
 	node    *nodeRef
 	parent  *Inode // with name, a place where it is; nil for the root
 	name    string
+	adrift  bool // the name was taken away, though there are others
 	opens   int
 	noXattr bool // an exclusive mount's file is known to have none
 	names   *listing
@@ -90,19 +92,37 @@ func (in *Inode) moved(parent *Inode, name string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.parent != nil && parent != nil {
-		in.parent, in.name = parent, name
+		in.parent, in.name, in.adrift = parent, name, false
 	}
 }
 
 // adopt gives in a node, unless it has one.
 func (in *Inode) adopt(n *client.Node) bool {
 	in.mu.Lock()
-	defer in.mu.Unlock()
 	if in.node != nil {
+		in.mu.Unlock()
 		return false
 	}
 	in.node = &nodeRef{node: n}
 	in.node.refs.Store(1)
+	in.mu.Unlock()
+	in.fs.boundNodes(in)
+	return true
+}
+
+// dropNode gives up the node if it can be walked to again.
+func (in *Inode) dropNode() bool {
+	in.mu.Lock()
+	if in.node != nil && (in.parent == nil || in.adrift || in.attr.Nlink == 0) {
+		in.mu.Unlock()
+		return false
+	}
+	n := in.node
+	in.node = nil
+	in.mu.Unlock()
+	if n != nil {
+		n.release()
+	}
 	return true
 }
 
@@ -122,8 +142,17 @@ func (in *Inode) acquire() (*nodeRef, error) {
 		if n := in.held(); n != nil {
 			return n, nil
 		}
+		in.mu.Lock()
+		parent, name := in.parent, in.name
+		in.mu.Unlock()
 		step, _, err := in.find(client.WalkOption{Node: true})
 		if err != nil {
+			in.mu.Lock()
+			renamed := in.parent != parent || in.name != name
+			in.mu.Unlock()
+			if renamed {
+				continue
+			}
 			return nil, err
 		}
 		if !in.adopt(step.Node) {
