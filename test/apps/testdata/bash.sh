@@ -21,8 +21,8 @@ diff <(seq 5) <(seq 2 6)
 exec 7>out 8<>both; echo seven >&7; echo eight >&8; exec 7>&- 8>&-; cat out both
 mapfile -t lines < <(seq 3); echo "${#lines[@]} ${lines[*]}"
 # Background jobs, wait, traps and signals.
-for i in 1 2 3; do (exit $i) & done
-for p in $(jobs -p); do wait $p; echo "wait $?"; done
+ps=(); for i in 1 2 3; do (exit $i) & ps+=($!); done
+for p in "${ps[@]}"; do wait $p; echo "wait $?"; done
 sleep 100 & kill -TERM $!; { wait $!; } 2>/dev/null; echo "killed $?"
 trap 'echo got USR1' USR1; kill -USR1 $$; trap - USR1
 trap 'echo got CHLD' CHLD; (exit 4) & wait $!; echo $?; trap - CHLD
