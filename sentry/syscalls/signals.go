@@ -144,6 +144,9 @@ func sysRtSigtimedwait(t *task.Task, set arg.In[linux.SigSet], out arg.Out[linux
 		if err == linux.ETIMEDOUT {
 			return 0, linux.EAGAIN
 		}
+		if t.OnlyFrozen() {
+			return 0, task.RestartNoHand // a checkpoint, which nobody sees
+		}
 		return 0, linux.EINTR
 	}
 	if out != 0 {

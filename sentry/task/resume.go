@@ -94,3 +94,14 @@ func (y *System) StartRestored() {
 		}
 	}
 }
+
+// OnlyFrozen reports whether a sleep ended because the system freezes, and not
+// by a signal or a stop: calls that no signal restarts go on all the same.
+func (t *Task) OnlyFrozen() bool {
+	if t.work.Load()&(workFreeze|workStop|workKill) != workFreeze {
+		return false
+	}
+	t.group.mu.Lock()
+	defer t.group.mu.Unlock()
+	return (t.pending.Set()|t.group.pending.Set())&^t.mask == 0
+}
