@@ -38,12 +38,12 @@ const order = `
 	LockWaits - who waits for whose record locks
 	TTY - a terminal pair's line discipline and buffers
 	TTYControl - a terminal's session and foreground group
-	IPCTable - identifiers and keys of System V objects
-	IPC - a System V or POSIX queue, semaphore set or segment
-	IPCUndo - the sets that one process has semaphore adjustments in
 	Futex - one bucket of a futex table
 	MM - an address space's mappings
 	MMActive - an address space's platform side and page tables
+	IPCTable - identifiers and keys of System V objects
+	IPC - a System V or POSIX queue, semaphore set or segment; mappings count its attachments
+	IPCUndo - the sets that one process has semaphore adjustments in
 	FileData - an inode's attributes, names and index of pages, where mappings ask for it
 	Mappings - who maps a file's ranges
 	MemFile - allocation of guest memory
