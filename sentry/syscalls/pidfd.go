@@ -3,6 +3,7 @@ package syscalls
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/fs/procfs"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -65,6 +66,19 @@ func pidFD(t *task.Task, fd linux.FD) (*task.PidFD, error) {
 	return nil, linux.EBADF
 }
 
+// signalled is pidFD that takes a directory of /proc, too.
+func signalled(t *task.Task, fd linux.FD) (*task.PidFD, error) {
+	d, err := get(t, fd)
+	if err != nil {
+		return nil, err
+	}
+	defer d.DecRef()
+	if g := procfs.ProcessOf(d.File()); g != nil {
+		return task.NewPidFD(g, nil), nil
+	}
+	return pidFD(t, fd)
+}
+
 // sysPidfdSendSignal is pidfd_send_signal(2).
 //
 // Partial: PIDFD_SIGNAL_PROCESS_GROUP is EINVAL
@@ -73,7 +87,7 @@ func sysPidfdSendSignal(t *task.Task, fd linux.FD, sig linux.Signal, in arg.In[l
 	if flags != 0 && flags != thread && flags != group {
 		return 0, linux.EINVAL
 	}
-	p, err := pidFD(t, fd)
+	p, err := signalled(t, fd)
 	if err != nil {
 		return 0, err
 	}

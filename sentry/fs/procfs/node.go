@@ -6,6 +6,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/sentry/cred"
+	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
 
@@ -141,6 +142,15 @@ type dirFile struct{ d *dirInode }
 
 // Release implements vfs.File.
 func (f *dirFile) Release() {}
+
+// ProcessOf returns the process whose directory f is, nil if it is none.
+// pidfd_send_signal(2) takes such a descriptor, too.
+func ProcessOf(f vfs.File) *task.ThreadGroup {
+	if d, ok := f.(*dirFile); ok && d.d.p != nil && !d.d.p.thread && d.d.parent == rootIno {
+		return d.d.p.group
+	}
+	return nil
+}
 
 // ReadDir implements vfs.DirReader.
 func (f *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {

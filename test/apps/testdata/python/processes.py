@@ -39,6 +39,7 @@ def main():
     os.close(w); os.waitpid(pid, 0); print(os.read(r, 100))
     fd = os.pidfd_open(p := os.posix_spawn("/bin/sleep", ["sleep", "50"], os.environ)); signal.pidfd_send_signal(fd, signal.SIGTERM)
     print(os.waitid(os.P_PIDFD, fd, os.WEXITED).si_status)
+    print(signal.pidfd_send_signal(os.open(f"/proc/{os.getpid()}", os.O_DIRECTORY), 0))
     m = mp.Manager(); d = m.dict(); d["k"] = [1, 2]; print(d.copy()); m.shutdown()
 
 if __name__ == "__main__": main()
