@@ -1,6 +1,7 @@
 package prog
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -49,22 +50,12 @@ func lex(src string) ([]token, error) {
 				at++
 			}
 		case c == '"':
-			end := at + 1
-			for end < len(src) && src[end] != '"' && src[end] != '\n' {
-				if src[end] == '\\' {
-					end++
-				}
-				end++
-			}
-			if end >= len(src) || src[end] != '"' {
-				return nil, fmt.Errorf("line %d: string without an end", line)
-			}
-			s, err := strconv.Unquote(src[at : end+1])
+			end, s, err := lexString(src, at)
 			if err != nil {
-				return nil, fmt.Errorf("line %d: %s: %v", line, src[at:end+1], err)
+				return nil, fmt.Errorf("line %d: %v", line, err)
 			}
 			toks = append(toks, token{kind: tokString, text: s, line: line, at: at})
-			at = end + 1
+			at = end
 		case isAlnum(c):
 			end := at
 			for end < len(src) && isAlnum(src[end]) {
@@ -102,6 +93,24 @@ func lex(src string) ([]token, error) {
 		}
 	}
 	return append(toks, token{kind: tokNewline, line: line, at: len(src)}, token{kind: tokEOF, line: line, at: len(src)}), nil
+}
+
+// lexString reads the string literal at at and returns where it ends.
+func lexString(src string, at int) (end int, s string, err error) {
+	end = at + 1
+	for end < len(src) && src[end] != '"' && src[end] != '\n' {
+		if src[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	if end >= len(src) || src[end] != '"' {
+		return 0, "", errors.New("string without an end")
+	}
+	if s, err = strconv.Unquote(src[at : end+1]); err != nil {
+		return 0, "", fmt.Errorf("%s: %v", src[at:end+1], err)
+	}
+	return end + 1, s, nil
 }
 
 func isAlnum(c byte) bool {
