@@ -123,9 +123,6 @@ func sysClone3(t *task.Task, args arg.In[linux.CloneArgs], size arg.Size) (uintp
 }
 
 func clone(t *task.Task, a *linux.CloneArgs) (uintptr, error) {
-	if a.ExitSignal > linux.NSIG {
-		return 0, linux.EINVAL
-	}
 	var pid int32
 	child, e := t.Clone(a, func(c *task.Task) linux.Errno {
 		pid = c.TID()

@@ -229,6 +229,9 @@ func (g *ThreadGroup) tellParentTreeLocked() {
 		return
 	}
 	sig := g.leader.exitSignal
+	if !sig.Valid() {
+		sig = 0 // clone(2) takes any number
+	}
 	ignored := false
 	if sig == linux.SIGCHLD {
 		act := p.Actions().Get(linux.SIGCHLD)

@@ -143,7 +143,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 		y.Loader = get[Loader](g, im.Loader)
 	}
 	y.PlainInit, y.NumCPU, y.MemoryLimit = im.PlainInit, im.NumCPU, im.MemoryLimit
-	y.Futexes = futex.NewTable(func(tid int32) bool { return y.Task(tid) != nil })
+	y.Futexes = futex.NewTable(y.Lives)
 	y.Init()
 	y.lastPID, y.init, y.threadsUp = im.LastPID, get[*ThreadGroup](g, im.Init), im.ThreadsUp
 	y.started.Store(im.Started)

@@ -126,6 +126,14 @@ func (s *System) Process(pid int32) *ThreadGroup {
 	return t.group
 }
 
+// Lives reports whether thread tid has not ended: a zombie has.
+func (s *System) Lives(tid int32) bool {
+	s.tree.RLock()
+	defer s.tree.RUnlock()
+	t := s.tasks[tid]
+	return t != nil && t.exitState < zombie
+}
+
 // Tasks returns every thread, in order of id.
 func (s *System) Tasks() []*Task {
 	s.tree.RLock()
