@@ -124,6 +124,7 @@ func (s *Socket) Listen(c *vfs.Caller, backlog int) error {
 	if !s.connects() {
 		return linux.EOPNOTSUPP
 	}
+	who := peerOf(c) // asks the process
 	s.mu.Lock()
 	if s.name == "" || s.state != idle && s.state != listening {
 		s.mu.Unlock()
@@ -136,7 +137,7 @@ func (s *Socket) Listen(c *vfs.Caller, backlog int) error {
 	if backlog > s.backlog {
 		waiters = s.takeWaitersLocked()
 	}
-	s.state, s.backlog, s.who = listening, backlog, peerOf(c)
+	s.state, s.backlog, s.who = listening, backlog, who
 	s.mu.Unlock()
 	wake(waiters)
 	return nil
