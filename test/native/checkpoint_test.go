@@ -1,0 +1,112 @@
+package native
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+
+	"cordon/test/prog"
+)
+
+var (
+	everyCall = flag.Bool("everycall", false, "save and restore before every call of every program")
+	places    = flag.Uint64("places", 12, "before how many calls of a long program to save and restore")
+)
+
+// callsAfter is how many of simvm's calls come after a program's own.
+const callsAfter = 6
+
+// TestSimCheckpoint runs every program once as it is, and then once for each of
+// its system calls, saved, thrown away and restored before that call: the trace
+// stays the same. Of long programs a part of the calls stands for all.
+func TestSimCheckpoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a run for each of many calls")
+	}
+	programs := load(t)
+	known := knownIn(t, "known-checkpoint.txt")
+	empty, err := prog.Compile("empty", "# Nothing.\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, around, err := (&savedRun{empty, *seed, ^uint64(0), nil}).run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]error, len(programs))
+	restores := make([]int, len(programs))
+	var restoring sync.Mutex
+	each(len(programs), func(k int) {
+		p := programs[k]
+		restores[k], errs[k] = checkpointEach(p, around-callsAfter, &restoring)
+		if *verbose {
+			fmt.Printf("=== %s: %d restores, %v\n", p.Name, restores[k], errs[k])
+		}
+	})
+	total, agree := 0, 0
+	for k, p := range programs {
+		total += restores[k]
+		reason, listed := known[p.Name]
+		switch delete(known, p.Name); {
+		case errs[k] == nil:
+			agree++
+			if listed && *everyCall {
+				t.Errorf("%s: agrees at every call: take it out of the list (%s)", p.Name, reason)
+			}
+		case !listed:
+			t.Errorf("%s: %v", p.Name, errs[k])
+		}
+	}
+	t.Logf("%d of %d programs agree, over %d restores", agree, len(programs), total)
+	if *only == "" {
+		for _, name := range sorted(known) {
+			t.Errorf("known-checkpoint.txt names %s, which is no program", name)
+		}
+	}
+}
+
+// each calls f for 0 to n-1, several at a time.
+func each(n int, f func(int)) {
+	next := make(chan int)
+	var all sync.WaitGroup
+	for range 4 * runtime.NumCPU() {
+		all.Go(func() {
+			for k := range next {
+				f(k)
+			}
+		})
+	}
+	for k := range n {
+		next <- k
+	}
+	close(next)
+	all.Wait()
+}
+
+// checkpointEach saves and restores p before its calls, and says how often.
+func checkpointEach(p *prog.Program, from uint64, restoring *sync.Mutex) (restores int, err error) {
+	whole := savedRun{p, *seed, ^uint64(0), nil}
+	want, calls, err := whole.run()
+	if err != nil {
+		return 0, err
+	}
+	step := uint64(1)
+	if !*everyCall {
+		step = max(1, (calls-from)/max(1, *places))
+	}
+	for at := from; at < calls; at += step {
+		s := savedRun{p, *seed, at, restoring}
+		got, reached, err := s.run()
+		switch {
+		case err != nil:
+			return restores, fmt.Errorf("before call %d of %d: %w", at, calls, err)
+		case got != want:
+			return restores, fmt.Errorf("before call %d of %d (-without +with):\n%s", at, calls, diff(want, got))
+		case reached == at+1:
+			restores++
+		}
+	}
+	return restores, nil
+}
