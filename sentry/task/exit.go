@@ -319,7 +319,6 @@ func (g *ThreadGroup) hangupTreeLocked() []func() {
 	if p := g.sys.groups[fg]; p != nil {
 		for _, m := range p.members {
 			m.sendTreeLocked(nil, &linux.SigInfo{Signo: linux.SIGHUP, Code: linux.SI_KERNEL})
-			m.sendTreeLocked(nil, &linux.SigInfo{Signo: linux.SIGCONT, Code: linux.SI_KERNEL})
 		}
 	}
 	return []func(){tty.Hangup}
