@@ -82,12 +82,14 @@ func SavePlain(w io.Writer, sys *task.System) error {
 }
 
 func saveFrozen(w io.Writer, sys *task.System, save func(io.Writer, []checkpoint.Kind, any) error) error {
+	// What takes time to write is time that the sandbox does not see.
+	clocks := sys.Clocks.Image()
 	// Objects first: some give up memory that is not worth saving.
 	var objects bytes.Buffer
 	if err := save(&objects, kinds(), sys); err != nil {
 		return err
 	}
-	h := &saveHead{memory: sys.Memory.Image(), clocks: sys.Clocks.Image()}
+	h := &saveHead{memory: sys.Memory.Image(), clocks: clocks}
 	if err := save(w, headKinds(), h); err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ func (s *savedRun) run() (trace string, calls uint64, err error) {
 	if k, err = sentry.New(cfg); err != nil {
 		return "", 0, err
 	}
+	defer emptyFile(cfg.MemFile)
 	defer k.Stop()
 	k.Start()
 	ended := waitFor(k)
@@ -88,6 +89,7 @@ func (s *savedRun) goOn(k *sentry.Kernel, out int) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer emptyFile(cfg.MemFile)
 	defer r.Stop()
 	r.Start()
 	select {
@@ -96,6 +98,12 @@ func (s *savedRun) goOn(k *sentry.Kernel, out int) (string, error) {
 	case <-time.After(simSeconds):
 		return "", fmt.Errorf("no end in time after the restore\n%s", stacks(r))
 	}
+}
+
+// emptyFile gives back what a memory file holds. The file stays: the kernel may
+// still work on it in the background.
+func emptyFile(fd int32) {
+	_ = unix.Fallocate(int(fd), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 1<<40)
 }
 
 func waitFor(k *sentry.Kernel) chan struct{} {
