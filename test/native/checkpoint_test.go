@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"cordon/test/prog"
 )
 
@@ -24,11 +22,6 @@ const callsAfter = 6
 func TestSimCheckpoint(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a run for each of many calls")
-	}
-	// Kernels that were thrown away keep their memory files.
-	files := unix.Rlimit{Cur: 1 << 18, Max: 1 << 18}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-		t.Skip("needs many descriptors: ", err)
 	}
 	programs := load(t)
 	known := knownIn(t, "known-checkpoint.txt")

@@ -52,8 +52,7 @@ func (s *savedRun) run() (trace string, calls uint64, err error) {
 	if k, err = sentry.New(cfg); err != nil {
 		return "", 0, err
 	}
-	defer emptyFile(cfg.MemFile)
-	defer k.Stop()
+	defer discard(k)
 	k.Start()
 	ended := waitFor(k)
 	select {
@@ -89,8 +88,7 @@ func (s *savedRun) goOn(k *sentry.Kernel, out int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer emptyFile(cfg.MemFile)
-	defer r.Stop()
+	defer discard(r)
 	r.Start()
 	select {
 	case <-waitFor(r):
@@ -100,10 +98,10 @@ func (s *savedRun) goOn(k *sentry.Kernel, out int) (string, error) {
 	}
 }
 
-// emptyFile gives back what a memory file holds. The file stays: the kernel may
-// still work on it in the background.
-func emptyFile(fd int32) {
-	_ = unix.Fallocate(int(fd), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 1<<40)
+// discard ends k and gives back what it holds of this process.
+func discard(k *sentry.Kernel) {
+	k.Stop()
+	k.Free()
 }
 
 func waitFor(k *sentry.Kernel) chan struct{} {
