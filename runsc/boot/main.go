@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"cordon/runsc/control"
@@ -26,6 +27,14 @@ func Main(newKernel NewKernel) int {
 	if !awaitByte(s.FDs.Lifeline, 'g') {
 		return 1
 	}
+	// A parent that dies while the kernel is being made takes it along.
+	var made atomic.Pointer[box]
+	go watchLifeline(s.FDs.Lifeline, func() {
+		if b := made.Load(); b != nil {
+			b.end()
+		}
+		os.Exit(128 + int(syscall.SIGKILL))
+	})
 	k, err := newKernel(s)
 	if err != nil {
 		reportOf(err).send(FDReady)
@@ -39,7 +48,7 @@ func Main(newKernel NewKernel) int {
 		}
 	}
 	b := &box{kernel: k, spec: s, start: make(chan struct{})}
-	go watchLifeline(s.FDs.Lifeline, b.end)
+	made.Store(b)
 	b.forwardSignals()
 	if s.FDs.Control >= 0 {
 		go control.Serve(s.FDs.Control, 0, b.handle)
