@@ -38,6 +38,19 @@ func main() {
 	}
 }
 
+// lastLines is how much is printed of a test that its package's end cut short.
+const lastLines = 60
+
+// unfinished prints the last that the unfinished tests of a package said: a
+// panic or a time limit is among it.
+func (s *summary) unfinished(pkg string) {
+	for key, lines := range s.output {
+		if strings.HasPrefix(key, pkg+" ") {
+			fmt.Printf("--- %s did not end\n%s", key, strings.Join(lines[max(0, len(lines)-lastLines):], ""))
+		}
+	}
+}
+
 type summary struct {
 	output   map[string][]string // by package and test
 	hasTests map[string]bool
@@ -63,6 +76,7 @@ func (s *summary) add(e event) {
 		// A package counts only where no test of it can: it did not get far
 		// enough, or ended by a time limit.
 		if e.Action == "fail" && !s.hasTests[e.Package] {
+			s.unfinished(e.Package)
 			s.fail(key, "failed")
 		}
 		return
