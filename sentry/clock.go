@@ -37,7 +37,7 @@ func startVDSO(c *ktime.Clocks, v *loader.VDSO) *vdsoClock {
 	if !arch.TSCUsable() {
 		return k
 	}
-	k.tsc0, k.mono0 = arch.TSC(), c.Monotonic.Now()
+	k.tsc0, k.mono0 = sample(c.Monotonic)
 	for c.Monotonic.Now()-k.mono0 < firstMeasureNS {
 	}
 	k.publish()
@@ -46,14 +46,33 @@ func startVDSO(c *ktime.Clocks, v *loader.VDSO) *vdsoClock {
 	return k
 }
 
+// samples is how often sample tries: a reading during which the thread lost its
+// processor says nothing.
+const samples = 16
+
+// sample reads the counter and a clock at the same moment, as nearly as it can.
+func sample(c ktime.Clock) (tsc uint64, now int64) {
+	best := ^uint64(0)
+	for range samples {
+		before := arch.TSC()
+		t := c.Now()
+		if took := arch.TSC() - before; took < best {
+			best, tsc, now = took, before+took/2, t
+		}
+	}
+	return tsc, now
+}
+
 func (k *vdsoClock) publish() {
-	tsc, mono := arch.TSC(), k.clocks.Monotonic.Now()
+	tsc, mono := sample(k.clocks.Monotonic)
+	late := k.clocks.Monotonic.Now()
 	mult := arch.Mult(uint64(mono-k.mono0), tsc-k.tsc0)
 	p := arch.VVAR{BaseTSC: tsc}
 	set := func(id linux.ClockID, now int64, rate uint64) {
 		p.Clocks[id] = arch.VVARClock{Valid: true, Seconds: now / 1e9, Nanoseconds: uint64(now % 1e9), Mult: rate}
 	}
-	real, boot := k.clocks.Realtime.Now(), k.clocks.Boottime.Now()
+	// The other clocks as they were at the sample.
+	real, boot := k.clocks.Realtime.Now()-(late-mono), k.clocks.Boottime.Now()-(late-mono)
 	set(linux.CLOCK_REALTIME, real, mult)
 	set(linux.CLOCK_MONOTONIC, mono, mult)
 	set(linux.CLOCK_MONOTONIC_RAW, mono, mult)
