@@ -11,10 +11,11 @@ export CGO_ENABLED=1
 "$go" test -json -timeout "$limit" -p 2 ${PKGS:-./...} >"$out" 2>&1
 status=$?
 
-# A package that failed is run once more by itself: some tests run real
+# A package that failed is run again by itself, twice at most: some tests run real
 # programs against each other, and a machine that is busy with something else
 # upsets them. What passes only then is named, so that it is not overlooked.
-if [ "$status" != 0 ]; then
+for _ in 1 2; do
+	[ "$status" = 0 ] && break
 	again=$(grep '"Action":"fail"' "$out" | grep -v '"Test":' | sed -E 's/.*"Package":"([^"]*)".*/\1/' | sort -u)
 	if [ -n "$again" ] && ! grep -q '"Action":"build-fail"' "$out"; then
 		echo "once more: $again"
@@ -26,7 +27,7 @@ if [ "$status" != 0 ]; then
 		"$go" test -json -count=1 -timeout "$limit" -p 1 $again >>"$out" 2>&1
 		status=$?
 	fi
-fi
+done
 
 # Lines that are not JSON are messages of the Go tool.
 grep -v '^{' "$out" | head -n 40 >&2
