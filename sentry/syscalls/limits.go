@@ -41,8 +41,7 @@ func sysPrlimit64(t *task.Task, pid arg.PID, r linux.Resource, in arg.In[linux.R
 			return 0, linux.ESRCH
 		}
 		c, o := t.Cred(), target.Cred()
-		same := c.RUID == o.EUID && c.RUID == o.SUID && c.RUID == o.RUID && c.RGID == o.EGID && c.RGID == o.SGID && c.RGID == o.RGID
-		if !same && !c.HasIn(linux.CAP_SYS_RESOURCE, o.UserNS) {
+		if !sameIDs(c, o) && !c.HasIn(linux.CAP_SYS_RESOURCE, o.UserNS) {
 			return 0, linux.EPERM
 		}
 		g = target.Group()

@@ -285,7 +285,7 @@ func sysSendmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uin
 			err = arg.StoreAt(t.MM(), uint64(at+mmsgLen), &k)
 		}
 		if err != nil {
-			return result1(t, int(i), err)
+			return result1(int(i), err)
 		}
 	}
 	return uintptr(min(n, arg.MaxIOV)), nil
@@ -317,7 +317,7 @@ func sysRecvmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uin
 			return 0, err
 		}
 	}
-	return result1(t, got, err)
+	return result1(got, err)
 }
 
 func receiveMany(t *task.Task, s socket.Socket, d *vfs.Description, msgs arg.InOut[linux.MMsgHdr], n uint32, flags linux.MsgFlags, deadline int64) (int, error) {

@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/cred"
 	"cordon/sentry/mm"
 	"cordon/sentry/task"
 )
@@ -160,14 +161,19 @@ func sysGetRobustList(t *task.Task, tid arg.PID, head, n arg.Out[uint64]) (uintp
 	return 0, head.Store(t.MM(), &v)
 }
 
+// sameIDs reports whether all ids of o are c's real ones: what ptrace(2) and
+// prlimit(2) ask for of a caller without the capability.
+func sameIDs(c, o *cred.Credentials) bool {
+	return c.RUID == o.EUID && c.RUID == o.SUID && c.RUID == o.RUID && c.RGID == o.EGID && c.RGID == o.SGID && c.RGID == o.RGID
+}
+
 // mayInspect is Linux's ptrace_may_access with real credentials.
 func mayInspect(t, target *task.Task) bool {
 	if t.Group() == target.Group() {
 		return true
 	}
 	c, o := t.Cred(), target.Cred()
-	same := c.RUID == o.EUID && c.RUID == o.SUID && c.RUID == o.RUID && c.RGID == o.EGID && c.RGID == o.SGID && c.RGID == o.RGID
-	return (same && target.Dumpable()) || c.HasIn(linux.CAP_SYS_PTRACE, o.UserNS)
+	return (sameIDs(c, o) && target.Dumpable()) || c.HasIn(linux.CAP_SYS_PTRACE, o.UserNS)
 }
 
 // sysGetcpu is getcpu(2).

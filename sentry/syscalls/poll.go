@@ -234,7 +234,7 @@ func selectFDs(t *task.Task, n arg.Count, sets [3]arg.Addr, deadline int64) (uin
 		}
 		fds = append(fds, fd)
 	}
-	if _, err := s.waitSelect(t, deadline, masks); err != nil {
+	if _, err := s.wait(t, t.System().Clocks.Monotonic, deadline); err != nil {
 		return 0, err
 	}
 	bits := 0
@@ -254,11 +254,6 @@ func selectFDs(t *task.Task, n arg.Count, sets [3]arg.Addr, deadline int64) (uin
 		}
 	}
 	return uintptr(bits), nil
-}
-
-// waitSelect is wait; Hup and Err count only through the sets' masks.
-func (s *pollSet) waitSelect(t *task.Task, deadline int64, _ [3]wait.Events) (int, error) {
-	return s.wait(t, t.System().Clocks.Monotonic, deadline)
 }
 
 // sysSelect is select(2).

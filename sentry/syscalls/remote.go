@@ -90,7 +90,7 @@ func moveRemote(t *task.Task, pid arg.PID, remote arg.Addr, n arg.Size, move fun
 		return 0, err
 	}
 	k, err := move(&theirs)
-	return result1(t, k, err)
+	return result1(k, err)
 }
 
 // moveBytes copies until either side ends.
@@ -146,7 +146,7 @@ func sysProcessMadvise(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, adv
 	done := 0
 	for _, v := range list {
 		if err := m.MAdvise(t.Context(), v.Base, v.Len, advice); err != nil {
-			return result1(t, done, err)
+			return result1(done, err)
 		}
 		done += int(v.Len)
 	}

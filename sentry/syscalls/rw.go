@@ -61,13 +61,13 @@ func read(t *task.Task, d *vfs.Description, dst *usermem.Seq) (uintptr, error) {
 	c := t.Caller()
 	k, err := d.Read(c, dst)
 	if err != linux.EAGAIN || k > 0 || d.Nonblocking() {
-		return result1(t, k, err)
+		return result1(k, err)
 	}
 	return t.IO(d, waitIn, func() (int, error) { return d.Read(t.Caller(), dst) })
 }
 
 // result1 is a count that wins over an error.
-func result1(_ *task.Task, n int, err error) (uintptr, error) {
+func result1(n int, err error) (uintptr, error) {
 	if n > 0 {
 		return uintptr(n), nil
 	}
@@ -112,7 +112,7 @@ func sysPread64(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, off arg
 		return 0, err
 	}
 	k, err := d.PRead(t.Caller(), &dst, int64(off))
-	return result1(t, k, err)
+	return result1(k, err)
 }
 
 // sysPreadv is preadv(2). On amd64 the offset is one register.
@@ -141,7 +141,7 @@ func sysPreadv2(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.O
 		}
 		if flags&linux.RWF_NOWAIT != 0 {
 			k, err := d.Read(t.Caller(), &dst)
-			return result1(t, k, err)
+			return result1(k, err)
 		}
 		return read(t, d, &dst)
 	}
@@ -165,7 +165,7 @@ func preadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.Off, 
 		return 0, err
 	}
 	k, err := d.PRead(t.Caller(), &dst, int64(off))
-	return result1(t, k, err)
+	return result1(k, err)
 }
 
 // sysWrite is write(2).

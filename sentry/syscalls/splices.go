@@ -129,7 +129,7 @@ func sysSendfile(t *task.Task, to, from linux.FD, off arg.InOut[int64], n arg.Si
 	} else if done > 0 {
 		_ = in.WithOffset(func(int64) (int64, error) { return src.at, nil })
 	}
-	return result1(t, done, err)
+	return result1(done, err)
 }
 
 // sendAll moves n bytes from src.at on to out, at its own offset. src.at ends
