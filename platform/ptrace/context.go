@@ -8,6 +8,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/platform"
 	"cordon/platform/arch"
+	"cordon/platform/stub"
 )
 
 // A Context is a guest thread's place in the platform: a thread of a stub that
@@ -42,7 +43,7 @@ func (c *Context) Interrupt() {
 		return // whoever set it has kicked
 	}
 	if id := c.running.Load(); id != 0 {
-		tgkill(int32(id>>32), int32(id), kickSignal)
+		stub.Tgkill(int32(id>>32), int32(id), kickSignal)
 	}
 }
 
@@ -216,7 +217,7 @@ func (c *Context) lost() {
 	tid, as := c.tid, c.as
 	c.tid, c.as = 0, nil
 	c.home.thread.Store(0)
-	tgkill(as.pid, tid, uint(unix.SIGKILL))
+	stub.Tgkill(as.pid, tid, uint(unix.SIGKILL))
 	for {
 		status, errno := waitThread(tid)
 		if errno != 0 || status.Exited() || status.Signaled() {

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cordon/platform/stub"
 )
 
 // Placement on processors. A trap costs 5.5 us when the guest's and the Sentry's
@@ -74,7 +76,7 @@ func newCPUs() *cpus {
 		contexts: map[*Context]struct{}{},
 		wake:     make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	getAffinitySet(0, &p.all)
+	stub.AffinitySet(0, &p.all)
 	for i := range len(p.all) * 64 {
 		if p.all[i/64]&(1<<(i%64)) != 0 {
 			p.allowed = append(p.allowed, i)
@@ -90,7 +92,7 @@ func newCPUs() *cpus {
 
 // start returns where a context that the caller makes begins.
 func (p *cpus) start() int {
-	now := currentCPU()
+	now := stub.CurrentCPU()
 	for i, cpu := range p.allowed {
 		if cpu == now {
 			return i
@@ -106,13 +108,13 @@ func (p *cpus) bind(c *Context, tid int32) {
 	defer p.mu.Unlock()
 	if !h.bound {
 		h.bound = true
-		h.owner = currentThread()
+		h.owner = stub.CurrentThread()
 		p.contexts[c] = struct{}{}
-		setAffinity(0, p.allowed[h.cpu])
+		stub.SetAffinity(0, p.allowed[h.cpu])
 	}
 	h.loose.Store(false)
 	h.thread.Store(tid)
-	setAffinity(tid, p.allowed[h.cpu])
+	stub.SetAffinity(tid, p.allowed[h.cpu])
 }
 
 // leave forgets a context and lets its owner's thread go.
@@ -122,7 +124,7 @@ func (p *cpus) leave(c *Context) {
 	if c.home.bound {
 		c.home.bound = false
 		delete(p.contexts, c)
-		setAffinitySet(0, &p.all)
+		stub.SetAffinitySet(0, &p.all)
 	}
 }
 
@@ -132,7 +134,7 @@ func (p *cpus) enter(c *Context) {
 	if h.loose.Load() {
 		p.mu.Lock()
 		h.loose.Store(false)
-		setAffinity(h.thread.Load(), p.allowed[h.cpu])
+		stub.SetAffinity(h.thread.Load(), p.allowed[h.cpu])
 		p.mu.Unlock()
 	}
 	h.turns.Add(1)
@@ -228,7 +230,7 @@ func (p *cpus) look() bool {
 // busyLocked says whether the owner, outside its guest, has used the processor
 // for most of the time since the last look.
 func (h *placement) busyLocked() bool {
-	now := threadTime(h.owner)
+	now := stub.ThreadTime(h.owner)
 	spent, timed := now-h.time, h.timed
 	h.time, h.timed = now, true
 	return timed && spent > int64(lookPeriod)/2
@@ -239,7 +241,7 @@ func (h *placement) busyLocked() bool {
 func (p *cpus) loosenLocked(c *Context) {
 	h := &c.home
 	h.loose.Store(true)
-	setAffinitySet(h.thread.Load(), &p.all)
+	stub.SetAffinitySet(h.thread.Load(), &p.all)
 }
 
 // splitLocked evens out two CPUs of which one has at least two guests more.
@@ -283,6 +285,6 @@ func (p *cpus) gatherLocked() {
 func (p *cpus) moveLocked(c *Context, cpu int) {
 	h := &c.home
 	h.cpu = cpu
-	setAffinity(h.thread.Load(), p.allowed[cpu])
-	setAffinity(h.owner, p.allowed[cpu])
+	stub.SetAffinity(h.thread.Load(), p.allowed[cpu])
+	stub.SetAffinity(h.owner, p.allowed[cpu])
 }

@@ -85,7 +85,7 @@ func TestStubKilledFromOutside(t *testing.T) {
 func TestZygoteKilled(t *testing.T) {
 	p, as := spinner(t)
 	_, end := spin(p, as)
-	unix.Kill(p.zygote.pid, unix.SIGKILL)
+	unix.Kill(p.zygote.PID(), unix.SIGKILL)
 	if ev := <-end; ev.Kind != platform.EventDied {
 		t.Errorf("%+v", ev)
 	}
@@ -131,7 +131,7 @@ func TestReleaseLeavesNoProcess(t *testing.T) {
 	c, end := spin(p, as)
 	c.Interrupt()
 	<-end
-	zygote := p.zygote.pid
+	zygote := p.zygote.PID()
 	p.Release()
 	gone(t, as.pid)
 	gone(t, int32(zygote))
@@ -158,7 +158,7 @@ func TestFilter(t *testing.T) {
 		"x32 mmap":               {unix.SYS_MMAP | 1<<30, benchCode, pageSize, 1, unix.MAP_SHARED | unix.MAP_FIXED},
 		"prctl":                  {unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 1},
 		"sendto elsewhere":       {unix.SYS_SENDTO, 0, dataAddress + 0x90, 8},
-		"recvmsg elsewhere":      {unix.SYS_RECVMSG, z.peer, benchCode},
+		"recvmsg elsewhere":      {unix.SYS_RECVMSG, z.Peer(), benchCode},
 	} {
 		as, errno := p.NewAddressSpace()
 		if errno != 0 {

@@ -1,6 +1,10 @@
 package ptrace
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"cordon/platform/stub"
+)
 
 // The stub's two pages at the top of the address space, as zygote_amd64.s has
 // them, and what lies in the code page behind the code.
@@ -54,7 +58,7 @@ func blockedSignals() uint64 {
 // buildPage lays out the code page. It returns nil when something does not fit.
 func buildPage(code []byte, socket uint64) []byte {
 	page := make([]byte, pageSize)
-	filter := compileFilter(StubSyscalls(socket))
+	filter := stub.Compile(StubSyscalls(socket))
 	if len(code) > confOffset || confOffset+confFilter+len(filter) > pageSize {
 		return nil
 	}
@@ -70,33 +74,4 @@ func buildPage(code []byte, socket uint64) []byte {
 	copy(conf[confName:confName+15], "cordon-stub")
 	copy(conf[confFilter:], filter)
 	return page
-}
-
-// buildELF wraps the code page into an executable with one segment.
-func buildELF(page []byte) []byte {
-	const ehsize, phsize = 64, 56
-	elf := make([]byte, pageSize, 2*pageSize)
-	le := binary.LittleEndian
-	copy(elf, "\x7fELF\x02\x01\x01")
-	le.PutUint16(elf[16:], 2)  // ET_EXEC
-	le.PutUint16(elf[18:], 62) // EM_X86_64
-	le.PutUint32(elf[20:], 1)
-	le.PutUint64(elf[24:], bootAddress+offEntry)
-	le.PutUint64(elf[32:], ehsize)
-	le.PutUint16(elf[52:], ehsize)
-	le.PutUint16(elf[54:], phsize)
-	le.PutUint16(elf[56:], 2)
-	load := elf[ehsize:]
-	le.PutUint32(load[0:], 1) // PT_LOAD
-	le.PutUint32(load[4:], 5) // R+X
-	le.PutUint64(load[8:], pageSize)
-	le.PutUint64(load[16:], bootAddress)
-	le.PutUint64(load[24:], bootAddress)
-	le.PutUint64(load[32:], pageSize)
-	le.PutUint64(load[40:], pageSize)
-	le.PutUint64(load[48:], pageSize)
-	stack := elf[ehsize+phsize:]
-	le.PutUint32(stack[0:], 0x6474e551) // PT_GNU_STACK
-	le.PutUint32(stack[4:], 6)          // RW
-	return append(elf, page...)
 }

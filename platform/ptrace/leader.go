@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cordon/platform/arch"
+	"cordon/platform/stub"
 )
 
 // The leader is the one thread of the Sentry that traces the first thread of
@@ -19,22 +20,22 @@ type leader struct {
 	p     *Platform
 	want  int
 	work  chan func()
-	ready chan stub
+	ready chan process
 	done  chan struct{}
 
 	// leader only: the stubs that have not been dropped.
 	live map[int32]struct{}
 }
 
-// A stub is a process with a stopped first thread and one parked thread that
+// A process is a stub: one with a stopped first thread and one parked thread that
 // nobody traces yet.
-type stub struct {
+type process struct {
 	pid, tid int32
 	errno    unix.Errno
 }
 
 func newLeader(p *Platform, pool int) *leader {
-	l := &leader{p: p, want: pool, work: make(chan func(), 64), ready: make(chan stub, pool), done: make(chan struct{}), live: map[int32]struct{}{}}
+	l := &leader{p: p, want: pool, work: make(chan func(), 64), ready: make(chan process, pool), done: make(chan struct{}), live: map[int32]struct{}{}}
 	go l.run()
 	return l
 }
@@ -129,7 +130,7 @@ func (l *leader) stop() {
 }
 
 // take returns an unused stub.
-func (l *leader) take() (stub, unix.Errno) {
+func (l *leader) take() (process, unix.Errno) {
 	select {
 	case s := <-l.ready:
 		// Wake the thread to refill, without waiting for it.
@@ -140,7 +141,7 @@ func (l *leader) take() (stub, unix.Errno) {
 		return s, 0
 	default:
 	}
-	var s stub
+	var s process
 	if !l.do(func() {
 		select {
 		case s = <-l.ready:
@@ -148,7 +149,7 @@ func (l *leader) take() (stub, unix.Errno) {
 			s = l.newStub()
 		}
 	}) {
-		return stub{}, unix.ESRCH
+		return process{}, unix.ESRCH
 	}
 	return s, s.errno
 }
@@ -169,22 +170,22 @@ func (l *leader) check() unix.Errno {
 
 // newStub forks a stub, stops its first thread for good and makes its first
 // guest thread. Leader only.
-func (l *leader) newStub() stub {
-	pid, errno := l.p.zygote.fork()
+func (l *leader) newStub() process {
+	pid, errno := l.p.zygote.Fork(0)
 	if errno != 0 {
-		return stub{errno: errno}
+		return process{errno: errno}
 	}
 	if errno := seize(pid); errno != 0 {
 		unix.Kill(int(pid), unix.SIGKILL)
-		return stub{errno: errno}
+		return process{errno: errno}
 	}
 	l.live[pid] = struct{}{}
 	tid, errno := l.newThread(pid)
 	if errno != 0 {
 		l.drop(pid)
-		return stub{errno: errno}
+		return process{errno: errno}
 	}
-	return stub{pid: pid, tid: tid}
+	return process{pid: pid, tid: tid}
 }
 
 // newThread makes a parked thread in a stub. Leader only.
@@ -200,11 +201,11 @@ func (l *leader) newThread(pid int32) (tid int32, errno unix.Errno) {
 // beside runs f, which injects calls into a stub's first thread, with both on one
 // CPU, where a hand-over costs a fraction. Leader only.
 func (l *leader) beside(pid int32, f func()) {
-	cpu := currentCPU()
-	setAffinity(0, cpu)
-	setAffinity(pid, cpu)
+	cpu := stub.CurrentCPU()
+	stub.SetAffinity(0, cpu)
+	stub.SetAffinity(pid, cpu)
 	f()
-	setAffinitySet(0, &l.p.cpus.all)
+	stub.SetAffinitySet(0, &l.p.cpus.all)
 }
 
 // drop kills a stub. A first thread that is stopped is let go and then has no

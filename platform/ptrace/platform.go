@@ -5,12 +5,13 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/platform"
+	"cordon/platform/stub"
 )
 
 // Config says how a platform is made.
 type Config struct {
 	// Zygote is where stubs come from. The platform stops it at its Release.
-	Zygote *Zygote
+	Zygote *stub.Zygote
 
 	// Pool is how many unused stubs are kept ready; 0 means 4.
 	Pool int
@@ -19,7 +20,7 @@ type Config struct {
 // Platform runs guests in stub processes under PTRACE_SYSEMU.
 type Platform struct {
 	// immutable
-	zygote *Zygote
+	zygote *stub.Zygote
 	leader *leader
 	cpus   *cpus
 
@@ -71,7 +72,7 @@ func (p *Platform) NewContext() platform.Context {
 }
 
 // ForgetFile implements platform.Platform.
-func (p *Platform) ForgetFile(f platform.HostFile) { p.zygote.forget(f) }
+func (p *Platform) ForgetFile(f platform.HostFile) { p.zygote.Forget(f) }
 
 // Release implements platform.Platform.
 func (p *Platform) Release() {

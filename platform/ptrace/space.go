@@ -7,6 +7,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/platform"
+	"cordon/platform/stub"
 )
 
 // An AddressSpace is a stub process. Its first thread stands stopped under the
@@ -21,7 +22,7 @@ type AddressSpace struct {
 
 	// guarded by applyMu: the order of host calls, and where mappings are.
 	applyMu sync.Mutex
-	mapped  spans
+	mapped  stub.Spans
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -118,7 +119,7 @@ func extend(op, next *platform.Op) bool {
 }
 
 func (as *AddressSpace) mapLocked(tid int32, op *platform.Op) unix.Errno {
-	fd, errno := as.p.zygote.descriptor(op.File)
+	fd, errno := as.p.zygote.Descriptor(op.File)
 	if errno != 0 {
 		return errno
 	}
@@ -127,13 +128,13 @@ func (as *AddressSpace) mapLocked(tid int32, op *platform.Op) unix.Errno {
 		flags |= unix.MAP_POPULATE
 	}
 	// MAP_FIXED takes away what was there even when it fails.
-	as.mapped.remove(op.Addr, op.Addr+op.Len)
+	as.mapped.Remove(op.Addr, op.Addr+op.Len)
 	_, errno = inject(tid, stubAddress+offInject, unix.SYS_MMAP,
 		[6]uint64{op.Addr, op.Len, uint64(op.Prot), flags, uint64(fd), op.Offset})
 	if errno != 0 {
 		return errno
 	}
-	as.mapped.add(op.Addr, op.Addr+op.Len)
+	as.mapped.Add(op.Addr, op.Addr+op.Len)
 	if op.Flags&platform.Huge != 0 {
 		// Only advice: a file that cannot have huge pages says EINVAL.
 		inject(tid, stubAddress+offInject, unix.SYS_MADVISE, [6]uint64{op.Addr, op.Len, unix.MADV_HUGEPAGE})
@@ -143,14 +144,14 @@ func (as *AddressSpace) mapLocked(tid int32, op *platform.Op) unix.Errno {
 
 // unmapLocked unmaps what is mapped in the range in one call, or none.
 func (as *AddressSpace) unmapLocked(tid int32, start, end uint64) unix.Errno {
-	part, ok := as.mapped.next(start, end)
+	part, ok := as.mapped.Next(start, end)
 	if !ok {
 		return 0
 	}
-	start = part.start
+	start = part.Start
 	_, errno := inject(tid, stubAddress+offInject, unix.SYS_MUNMAP, [6]uint64{start, end - start})
 	if errno == 0 {
-		as.mapped.remove(start, end)
+		as.mapped.Remove(start, end)
 	}
 	return errno
 }
@@ -158,16 +159,16 @@ func (as *AddressSpace) unmapLocked(tid int32, start, end uint64) unix.Errno {
 func (as *AddressSpace) protectLocked(tid int32, op *platform.Op) unix.Errno {
 	end := op.Addr + op.Len
 	for at := op.Addr; at < end; {
-		part, ok := as.mapped.next(at, end)
+		part, ok := as.mapped.Next(at, end)
 		if !ok {
 			break
 		}
 		_, errno := inject(tid, stubAddress+offInject, unix.SYS_MPROTECT,
-			[6]uint64{part.start, part.end - part.start, uint64(op.Prot)})
+			[6]uint64{part.Start, part.End - part.Start, uint64(op.Prot)})
 		if errno != 0 {
 			return errno
 		}
-		at = part.end
+		at = part.End
 	}
 	return 0
 }

@@ -1,15 +1,19 @@
 package ptrace
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"cordon/platform/stub"
+)
 
 // SentrySyscalls is what the platform asks the host for after StartZygote, for the
 // Sentry's own filter. Arguments are the Sentry's own values, never a guest's.
-func SentrySyscalls() []Rule {
-	return []Rule{
-		{Number: unix.SYS_PTRACE, Name: "ptrace", Why: "traces stub threads", Args: []ArgRule{{0, allBits, []uint64{
+func SentrySyscalls() []stub.Rule {
+	return []stub.Rule{
+		{Number: unix.SYS_PTRACE, Name: "ptrace", Why: "traces stub threads", Args: []stub.ArgRule{stub.Arg(0, allBits,
 			unix.PTRACE_SEIZE, unix.PTRACE_INTERRUPT, unix.PTRACE_CONT, unix.PTRACE_DETACH, ptraceSysemu, ptraceSysemuSingleStep,
 			unix.PTRACE_GETREGS, unix.PTRACE_POKEUSR, unix.PTRACE_GETREGSET, unix.PTRACE_SETREGSET,
-			unix.PTRACE_GETSIGINFO, unix.PTRACE_GET_SYSCALL_INFO}}}},
+			unix.PTRACE_GETSIGINFO, unix.PTRACE_GET_SYSCALL_INFO)}},
 		{Number: unix.SYS_WAIT4, Name: "wait4", Why: "waits for stub threads to stop"},
 		{Number: unix.SYS_WAITID, Name: "waitid", Why: "looks whether the zygote is alive"},
 		{Number: unix.SYS_TGKILL, Name: "tgkill", Why: "interrupts or ends a stub thread"},

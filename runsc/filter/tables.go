@@ -6,6 +6,7 @@ import (
 	"cordon/gofer/hostfs"
 	"cordon/internal/host"
 	"cordon/platform/ptrace"
+	"cordon/platform/stub"
 	"cordon/sentry/socket/hostinet"
 
 	"golang.org/x/sys/unix"
@@ -143,7 +144,7 @@ const stubSocket = 3
 
 // fromPlatform writes a platform's rules as ours: one for each combination of
 // the values its arguments may have.
-func fromPlatform(prefix string, in []ptrace.Rule) []Rule {
+func fromPlatform(prefix string, in []stub.Rule) []Rule {
 	var out []Rule
 	for _, r := range in {
 		rules := []Rule{{Name: r.Name, Trap: r.Trap, Reason: prefix + r.Why}}

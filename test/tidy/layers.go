@@ -13,7 +13,7 @@ const layers = `
 	platform/arch platform/memfile gofer/donate
 	gofer/p9
 	platform gofer/client gofer/server netstack
-	platform/platformtest gofer/hostfs
+	platform/platformtest platform/stub gofer/hostfs
 	platform/sim platform/ptrace platform/systrap platform/kvm gofer/gofertest
 	sentry/wait sentry/cred sentry/limit
 	sentry/ktime
