@@ -198,7 +198,7 @@ func frozen(a *Attr) bool {
 }
 
 func (p Path) setAttr(s *SetAttr) error {
-	if err := p.Dentry.inode.SetAttr(s); err != nil {
+	if err := p.Dentry.setAttr(s); err != nil {
 		return err
 	}
 	p.event(linux.IN_ATTRIB)
@@ -286,7 +286,7 @@ func Utimens(c *Caller, p Path, times *[2]linux.Timespec) error {
 		if !bothNow {
 			return linux.EPERM
 		}
-		if err := mayInode(c.Cred, p.Dentry.inode, MayWrite); err != nil {
+		if err := p.Dentry.may(c.Cred, MayWrite); err != nil {
 			return err
 		}
 	}
@@ -371,7 +371,7 @@ func truncate(c *Caller, p Path, size int64) error {
 	if !c.Cred.Has(linux.CAP_FSETID) {
 		s.Mask |= ClearSetID
 	}
-	if err := p.Dentry.inode.SetAttr(&s); err != nil {
+	if err := p.Dentry.setAttr(&s); err != nil {
 		return err
 	}
 	p.event(linux.IN_MODIFY)

@@ -21,6 +21,7 @@ type Dentry struct {
 	sb     *superblock
 	inode  Inode          // nil: negative
 	dir    Directory      // inode, if it is a directory
+	state  *InodeState    // the inode's if it keeps one; nil: ask State
 	kids   *children      // if it is a directory
 	kind   linux.FileMode // type bits
 	anon   string         // the text of a dentry without a place ("pipe:[7]")
@@ -67,6 +68,9 @@ func newDentry(sb *superblock, parent *Dentry, name string, inode Inode) (*Dentr
 			return nil, err
 		}
 		d.kind = a.Mode.Type()
+		if s, ok := inode.(Stateful); ok {
+			d.state = s.VFSState()
+		}
 		if d.kind == linux.S_IFDIR {
 			dir, ok := inode.(Directory)
 			if !ok {
@@ -131,6 +135,9 @@ func (d *Dentry) Deleted() bool { return d.place.Load().deleted }
 
 // State returns what the VFS keeps for the inode.
 func (d *Dentry) State() *InodeState {
+	if d.state != nil {
+		return d.state
+	}
 	if s, ok := d.inode.(Stateful); ok {
 		return s.VFSState()
 	}

@@ -257,7 +257,7 @@ func (d *Description) dropSetID(c *Caller) error {
 	if !killsSetID(a.Mode) {
 		return nil
 	}
-	return d.Inode().SetAttr(&SetAttr{Mask: ClearSetID})
+	return d.path.Dentry.setAttr(&SetAttr{Mask: ClearSetID})
 }
 
 // killsSetID reports whether mode has bits that a write by another clears:

@@ -240,7 +240,7 @@ func loadSuper(l *checkpoint.Loader, sb *superblock, im SuperImage) (err error) 
 		if err := sb.remake(l, im); err != nil {
 			return err
 		}
-		sb.revalidate, _ = sb.fs.(Revalidator)
+		sb.asserted()
 		if sb.root != nil {
 			sb.vfs.supers[sb.fs] = sb
 		}

@@ -224,7 +224,7 @@ func mayLink(c *Caller, old Path) error {
 	}
 	safe := a.Mode.IsRegular() && a.Mode&linux.S_ISUID == 0 &&
 		a.Mode&(linux.S_ISGID|linux.S_IXGRP) != linux.S_ISGID|linux.S_IXGRP &&
-		mayInode(c.Cred, old.Dentry.inode, MayRead|MayWrite) == nil
+		old.Dentry.may(c.Cred, MayRead|MayWrite) == nil
 	if !safe {
 		return linux.EPERM
 	}

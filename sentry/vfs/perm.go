@@ -18,30 +18,83 @@ func mayInode(c *cred.Credentials, inode Inode, want Access) error {
 	return MayByMode(c, &a, want)
 }
 
+// An OwnersKept is a file system whose inodes change their mode and owner by
+// SetAttr only, so that the VFS may remember them to check permissions. Every
+// inode has to be Stateful.
+type OwnersKept interface {
+	OwnersKept() bool
+}
+
+// permissions is what a check of permissions has to know of an inode. It is
+// replaced, never changed, and holds as long as its gen is the state's.
+type permissions struct {
+	gen      uint32
+	mode     linux.FileMode
+	uid, gid uint32
+}
+
+// may is mayInode with what is remembered of d's inode.
+func (d *Dentry) may(c *cred.Credentials, want Access) error {
+	if !d.sb.ownersKept || d.state == nil {
+		return mayInode(c, d.inode, want)
+	}
+	p := d.state.perm.Load()
+	if p == nil || p.gen != d.state.permGen.Load() {
+		q := permissions{gen: d.state.permGen.Load()}
+		a, err := d.inode.Attr()
+		if err != nil {
+			return err
+		}
+		q.mode, q.uid, q.gid = a.Mode, a.UID, a.GID
+		p = &q
+		d.state.perm.Store(p)
+	}
+	return p.may(c, want)
+}
+
+// reowned forgets the permissions after a change of d's attributes.
+func (d *Dentry) reowned() { d.State().permGen.Add(1) }
+
+// setAttr changes the attributes of d's inode.
+func (d *Dentry) setAttr(s *SetAttr) error {
+	err := d.inode.SetAttr(s)
+	d.reowned()
+	return err
+}
+
 // MayByMode decides access by owner, group and mode bits, and by the
 // capabilities that overrule them.
 func MayByMode(c *cred.Credentials, a *Attr, want Access) error {
-	bits := Access(a.Mode & 7)
-	if c.FSUID == a.UID {
-		bits = Access(a.Mode >> 6 & 7)
-	} else if c.InGroup(a.GID) {
-		bits = Access(a.Mode >> 3 & 7)
+	p := permissions{mode: a.Mode, uid: a.UID, gid: a.GID}
+	return p.may(c, want)
+}
+
+func (p *permissions) may(c *cred.Credentials, want Access) error {
+	bits := Access(p.mode & 7)
+	if c.FSUID == p.uid {
+		bits = Access(p.mode >> 6 & 7)
+	} else if c.InGroup(p.gid) {
+		bits = Access(p.mode >> 3 & 7)
 	}
 	if want&^bits == 0 {
 		return nil
 	}
-	if a.Mode.IsDir() {
-		if want&MayWrite == 0 && Capable(c, linux.CAP_DAC_READ_SEARCH, a) {
+	if p.mode.IsDir() {
+		if want&MayWrite == 0 && p.capable(c, linux.CAP_DAC_READ_SEARCH) {
 			return nil
 		}
-	} else if want == MayRead && Capable(c, linux.CAP_DAC_READ_SEARCH, a) {
+	} else if want == MayRead && p.capable(c, linux.CAP_DAC_READ_SEARCH) {
 		return nil
 	}
-	executable := a.Mode.IsDir() || want&MayExec == 0 || a.Mode&0o111 != 0
-	if executable && Capable(c, linux.CAP_DAC_OVERRIDE, a) {
+	executable := p.mode.IsDir() || want&MayExec == 0 || p.mode&0o111 != 0
+	if executable && p.capable(c, linux.CAP_DAC_OVERRIDE) {
 		return nil
 	}
 	return linux.EACCES
+}
+
+func (p *permissions) capable(c *cred.Credentials, k linux.Capability) bool {
+	return c.Has(k) && mapped(c.UserNS, p.uid, p.gid)
 }
 
 // Capable reports whether c has capability p over a file: in its own user
@@ -73,7 +126,7 @@ func May(c *Caller, p Path, want Access) error {
 			}
 		}
 	}
-	return mayInode(c.Cred, p.Dentry.inode, want)
+	return p.Dentry.may(c.Cred, want)
 }
 
 // maySearch checks that c may walk through directory p.
@@ -82,7 +135,7 @@ func (w *walker) maySearch() error {
 	if d.kids == nil {
 		return linux.ENOTDIR
 	}
-	return mayInode(w.c.Cred, d.inode, MayExec)
+	return d.may(w.c.Cred, MayExec)
 }
 
 // mayDelete checks that victim may be removed from dir (Linux: may_delete).

@@ -139,6 +139,7 @@ type superblock struct {
 	vfs        *VFS
 	root       *Dentry
 	revalidate Revalidator // nil: names change only through this package
+	ownersKept bool        // see OwnersKept
 	dev        uint64
 
 	// renameMu orders renames between directories.
@@ -164,7 +165,7 @@ func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
 	}
 	// The root is asked for its attributes, by which any lock may be taken.
 	sb = &superblock{fs: fs, vfs: v, dev: fs.Device()}
-	sb.revalidate, _ = fs.(Revalidator)
+	sb.asserted()
 	root, err := newDentry(sb, nil, "", fs.Root())
 	if err != nil {
 		return nil, err
@@ -179,6 +180,14 @@ func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
 	}
 	v.supers[fs] = sb
 	return sb, nil
+}
+
+// asserted notes what the file system can do.
+func (sb *superblock) asserted() {
+	sb.revalidate, _ = sb.fs.(Revalidator)
+	if k, ok := sb.fs.(OwnersKept); ok {
+		sb.ownersKept = k.OwnersKept()
+	}
 }
 
 func (sb *superblock) decRef() {

@@ -95,6 +95,9 @@ func (fs *FS) Root() vfs.Inode {
 	return fs.root
 }
 
+// OwnersKept implements vfs.OwnersKept.
+func (fs *FS) OwnersKept() bool { return !fs.shared }
+
 // Device implements vfs.FileSystem.
 func (fs *FS) Device() uint64 { return fs.dev }
 

@@ -86,6 +86,16 @@ func (fs *FS) Type() string { return "overlay" }
 // Root implements vfs.FileSystem.
 func (fs *FS) Root() vfs.Inode { return (*Dir)(fs.root) }
 
+// OwnersKept implements vfs.OwnersKept.
+func (fs *FS) OwnersKept() bool {
+	for _, l := range fs.lowers {
+		if k, ok := l.(vfs.OwnersKept); !ok || !k.OwnersKept() {
+			return false
+		}
+	}
+	return true
+}
+
 // Device implements vfs.FileSystem.
 func (fs *FS) Device() uint64 { return fs.dev }
 

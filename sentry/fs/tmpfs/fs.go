@@ -208,6 +208,9 @@ func (fs *FS) Reconfigure(data string) error {
 // Type implements vfs.FileSystem.
 func (fs *FS) Type() string { return fs.name }
 
+// OwnersKept implements vfs.OwnersKept.
+func (fs *FS) OwnersKept() bool { return true }
+
 // Root implements vfs.FileSystem.
 func (fs *FS) Root() vfs.Inode { return fs.root }
 
