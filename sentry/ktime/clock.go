@@ -110,12 +110,36 @@ func (c *Clocks) SetTAIOffset(seconds int32) { c.taiOffset.Store(int64(seconds) 
 // TAIOffset returns how many seconds TAI is ahead of UTC.
 func (c *Clocks) TAIOffset() int32 { return int32(c.taiOffset.Load() / 1e9) }
 
+// GoOn makes the clocks of a restored sandbox tell what they told when it was
+// saved. It comes before anything looks at them.
+func (c *Clocks) GoOn(im ClocksImage) {
+	c.base.goOn(im.Monotonic)
+	c.wall.offset.Store(im.RealtimeOffset)
+	c.taiOffset.Store(im.TAIOffset)
+}
+
+// Start lets clocks go that RestoreHost made; others go already.
+func (c *Clocks) Start() {
+	c.base.start()
+	c.wall.rearm() // it did not stand still
+}
+
+// FollowHost reports whether the clocks go at the speed of the host's.
+func (c *Clocks) FollowHost() bool {
+	_, host := c.base.(*hostSource)
+	return host
+}
+
 // A source is where time comes from: the host or a test.
 type source interface {
 	monotonic() int64
 	boottime() int64
 	wall() int64
 	offset() int64
+	// goOn makes monotonic tell at, and start ends the standstill that may
+	// come with it.
+	goOn(at int64)
+	start()
 	// alarm makes an alarm by the monotonic clock.
 	alarm(fire func()) Alarm
 }

@@ -24,7 +24,8 @@
 //
 // Saved: the settings of timers, as absolute times of their clock, and what the
 // clocks told at that moment. After a restore CLOCK_MONOTONIC goes on from
-// there, so deadlines stand; CLOCK_REALTIME tells the host's time again.
+// there, so deadlines stand; CLOCK_REALTIME tells the host's time again. Between
+// RestoreHost and Start nothing expires: loading an image takes no time.
 //
 // # Differences
 //

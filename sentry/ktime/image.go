@@ -1,7 +1,5 @@
 package ktime
 
-import "time"
-
 // TimerImage is a Timer in a checkpoint. Its clock and listener come from its
 // owner.
 type TimerImage struct {
@@ -49,13 +47,10 @@ func (c *Clocks) Image() ClocksImage {
 }
 
 // RestoreHost returns clocks that follow the host's, CLOCK_MONOTONIC going on
-// from the image.
+// from the image. No alarm goes off before Start, and none of the time until
+// then counts.
 func RestoreHost(im ClocksImage) *Clocks {
-	h := newHostSource()
-	h.shift = im.Monotonic - (h.zero + int64(time.Since(h.start)))
-	h.zero += h.shift
-	c := newClocks(h)
-	c.wall.offset.Store(im.RealtimeOffset)
-	c.taiOffset.Store(im.TAIOffset)
+	c := NewHost()
+	c.GoOn(im)
 	return c
 }

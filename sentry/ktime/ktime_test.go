@@ -211,9 +211,49 @@ func TestHostClocks(t *testing.T) {
 	if d := c.Monotonic.Now() - host; d < -1e9 || d > 20e9 {
 		t.Errorf("monotonic differs from the host's by %d", d)
 	}
+}
+
+func TestRestoredClocksWaitForStart(t *testing.T) {
 	r := RestoreHost(ClocksImage{Monotonic: 77e9, RealtimeOffset: 5})
-	if d := r.Monotonic.Now() - 77e9; d < 0 || d > 20e9 {
-		t.Errorf("restored monotonic is %d off", d)
+	fired := make(chan struct{})
+	NewTimer(r.Monotonic, func() { close(fired) }).SetDeadline(77e9 + 1)
+	stopped := NewTimer(r.Realtime, func() { t.Error("a stopped timer fired") })
+	stopped.SetDeadline(1)
+	stopped.Stop()
+	late := r.Monotonic.Now() + 1e6
+	for r.Monotonic.Now() < late { // as loading does, this takes time
+	}
+	select {
+	case <-fired:
+		t.Fatal("a timer fired before Start")
+	default:
+	}
+	before := r.Monotonic.Now()
+	r.Start()
+	if now := r.Monotonic.Now(); now < 77e9 || now >= before {
+		t.Errorf("monotonic is %d after Start, %d before", now, before)
+	}
+	select {
+	case <-fired:
+	case <-time.After(20 * time.Second):
+		t.Fatal("no alarm after Start")
+	}
+}
+
+func TestVirtualGoesOn(t *testing.T) {
+	c, v := NewVirtual(1000)
+	v.Advance(50)
+	im := c.Image()
+	r, rv := NewVirtual(1000)
+	r.GoOn(im)
+	r.Start()
+	fired := false
+	NewTimer(r.Monotonic, func() { fired = true }).SetDeadline(60)
+	if r.Monotonic.Now() != 50 || r.Realtime.Now() != 1050 || fired {
+		t.Errorf("clocks tell %d and %d, fired %v", r.Monotonic.Now(), r.Realtime.Now(), fired)
+	}
+	if rv.AdvanceTo(60); !fired {
+		t.Error("the alarm of a restored clock does not go off")
 	}
 }
 

@@ -63,6 +63,15 @@ func (v *Virtual) monotonic() int64 {
 	return v.now
 }
 
+// goOn moves the time without firing.
+func (v *Virtual) goOn(at int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.now = max(v.now, at)
+}
+
+func (v *Virtual) start() {}
+
 func (v *Virtual) boottime() int64 { return v.monotonic() }
 func (v *Virtual) wall() int64     { return saturatingAdd(v.wallStart, v.monotonic()) }
 func (v *Virtual) offset() int64   { return 0 }
