@@ -22,10 +22,9 @@ func (p *place) drop() {
 
 // placeOf returns where path starts for dirfd. As in Linux, the descriptor does
 // not count if the path is absolute.
-func placeOf(t *task.Task, dir linux.FD, path string) (place, error) {
+func placeOf(t *task.Task, c *vfs.Caller, dir linux.FD, path string) (place, error) {
 	if dir == linux.AT_FDCWD || path != "" && path[0] == '/' {
-		_, cwd, _ := t.FS().Get()
-		return place{at: cwd}, nil
+		return place{at: c.Cwd}, nil
 	}
 	d := t.FDs().Get(dir)
 	if d == nil {
@@ -40,8 +39,18 @@ func loadAt(t *task.Task, dir linux.FD, path arg.Path) (string, place, error) {
 	if err != nil {
 		return "", place{}, err
 	}
-	p, err := placeOf(t, dir, s)
+	p, err := placeOf(t, t.Caller(), dir, s)
 	return s, p, err
+}
+
+// loadAt is loadAt with a path that holds until s.put.
+func (s *scratch) loadAt(t *task.Task, c *vfs.Caller, dir linux.FD, path arg.Path) (string, place, error) {
+	text, err := s.loadPath(t, path)
+	if err != nil {
+		return "", place{}, err
+	}
+	p, err := placeOf(t, c, dir, text)
+	return text, p, err
 }
 
 // openKnown are the flags that open(2) does not ignore.
@@ -94,7 +103,10 @@ func sysOpenat2(t *task.Task, dir linux.FD, path arg.Path, how arg.In[linux.Open
 }
 
 func open(t *task.Task, dir linux.FD, path arg.Path, how vfs.OpenHow) (uintptr, error) {
-	s, err := path.Load(t.MM())
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, err := sc.loadPath(t, path)
 	if err != nil {
 		return 0, err
 	}
@@ -102,12 +114,12 @@ func open(t *task.Task, dir linux.FD, path arg.Path, how vfs.OpenHow) (uintptr, 
 	if how.Resolve&linux.RESOLVE_IN_ROOT != 0 {
 		start = "." // the descriptor is what "/" means
 	}
-	at, err := placeOf(t, dir, start)
+	at, err := placeOf(t, c, dir, start)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
-	d, err := vfs.Open(t.Caller(), at.at, s, how)
+	d, err := vfs.Open(c, at.at, s, how)
 	if err != nil {
 		return 0, err
 	}

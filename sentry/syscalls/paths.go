@@ -10,11 +10,14 @@ import (
 // resolve finds the place of a path, or of the descriptor itself for an empty
 // path with AT_EMPTY_PATH. The place's drop is to be called.
 func resolve(t *task.Task, dir linux.FD, path arg.Path, flags vfs.WalkFlags) (vfs.Path, place, error) {
-	s, at, err := loadAt(t, dir, path)
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, at, err := sc.loadAt(t, c, dir, path)
 	if err != nil {
 		return vfs.Path{}, place{}, err
 	}
-	p, err := vfs.Resolve(t.Caller(), at.at, s, flags)
+	p, err := vfs.Resolve(c, at.at, s, flags)
 	if err != nil {
 		at.drop()
 		return vfs.Path{}, place{}, err
@@ -58,16 +61,22 @@ func sysNewfstatat(t *task.Task, dir linux.FD, path arg.Path, out arg.Out[linux.
 }
 
 func stat(t *task.Task, dir linux.FD, path arg.Path, w vfs.WalkFlags, out arg.Out[linux.Stat]) (uintptr, error) {
-	p, at, err := resolve(t, dir, path, w)
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, at, err := sc.loadAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
-	st, err := vfs.Stat(t.Caller(), p)
+	p, err := vfs.Resolve(c, at.at, s, w)
 	if err != nil {
 		return 0, err
 	}
-	return 0, out.Store(t.MM(), &st)
+	if sc.stat, err = vfs.Stat(c, p); err != nil {
+		return 0, err
+	}
+	return 0, out.Store(t.MM(), &sc.stat)
 }
 
 // sysFstat is fstat(2).
@@ -77,11 +86,12 @@ func sysFstat(t *task.Task, fd linux.FD, out arg.Out[linux.Stat]) (uintptr, erro
 		return 0, err
 	}
 	defer d.DecRef()
-	st, err := vfs.Stat(t.Caller(), d.Path())
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	if sc.stat, err = vfs.Stat(t.Caller(), d.Path()); err != nil {
 		return 0, err
 	}
-	return 0, out.Store(t.MM(), &st)
+	return 0, out.Store(t.MM(), &sc.stat)
 }
 
 // sysStatx is statx(2).
@@ -112,11 +122,12 @@ func sysStatx(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFlags, ma
 		}
 		defer at.drop()
 	}
-	st, err := vfs.Statx(t.Caller(), p, mask)
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	if sc.statx, err = vfs.Statx(t.Caller(), p, mask); err != nil {
 		return 0, err
 	}
-	return 0, out.Store(t.MM(), &st)
+	return 0, out.Store(t.MM(), &sc.statx)
 }
 
 // sysAccess is access(2).
@@ -141,12 +152,15 @@ func access(t *task.Task, dir linux.FD, path arg.Path, mode linux.AccessMode, fl
 	if mode&^7 != 0 {
 		return 0, linux.EINVAL
 	}
-	s, at, err := loadAt(t, dir, path)
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, at, err := sc.loadAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
-	return 0, vfs.AccessPath(t.Caller(), at.at, s, mode, flags)
+	return 0, vfs.AccessPath(c, at.at, s, mode, flags)
 }
 
 // sysMkdir is mkdir(2).
@@ -287,12 +301,15 @@ func sysReadlinkat(t *task.Task, dir linux.FD, path arg.Path, buf arg.OutBytes, 
 	if n <= 0 {
 		return 0, linux.EINVAL
 	}
-	s, at, err := loadAt(t, dir, path)
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, at, err := sc.loadAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
-	text, err := vfs.Readlink(t.Caller(), at.at, s)
+	text, err := vfs.Readlink(c, at.at, s)
 	if err != nil {
 		return 0, err
 	}

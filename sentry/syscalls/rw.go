@@ -47,11 +47,12 @@ func sysRead(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size) (uintptr, 
 		return 0, err
 	}
 	defer d.DecRef()
-	dst, err := buf.Seq(t.MM(), uint64(n))
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	return read(t, d, &dst)
+	return read(t, d, &sc.seq)
 }
 
 func read(t *task.Task, d *vfs.Description, dst *usermem.Seq) (uintptr, error) {
@@ -107,11 +108,12 @@ func sysPread64(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, off arg
 		return 0, err
 	}
 	defer d.DecRef()
-	dst, err := buf.Seq(t.MM(), uint64(n))
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	k, err := d.PRead(t.Caller(), &dst, int64(off))
+	k, err := d.PRead(t.Caller(), &sc.seq, int64(off))
 	return result1(k, err)
 }
 
@@ -175,11 +177,12 @@ func sysWrite(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size) (uintptr, 
 		return 0, err
 	}
 	defer d.DecRef()
-	src, err := buf.Seq(t.MM(), uint64(n))
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	return write(t, d, &src)
+	return write(t, d, &sc.seq)
 }
 
 // write is a write at the description's offset. A blocking stream is written
@@ -191,20 +194,25 @@ func write(t *task.Task, d *vfs.Description, src *usermem.Seq) (uintptr, error) 
 	total := src.Len()
 	c := t.Caller()
 	k, err := d.Write(c, src)
-	done := uint64(k)
-	if !d.Nonblocking() && (err == linux.EAGAIN || err == nil && done < total && d.Queue() != nil && !d.Seekable()) {
-		_, err = t.IO(d, waitOut, func() (int, error) {
-			k, err := d.Write(t.Caller(), src)
-			done += uint64(k)
-			if err == nil && done < total {
-				err = linux.EAGAIN
-			}
-			if err == linux.EAGAIN {
-				return 0, err
-			}
-			return int(done), err
-		})
+	if !d.Nonblocking() && (err == linux.EAGAIN || err == nil && uint64(k) < total && d.Queue() != nil && !d.Seekable()) {
+		return writeRest(t, c, d, src, uint64(k), total)
 	}
+	return written(t, c, uint64(k), err)
+}
+
+// writeRest writes what is left of total bytes, of which done have gone.
+func writeRest(t *task.Task, c *vfs.Caller, d *vfs.Description, src *usermem.Seq, done, total uint64) (uintptr, error) {
+	_, err := t.IO(d, waitOut, func() (int, error) {
+		k, err := d.Write(t.Caller(), src)
+		done += uint64(k)
+		if err == nil && done < total {
+			err = linux.EAGAIN
+		}
+		if err == linux.EAGAIN {
+			return 0, err
+		}
+		return int(done), err
+	})
 	return written(t, c, done, err)
 }
 
@@ -246,12 +254,13 @@ func sysPwrite64(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, off arg
 		return 0, err
 	}
 	defer d.DecRef()
-	src, err := buf.Seq(t.MM(), uint64(n))
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
 	c := t.Caller()
-	k, err := d.PWrite(c, &src, int64(off))
+	k, err := d.PWrite(c, &sc.seq, int64(off))
 	return written(t, c, uint64(k), err)
 }
 

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"weak"
 
@@ -188,6 +189,8 @@ func (d *Dentry) lookupLocked(name string) (*Dentry, error) {
 	if g := d.ghost(name); g != nil {
 		return g, nil
 	}
+	// The name may be part of a longer path, which may not last.
+	name = strings.Clone(name)
 	inode, err := d.dir.Lookup(name)
 	if err != nil && err != error(linux.ENOENT) {
 		return nil, err
@@ -235,10 +238,8 @@ func (d *Dentry) ghost(name string) *Dentry {
 	return c
 }
 
-// addLocked puts a new dentry for name into d's children.
+// addLocked puts a new dentry for name, which it keeps, into d's children.
 func (d *Dentry) addLocked(name string, inode Inode) (*Dentry, error) {
-	// The name may be part of a longer path: keep no more than the name.
-	name = string([]byte(name))
 	c, err := newDentry(d.sb, d, name, inode)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,10 @@
 package vfs
 
-import "cordon/internal/linux"
+import (
+	"strings"
+
+	"cordon/internal/linux"
+)
 
 // createLocked makes name, absent so far, in dir, whose dentry lock is held.
 // Permission has been checked. n's owner is filled here.
@@ -10,6 +14,7 @@ func (c *Caller) createLocked(dir Path, name string, n *NewInode) (*Dentry, erro
 		return nil, err
 	}
 	newOwner(c, &da, n)
+	name = strings.Clone(name)
 	inode, err := dir.Dentry.dir.Create(name, n)
 	if err != nil {
 		return nil, err
@@ -192,10 +197,11 @@ func LinkPath(c *Caller, old, dir Path, last Last) error {
 	if old.Dentry.IsDir() {
 		return linux.EPERM
 	}
-	if err := d.dir.Link(last.Name, old.Dentry.inode); err != nil {
+	name := strings.Clone(last.Name)
+	if err := d.dir.Link(name, old.Dentry.inode); err != nil {
 		return err
 	}
-	if _, err = d.instantiateLocked(last.Name, old.Dentry.inode, true); err == nil {
+	if _, err = d.instantiateLocked(name, old.Dentry.inode, true); err == nil {
 		old.Dentry.State().notifyAttrib(old)
 	}
 	return err
@@ -320,7 +326,7 @@ func removeName(c *Caller, dir Path, last Last, rmdir bool) (*Dentry, error) {
 // change only here.
 func (d *Dentry) rememberAbsent(name string) {
 	if d.sb.revalidate == nil {
-		d.addLocked(name, nil)
+		d.addLocked(strings.Clone(name), nil)
 	}
 }
 

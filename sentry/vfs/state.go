@@ -14,8 +14,8 @@ type Stateful interface {
 // The zero value is ready to use.
 type InodeState struct {
 	// atomic
-	holders atomic.Int64 // dentries and descriptions, of Evicters
-	writers atomic.Int32 // descriptions open for writing; negative: being executed
+	holders atomic.Int64  // dentries and descriptions, of Evicters
+	writers atomic.Int32  // descriptions open for writing; negative: being executed
 	permGen atomic.Uint32 // bumped after every change of the attributes
 	perm    atomic.Pointer[permissions]
 	ext     atomic.Pointer[inodeExt]

@@ -1,17 +1,19 @@
 package goferfs
 
 import (
+	"sync"
+
 	"cordon/gofer/client"
 	"cordon/internal/linux"
 	"cordon/sentry/memmap"
 	"cordon/sentry/usermem"
 )
 
-// file is an open regular file.
-type file struct {
-	in *Inode
-	f  *hostFile
-}
+// file is an open regular file: what all who opened it for the same have in
+// common.
+type file hostFile
+
+func (x *file) host() *hostFile { return (*hostFile)(x) }
 
 // open returns a File with flags' access mode.
 func (in *Inode) open(flags linux.OpenFlags) (*file, error) {
@@ -19,7 +21,7 @@ func (in *Inode) open(flags linux.OpenFlags) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{in, f}, nil
+	return (*file)(f), nil
 }
 
 // openHost returns a host file that can do what is asked, counted in opens and
@@ -157,7 +159,7 @@ func (x *file) Release() {
 	x.in.opens--
 	idle := x.in.opens == 0
 	x.in.mu.Unlock()
-	x.f.unref()
+	x.host().unref()
 	if idle {
 		x.in.fs.idled(x.in)
 	}
@@ -165,12 +167,47 @@ func (x *file) Release() {
 
 // ReadAt implements vfs.ReaderAt.
 func (x *file) ReadAt(dst *usermem.Seq, off int64) (int, error) {
-	n, err := dst.Blocks(usermem.Write, func(blocks [][]byte) (uint64, error) {
-		n, err := x.f.readv(blocks, off)
-		off += int64(n)
+	m := movers.Get().(*mover)
+	m.f, m.off = x.host(), off
+	if n, ok, err := m.hot(dst); ok {
+		m.put()
 		return n, err
-	})
+	}
+	n, err := dst.Blocks(usermem.Write, m.read)
+	m.put()
 	return moved(n, err)
+}
+
+// A mover moves data between user memory and a host file, from off on. Its
+// functions are made once for many moves.
+type mover struct {
+	f           *hostFile
+	off         int64
+	read, write func(blocks [][]byte) (uint64, error)
+	buf         [smallRead]byte
+}
+
+var movers = sync.Pool{New: func() any {
+	m := &mover{}
+	m.read, m.write = m.readBlocks, m.writeBlocks
+	return m
+}}
+
+func (m *mover) put() {
+	m.f = nil
+	movers.Put(m)
+}
+
+func (m *mover) readBlocks(blocks [][]byte) (uint64, error) {
+	n, err := m.f.readv(blocks, m.off)
+	m.off += int64(n)
+	return n, err
+}
+
+func (m *mover) writeBlocks(blocks [][]byte) (uint64, error) {
+	n, err := m.f.writev(blocks, m.off)
+	m.off += int64(n)
+	return n, err
 }
 
 // moved gives the part that was done precedence over the error that ended it.
@@ -183,13 +220,12 @@ func moved(n uint64, err error) (int, error) {
 
 // WriteAt implements vfs.WriterAt.
 func (x *file) WriteAt(src *usermem.Seq, off int64) (int, error) {
-	n, err := src.Blocks(usermem.Read, func(blocks [][]byte) (uint64, error) {
-		n, err := x.f.writev(blocks, off)
-		off += int64(n)
-		return n, err
-	})
+	m := movers.Get().(*mover)
+	m.f, m.off = x.host(), off
+	n, err := src.Blocks(usermem.Read, m.write)
+	m.put()
 	if n > 0 {
-		x.in.grown(uint64(off))
+		x.in.grown(uint64(off) + n)
 	}
 	return moved(n, err)
 }
@@ -215,7 +251,7 @@ func (x *file) Append(src *usermem.Seq) (int, int64, error) {
 		n, err := x.WriteAt(src, off)
 		return n, off, err
 	}
-	n, err := src.Blocks(usermem.Read, x.f.appendv)
+	n, err := src.Blocks(usermem.Read, x.host().appendv)
 	x.in.touched()
 	k, err := moved(n, err)
 	if rerr := x.in.refresh(); rerr != nil && k == 0 && err == nil {
@@ -225,7 +261,7 @@ func (x *file) Append(src *usermem.Seq) (int, int64, error) {
 }
 
 // Sync implements vfs.Syncer.
-func (x *file) Sync(dataOnly bool) error { return x.f.sync(dataOnly) }
+func (x *file) Sync(dataOnly bool) error { return x.host().sync(dataOnly) }
 
 // Allocate implements vfs.Allocator.
 func (x *file) Allocate(mode linux.FallocateMode, off, n int64) error {
@@ -233,7 +269,7 @@ func (x *file) Allocate(mode linux.FallocateMode, off, n int64) error {
 		// The pages behind move.
 		x.in.maps.Invalidate(x.in, memmap.Range{Start: uint64(off), End: pageUp(x.in.size.Load())}, false)
 	}
-	if err := x.f.allocate(mode, off, n); err != nil {
+	if err := x.host().allocate(mode, off, n); err != nil {
 		return err
 	}
 	x.in.touched()

@@ -32,6 +32,8 @@ type hostFile struct {
 	// refs counts the Inode's own use, Files, short uses, and mapped bytes.
 	refs atomic.Int64
 
+	small atomic.Uint32 // small reads so far, up to hotAfter
+
 	mu lock.Mutex[lock.Mappings]
 
 	// guarded by mu
@@ -114,10 +116,29 @@ const iovMax = linux.IOV_MAX
 
 // readv fills blocks from off on, short at the end of the file.
 func (f *hostFile) readv(blocks [][]byte, off int64) (uint64, error) {
+	if len(blocks) == 1 {
+		return one(unix.Pread, f.fd, blocks[0], off)
+	}
 	return f.each(blocks, off, unix.Preadv)
 }
 
+// one is each for a single buffer.
+func one(call func(int, []byte, int64) (int, error), fd int, b []byte, off int64) (uint64, error) {
+	for {
+		n, err := call(fd, b, off)
+		if err == nil {
+			return uint64(n), nil
+		}
+		if err != unix.EINTR {
+			return 0, errno(err)
+		}
+	}
+}
+
 func (f *hostFile) writev(blocks [][]byte, off int64) (uint64, error) {
+	if len(blocks) == 1 {
+		return one(unix.Pwrite, f.fd, blocks[0], off)
+	}
 	return f.each(blocks, off, unix.Pwritev)
 }
 

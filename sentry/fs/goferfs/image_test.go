@@ -21,7 +21,6 @@ func TestImageCoversState(t *testing.T) {
 			"ro":     opened, "rw": opened, "listed": opened, "opens": opened, "maps": "added again by who maps", "tail": lockField,
 			"mu": lockField, "noXattr": cached, "names": cached, "ahead": cached, "misses": cached, "big": cached,
 		}),
-		checkpoint.CheckCovered[file, struct{ In int }](map[string]string{"f": opened}),
 		checkpoint.CheckCovered[dirFile, struct{ D, Path int }](map[string]string{"l": cached}),
 	} {
 		if err != nil {

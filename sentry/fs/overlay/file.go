@@ -1,6 +1,8 @@
 package overlay
 
 import (
+	"sync"
+
 	"cordon/internal/linux"
 	"cordon/internal/lock"
 	"cordon/sentry/memmap"
@@ -30,12 +32,17 @@ func (in *Inode) Open(c *vfs.Caller, p vfs.Path, flags linux.OpenFlags) (vfs.Fil
 	if err != nil {
 		return nil, err
 	}
-	return &file{in: in, path: p, flags: flags, lower: f}, nil
+	x := files.Get().(*file)
+	x.in, x.path, x.flags, x.lower = in, p, flags, f
+	return x, nil
 }
+
+// files spares an open of a lower file an allocation.
+var files = sync.Pool{New: func() any { return new(file) }}
 
 // file is a lower file that was opened for reading.
 type file struct {
-	// immutable
+	// immutable until Release
 	in    *Inode
 	path  vfs.Path
 	flags linux.OpenFlags
@@ -70,10 +77,13 @@ func (x *file) Release() {
 	x.lower.Release()
 	x.mu.Lock()
 	u := x.upper
+	x.upper = nil
 	x.mu.Unlock()
 	if u != nil {
 		u.Release()
 	}
+	x.in, x.path, x.lower = nil, vfs.Path{}, nil
+	files.Put(x)
 }
 
 // ReadAt implements vfs.ReaderAt.
