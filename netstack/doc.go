@@ -9,9 +9,13 @@
 // An Endpoint is one end of TCP, UDP, ping or raw IP. It is made by Stack.NewEndpoint or Endpoint.Accept and ends with
 // Close; what TCP still has to say after that (FIN, TIME_WAIT) is the stack's business.
 //
+// A TCP connection whose ends are endpoints of one stack is spliced once both are known: its bytes go from one end to the
+// other through memory (splice.go) and the stack sees its beginning and its end.
+//
 // # Locking
 //
-// Stack.mu guards the table of endpoints and is a leaf. The tcpip package has locks of its own below everything here. Read
+// A stream's endpoint has one reader and one writer at a time (ranks StreamRead and StreamWrite, in this order), who hold
+// their lock while they copy. Stack.mu guards the table of endpoints and is a leaf. The tcpip package has locks of its own below everything here. Read
 // and Write call the caller's io.Writer and Payload, TCP's Read with the endpoint's own lock held: these callbacks may
 // touch guest memory, and may not call into the same endpoint.
 //
@@ -26,6 +30,8 @@
 //
 // # Differences
 //
+// On a spliced connection TCP_CORK, MSG_MORE and Nagle's algorithm hold nothing back, and an interface that is down, or a
+// filter, stops new connections only. TCP_INFO's window and round trip are those of the handshake.
 // A listener's backlog cannot be lowered below the number of connections waiting in it: the old value stays.
 // The length of TCP's send queue is not known. Urgent data is not supported.
 package netstack

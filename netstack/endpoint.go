@@ -2,6 +2,7 @@ package netstack
 
 import (
 	"io"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
@@ -10,6 +11,7 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 )
 
 // Kind is what an endpoint speaks.
@@ -49,6 +51,20 @@ type Endpoint struct {
 	entry    waiter.Entry
 	attached bool
 	notify   func(Events)
+	key      ends // in Stack.halves
+
+	// atomic, for TCP; see splice.go
+	in, out  atomic.Pointer[flow]
+	half     atomic.Bool   // in Stack.halves
+	gone     atomic.Bool   // Close was called
+	received atomic.Uint64 // bytes read from the stack
+	waker    atomic.Pointer[func(Events)]
+
+	rmu lock.Mutex[lock.StreamRead] // one reader at a time
+
+	wmu lock.Mutex[lock.StreamWrite] // one writer at a time
+	// guarded by wmu
+	sent uint64 // bytes written to the stack
 }
 
 // listener is an Endpoint as tcpip's queue sees it, so that NotifyEvent is no method of ours.
@@ -109,6 +125,7 @@ func (e *Endpoint) Attach(notify func(Events)) {
 	e.stack.mu.Lock()
 	defer e.stack.mu.Unlock()
 	e.notify, e.attached = notify, true
+	e.waker.Store(&notify)
 	e.entry.Init((*listener)(e), waiter.AllEvents)
 	e.wq.EventRegister(&e.entry)
 }
@@ -122,19 +139,39 @@ func (e *Endpoint) detach() {
 	}
 }
 
+// wake tells e's owner of something that the stack does not know of.
+func (e *Endpoint) wake(ev Events) {
+	if f := e.waker.Load(); f != nil {
+		(*f)(ev)
+	}
+}
+
 // Readiness returns those of the wanted events that are true now; EventErr and EventHUp are always wanted.
 func (e *Endpoint) Readiness(want Events) Events {
 	want |= EventErr | EventHUp
+	if e.kind == TCP {
+		return e.streamReadiness(want)
+	}
+	return e.stackReadiness(want)
+}
+
+func (e *Endpoint) stackReadiness(want Events) Events {
 	return Events(e.ep.Readiness(waiter.EventMask(want))) & want
 }
 
 // Close gives the endpoint up. TCP says goodbye on its own; with a linger time of 0 it resets the connection.
 func (e *Endpoint) Close() {
 	e.detach()
+	if e.kind == TCP && e.unsplice() {
+		e.SetLinger(true, 0)
+	}
 	e.stack.mu.Lock()
 	delete(e.stack.endpoints, e.ep)
 	e.stack.mu.Unlock()
 	e.ep.Close()
+	if f := e.in.Load(); f != nil {
+		f.from.wake(EventOut)
+	}
 }
 
 // Abort resets the connection.
@@ -147,6 +184,8 @@ func (e *Endpoint) Bind(a Addr) error { return errnoOf(e.ep.Bind(toFull(a))) }
 func (e *Endpoint) Connect(a Addr) error {
 	err := e.ep.Connect(toFull(a))
 	switch err.(type) {
+	case *tcpip.ErrConnectStarted:
+		e.announce()
 	case *tcpip.ErrNoPortAvailable:
 		return linux.EADDRNOTAVAIL // connect(2) cannot be told EADDRINUSE for a port it did not name
 	}
@@ -173,7 +212,9 @@ func (e *Endpoint) Accept() (*Endpoint, Addr, error) {
 	if err != nil {
 		return nil, Addr{}, errnoOf(err)
 	}
-	return e.stack.adopt(ep, wq, e.kind, e.family, e.proto), fromFull(peer), nil
+	child := e.stack.adopt(ep, wq, e.kind, e.family, e.proto)
+	child.announce()
+	return child, fromFull(peer), nil
 }
 
 // Direction says which halves of a connection Shutdown ends.
@@ -215,22 +256,17 @@ type ReadResult struct {
 // Read gives received data to dst in one or more Writes until dst refuses or nothing is left: all of the stream that is
 // here, or one datagram. The end of a stream is a result of 0 without an error.
 func (e *Endpoint) Read(dst io.Writer, o ReadOptions) (ReadResult, error) {
-	r, err := e.ep.Read(dst, tcpip.ReadOptions{Peek: o.Peek, NeedRemoteAddr: e.kind != TCP})
+	if e.kind == TCP {
+		return e.readStream(dst, o)
+	}
+	r, err := e.ep.Read(dst, tcpip.ReadOptions{Peek: o.Peek, NeedRemoteAddr: true})
 	if err != nil {
 		if _, ok := err.(*tcpip.ErrClosedForReceive); ok {
 			return ReadResult{}, nil
 		}
 		return ReadResult{}, toErrno(err)
 	}
-	out := ReadResult{N: r.Count, Total: r.Total}
-	if e.kind == TCP {
-		if !o.Peek {
-			e.ep.ModerateRecvBuf(r.Count)
-		}
-		return out, nil
-	}
-	out.From, out.Control = fromFull(r.RemoteAddr), controlOf(&r.ControlMessages)
-	return out, nil
+	return ReadResult{N: r.Count, Total: r.Total, From: fromFull(r.RemoteAddr), Control: controlOf(&r.ControlMessages)}, nil
 }
 
 // Payload is data to send; Len is what is left of it.
@@ -248,6 +284,9 @@ type WriteOptions struct {
 
 // Write sends one datagram, or as much of a stream as there is room for. EAGAIN when there is no room at all.
 func (e *Endpoint) Write(p Payload, o WriteOptions) (int, error) {
+	if e.kind == TCP {
+		return e.writeStream(p, o)
+	}
 	wo := tcpip.WriteOptions{More: o.More, ControlMessages: o.Control.tcpip()}
 	if o.To != nil {
 		to := toFull(*o.To)

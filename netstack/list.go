@@ -88,5 +88,8 @@ func infoOf(ep tcpip.Endpoint, e *Endpoint) (EndpointInfo, bool) {
 	if n, err := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption); err == nil {
 		out.ReceiveQueue = n
 	}
+	if e != nil {
+		out.ReceiveQueue += e.inFlow()
+	}
 	return out, true
 }

@@ -54,7 +54,7 @@ func (s *Stack) Interfaces() []Interface {
 	infos := s.s.NICInfo()
 	out := make([]Interface, 0, len(infos))
 	for id, n := range infos {
-		out = append(out, interfaceOf(id, &n))
+		out = append(out, s.interfaceOf(id, &n))
 	}
 	slices.SortFunc(out, func(a, b Interface) int { return cmp.Compare(a.Index, b.Index) })
 	return out
@@ -66,10 +66,10 @@ func (s *Stack) Interface(index int32) (Interface, bool) {
 	if !ok {
 		return Interface{}, false
 	}
-	return interfaceOf(tcpip.NICID(index), n), true
+	return s.interfaceOf(tcpip.NICID(index), n), true
 }
 
-func interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
+func (s *Stack) interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
 	i := Interface{
 		Index: int32(id), Name: n.Name, MTU: n.MTU, Loopback: n.Flags.Loopback, Up: n.Flags.Up && n.Flags.Running,
 		Promisc: n.Flags.Promiscuous,
@@ -81,6 +81,11 @@ func interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
 		},
 	}
 	copy(i.HWAddr[:], n.LinkAddress)
+	if i.Loopback {
+		c, packets, size := &i.Counters, s.splicedSegments.Load(), s.splicedBytes.Load()
+		size += packets * splicedHeaders
+		c.RxBytes, c.RxPackets, c.TxBytes, c.TxPackets = c.RxBytes+size, c.RxPackets+packets, c.TxBytes+size, c.TxPackets+packets
+	}
 	for _, a := range n.ProtocolAddresses {
 		// ARP shows up as a protocol with addresses of its own.
 		if a.Protocol == header.IPv4ProtocolNumber || a.Protocol == header.IPv6ProtocolNumber {

@@ -109,6 +109,9 @@ func (e *Endpoint) Int(o Int) (int, error) {
 	if err != nil {
 		return 0, toErrno(err)
 	}
+	if o == ReceiveQueue && e.kind == TCP {
+		v += e.inFlow()
+	}
 	if o == MTUDiscover {
 		for i, s := range pmtuDiscover {
 			if s == tcpip.PMTUDStrategy(v) {
@@ -279,6 +282,9 @@ func (e *Endpoint) TCPInfo() (TCPInfo, error) {
 	}
 	if st, ok := e.ep.Stats().(*tcp.Stats); ok {
 		out.Retransmits, out.SegsOut, out.SegsIn = st.SendErrors.Retransmits.Value(), st.SegmentsSent.Value(), st.SegmentsReceived.Value()
+	}
+	if in, spliced := e.in.Load(), e.out.Load(); in != nil && spliced != nil {
+		out.SegsOut, out.SegsIn = out.SegsOut+spliced.segments.Load(), out.SegsIn+in.segments.Load()
 	}
 	return out, nil
 }

@@ -45,6 +45,17 @@ type endpointImage struct {
 	ep                  tcpip.Endpoint
 	wq                  *waiter.Queue
 	kind, family, proto int
+
+	flow flowImage
+}
+
+// flowImage is what e reads from its peer past the stack. peer numbers that endpoint from 1 on; it is 0 when the peer has
+// closed, or there is no flow.
+type flowImage struct {
+	spliced                 bool
+	peer                    int
+	sent, received, earlier uint64
+	data                    []byte
 }
 
 // registerImages tells pkg/state our types, once, and not before somebody saves or loads.
@@ -53,6 +64,7 @@ var registerImages = sync.OnceFunc(func() {
 	state.Register((*stackImage)(nil))
 	state.Register((*linkImage)(nil))
 	state.Register((*endpointImage)(nil))
+	state.Register((*flowImage)(nil))
 })
 
 // Save stops the stacks and writes them and the endpoints to w; the order of endpoints is the order in which Load returns
@@ -67,13 +79,19 @@ func Save(w io.Writer, stacks []*Stack, endpoints []*Endpoint) error {
 		s.s.Pause()
 		img.stacks = append(img.stacks, s.image())
 	}
+	numbers := make(map[*Endpoint]int)
+	for i, e := range endpoints {
+		numbers[e] = i + 1
+	}
 	for _, e := range endpoints {
 		i, ok := at[e.stack]
 		if !ok {
 			return linux.EINVAL
 		}
 		e.detach()
-		img.endpoints = append(img.endpoints, endpointImage{i, e.ep, e.wq, int(e.kind), int(e.family), int(e.proto)})
+		img.endpoints = append(img.endpoints, endpointImage{
+			i, e.ep, e.wq, int(e.kind), int(e.family), int(e.proto), e.flowImage(numbers),
+		})
 	}
 	bw := bufio.NewWriterSize(w, saveBuffer)
 	if _, err := state.Save(context.Background(), bw, img); err != nil {
@@ -149,6 +167,11 @@ func Load(r io.Reader, links Links) ([]*Stack, []*Endpoint, error) {
 			return nil, nil, linux.EINVAL
 		}
 		endpoints[i] = stacks[e.stack].adopt(e.ep, e.wq, Kind(e.kind), Family(e.family), uint8(e.proto))
+	}
+	for i := range endpoints {
+		if err := img.restoreFlow(i, endpoints); err != nil {
+			return nil, nil, err
+		}
 	}
 	return stacks, endpoints, nil
 }

@@ -57,7 +57,7 @@ func (i *linkImage) StateLoad(_ context.Context, m state.Source) {
 
 func (*endpointImage) StateTypeName() string { return "cordon/netstack.endpointImage" }
 func (*endpointImage) StateFields() []string {
-	return []string{"stack", "ep", "wq", "kind", "family", "proto"}
+	return []string{"stack", "ep", "wq", "kind", "family", "proto", "flow"}
 }
 func (e *endpointImage) StateSave(m state.Sink) {
 	m.Save(0, &e.stack)
@@ -66,6 +66,7 @@ func (e *endpointImage) StateSave(m state.Sink) {
 	m.Save(3, &e.kind)
 	m.Save(4, &e.family)
 	m.Save(5, &e.proto)
+	m.Save(6, &e.flow)
 }
 func (e *endpointImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(0, &e.stack)
@@ -74,4 +75,26 @@ func (e *endpointImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(3, &e.kind)
 	m.Load(4, &e.family)
 	m.Load(5, &e.proto)
+	m.Load(6, &e.flow)
+}
+
+func (*flowImage) StateTypeName() string { return "cordon/netstack.flowImage" }
+func (*flowImage) StateFields() []string {
+	return []string{"spliced", "peer", "sent", "received", "earlier", "data"}
+}
+func (f *flowImage) StateSave(m state.Sink) {
+	m.Save(0, &f.spliced)
+	m.Save(1, &f.peer)
+	m.Save(2, &f.sent)
+	m.Save(3, &f.received)
+	m.Save(4, &f.earlier)
+	m.Save(5, &f.data)
+}
+func (f *flowImage) StateLoad(_ context.Context, m state.Source) {
+	m.Load(0, &f.spliced)
+	m.Load(1, &f.peer)
+	m.Load(2, &f.sent)
+	m.Load(3, &f.received)
+	m.Load(4, &f.earlier)
+	m.Load(5, &f.data)
 }

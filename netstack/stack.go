@@ -2,6 +2,7 @@ package netstack
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -46,6 +47,10 @@ type Stack struct {
 	mu        lock.Mutex[lock.Netstack]
 	endpoints map[tcpip.Endpoint]*Endpoint
 	kinds     map[tcpip.NICID]string // how Load must make a link again
+	halves    map[ends]*Endpoint     // ends of TCP connections that wait for the other end
+
+	// atomic
+	splicedBytes, splicedSegments atomic.Uint64 // that went past the stack
 }
 
 const kindLoopback = "loopback"
@@ -80,7 +85,9 @@ func New() (*Stack, error) {
 
 func wrapStack(s *stack.Stack) *Stack {
 	log.SetLevel(log.Warning) // the stack's own log goes to standard error
-	return &Stack{s: s, endpoints: make(map[tcpip.Endpoint]*Endpoint), kinds: make(map[tcpip.NICID]string)}
+	return &Stack{
+		s: s, endpoints: make(map[tcpip.Endpoint]*Endpoint), kinds: make(map[tcpip.NICID]string), halves: make(map[ends]*Endpoint),
+	}
 }
 
 // tune sets what a Linux machine has by default where the stack's own default differs.

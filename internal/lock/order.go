@@ -33,6 +33,8 @@ const order = `
 	SocketRead - one reader of a socket at a time
 	SocketFlight - which unix sockets are in messages, and the bound ones
 	Socket - a socket's state
+	StreamRead - one reader of a TCP endpoint at a time
+	StreamWrite - one writer to a TCP endpoint at a time
 	Pipe - a pipe's slots and ends
 	FileLocks - record locks and flocks of one inode
 	LockWaits - who waits for whose record locks
@@ -92,6 +94,8 @@ type (
 	Socket         struct{ ranked }
 	Netstack       struct{ ranked }
 	SocketOptions  struct{ ranked }
+	StreamRead     struct{ ranked }
+	StreamWrite    struct{ ranked }
 	Pipe           struct{ ranked }
 	FileLocks      struct{ ranked }
 	LockWaits      struct{ ranked }

@@ -20,14 +20,14 @@ import (
 const limit = 20 * time.Second
 
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	reg  *socket.Registry
 	ns   *socket.Namespace
 	root *vfs.Caller
 	user *vfs.Caller
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	stack, err := netstack.New()
 	if err != nil {

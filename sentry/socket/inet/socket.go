@@ -105,7 +105,7 @@ func (s *Socket) tcpReadiness() wait.Events {
 	case netstack.Closed:
 		return readable | writable | wait.RdHup | wait.Hup
 	}
-	r := wait.Events(s.ep().Readiness(netstack.EventIn | netstack.EventOut))
+	r := wait.Events(s.ep().Readiness(netstack.EventIn | netstack.EventOut | netstack.EventRdHUp))
 	if r&wait.In != 0 {
 		ev |= readable
 	}
@@ -118,7 +118,7 @@ func (s *Socket) tcpReadiness() wait.Events {
 	if r&wait.Out != 0 {
 		ev |= writable
 	}
-	rd, wr := s.readShut.Load(), s.writeShut.Load()
+	rd, wr := s.readShut.Load() || r&wait.RdHup != 0, s.writeShut.Load()
 	switch s.ep().State() {
 	case netstack.StateCloseWait, netstack.StateLastAck, netstack.StateClosing, netstack.StateTimeWait:
 		rd = true // the peer is done
