@@ -150,8 +150,14 @@ func putInfo(b []byte, info *linux.SigInfo) {
 
 // putFPU writes extended state with the words that say its extent.
 func putFPU(b, state []byte) {
+	copy(b[:FPUSize()], state)
+	SealFPU(b)
+}
+
+// SealFPU puts around the extended state at the start of b, which has room for 4
+// bytes more, the words by which the kernel knows it.
+func SealFPU(b []byte) {
 	size := FPUSize()
-	copy(b[:size], state)
 	le := binary.LittleEndian
 	sw := b[swReserved:fxsaveSize]
 	clear(sw)
@@ -163,6 +169,10 @@ func putFPU(b, state []byte) {
 	le.PutUint64(b[offHeader:], bv|xfeatureX87|xfeatureSSE)
 	le.PutUint32(b[size:], linux.FP_XSTATE_MAGIC2)
 }
+
+// CleanFPU takes out of an extended state what SealFPU or the kernel wrote beside
+// the registers.
+func CleanFPU(state []byte) { clear(state[swReserved:fxsaveSize]) }
 
 // FrameReadSize is how many bytes at the frame's address ParseFrame needs.
 func FrameReadSize() int { return frameSize }

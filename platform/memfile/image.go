@@ -22,8 +22,10 @@ func (f *File) Image() Image {
 	f.mu.Lock()
 	im := Image{Top: f.top, Arenas: append([]uint8(nil), f.arenaOf...)}
 	var all []Range
-	for r := range f.refs.s.All() {
-		all = append(all, Range(r))
+	for r, p := range f.refs.s.All() {
+		if p.kind != Hidden {
+			all = append(all, Range(r))
+		}
 	}
 	f.mu.Unlock()
 	for _, r := range all {
@@ -48,14 +50,71 @@ func (f *File) committed(r Range, runs []Range) []Range {
 
 // WritePages writes the contents of the image's pages.
 func (f *File) WritePages(w io.Writer, im *Image) (err error) {
+	f.mu.Lock()
+	hide := f.hide
+	f.hide = nil
+	f.mu.Unlock()
 	for _, r := range im.Pages {
-		f.each(r, func(_ uint64, b []byte) {
-			if err == nil {
-				_, err = w.Write(b)
+		f.each(r, func(at uint64, b []byte) {
+			for err == nil && len(b) > 0 {
+				n := len(b)
+				if len(hide) != 0 {
+					n = plainPages(hide, at, n)
+				}
+				if n == 0 {
+					n = pageSize
+					_, err = w.Write(disguised(hide[at], b[:n]))
+				} else {
+					_, err = w.Write(b[:n])
+				}
+				b, at = b[n:], at+uint64(n)
 			}
 		})
 	}
 	return err
+}
+
+// A disguise is bytes that an image shows in place of others.
+type disguise struct {
+	in       uint64 // offset in the page
+	is, show [8]byte
+	n        int
+}
+
+// HideInImage makes the image that is written next show other bytes, at most 8,
+// at off (in one page), if they are as given. What is said first is done first.
+func (f *File) HideInImage(off uint64, is, show []byte) {
+	d := disguise{in: off % pageSize, n: len(is)}
+	copy(d.is[:], is)
+	copy(d.show[:], show)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hide == nil {
+		f.hide = map[uint64][]disguise{}
+	}
+	f.hide[off-d.in] = append(f.hide[off-d.in], d)
+}
+
+// plainPages returns how many of the n bytes at page at are before a page with
+// something to hide.
+func plainPages(hide map[uint64][]disguise, at uint64, n int) int {
+	for i := 0; i < n; i += pageSize {
+		if hide[at+uint64(i)] != nil {
+			return i
+		}
+	}
+	return n
+}
+
+// disguised returns the page b as an image shows it.
+func disguised(list []disguise, b []byte) []byte {
+	page := append([]byte(nil), b...)
+	for _, d := range list {
+		if at := page[d.in : d.in+uint64(d.n)]; string(at) == string(d.is[:d.n]) {
+			copy(at, d.show[:d.n])
+		}
+	}
+	return page
 }
 
 // ReadPages fills the image's pages. f has been restored from im.

@@ -43,6 +43,8 @@ const (
 	Files
 	// Kernel is the Sentry's own: pipes, the vDSO's pages.
 	Kernel
+	// Hidden is memory of the platform's that no checkpoint has.
+	Hidden
 
 	kinds
 )
@@ -96,6 +98,7 @@ type File struct {
 	punch    []Range
 	punching bool
 	usage    [kinds]uint64
+	hide     map[uint64][]disguise // by page, for the image being written
 	closed   bool
 }
 

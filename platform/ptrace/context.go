@@ -25,7 +25,7 @@ type Context struct {
 	hw    arch.Registers // the thread's segment bases and selectors, as last read
 	state []byte         // extended state to load when there is a thread
 	xsave []byte         // buffer that FPU returns a part of
-	home  placement      // where the owner's and the stub's thread are bound
+	home  stub.Place     // where the owner's and the stub's thread are bound
 
 	// atomic: pending is set by Interrupt and cleared by the Switch that
 	// reports it. running is the thread to kick, pid<<32|tid, or 0 outside
@@ -60,11 +60,11 @@ func (c *Context) Switch(pas platform.AddressSpace, r *arch.Registers, singleSte
 			return platform.Event{Kind: platform.EventDied}
 		}
 	}
-	c.p.cpus.enter(c)
+	c.p.cpus.Enter(&c.home)
 	c.running.Store(uint64(as.pid)<<32 | uint64(c.tid))
 	ev := c.run(r, singleStep)
 	c.running.Store(0)
-	c.p.cpus.exit(c)
+	c.p.cpus.Exit(&c.home)
 	if ev.Kind == platform.EventDied {
 		c.lost()
 	}
@@ -163,7 +163,7 @@ func (c *Context) bind(as *AddressSpace) unix.Errno {
 	if errno != 0 {
 		return errno
 	}
-	c.p.cpus.bind(c, t.tid)
+	c.p.cpus.Bind(&c.home, t.tid)
 	if errno := seize(t.tid); errno != 0 {
 		// A thread that died after the seize is ours to wait for.
 		pollThread(t.tid)
@@ -216,7 +216,7 @@ func (c *Context) lost() {
 	}
 	tid, as := c.tid, c.as
 	c.tid, c.as = 0, nil
-	c.home.thread.Store(0)
+	c.p.cpus.Lost(&c.home)
 	stub.Tgkill(as.pid, tid, uint(unix.SIGKILL))
 	for {
 		status, errno := waitThread(tid)
@@ -278,7 +278,7 @@ func (c *Context) storeFPU(state []byte) linux.Errno {
 // Release implements platform.Context.
 func (c *Context) Release() {
 	c.unbind()
-	c.p.cpus.leave(c)
+	c.p.cpus.Leave(&c.home)
 }
 
 // maxXState bounds the host's extended state (AMX included: 11008).

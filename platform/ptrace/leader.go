@@ -205,7 +205,7 @@ func (l *leader) beside(pid int32, f func()) {
 	stub.SetAffinity(0, cpu)
 	stub.SetAffinity(pid, cpu)
 	f()
-	stub.SetAffinitySet(0, &l.p.cpus.all)
+	stub.SetAffinitySet(0, l.p.cpus.All())
 }
 
 // drop kills a stub. A first thread that is stopped is let go and then has no

@@ -22,7 +22,7 @@ type Platform struct {
 	// immutable
 	zygote *stub.Zygote
 	leader *leader
-	cpus   *cpus
+	cpus   *stub.Placer
 
 	// immutable after New
 	xstateSize int // of the host's XSAVE area, AMX included
@@ -39,7 +39,7 @@ func New(cfg Config) (*Platform, error) {
 	if cfg.Pool == 0 {
 		cfg.Pool = 4
 	}
-	p := &Platform{zygote: cfg.Zygote, cpus: newCPUs()}
+	p := &Platform{zygote: cfg.Zygote, cpus: stub.NewPlacer()}
 	p.leader = newLeader(p, cfg.Pool)
 	// The first stub says whether tracing is permitted at all.
 	if errno := p.leader.check(); errno != 0 {
@@ -67,7 +67,7 @@ func (p *Platform) NewAddressSpace() (platform.AddressSpace, linux.Errno) {
 // NewContext implements platform.Platform.
 func (p *Platform) NewContext() platform.Context {
 	c := &Context{p: p}
-	c.home.cpu = p.cpus.start()
+	p.cpus.Start(&c.home)
 	return c
 }
 
@@ -83,6 +83,6 @@ func (p *Platform) Release() {
 	}
 	p.released = true
 	p.leader.stop()
-	p.cpus.stop()
+	p.cpus.Stop()
 	p.zygote.Stop()
 }

@@ -46,7 +46,7 @@ var _ platform.AddressSpace = (*AddressSpace)(nil)
 // calls are injected into its thread, else into the stub's first.
 func (as *AddressSpace) Apply(pc platform.Context, ops []platform.Op) linux.Errno {
 	for i := range ops {
-		if !valid(&ops[i]) {
+		if !stub.ValidOp(&ops[i], minAddress, maxAddress) {
 			return linux.EINVAL
 		}
 	}
@@ -65,20 +65,13 @@ func (as *AddressSpace) Apply(pc platform.Context, ops []platform.Op) linux.Errn
 	return errno
 }
 
-func valid(op *platform.Op) bool {
-	const mask = pageSize - 1
-	end := op.Addr + op.Len
-	return (op.Addr|op.Len|op.Offset)&mask == 0 && op.Addr >= minAddress && end > op.Addr && end <= maxAddress &&
-		op.Prot&^(linux.PROT_READ|linux.PROT_WRITE|linux.PROT_EXEC) == 0
-}
-
 // applyLocked performs ops through the stopped thread tid, which the calling
 // thread traces.
 func (as *AddressSpace) applyLocked(tid int32, ops []platform.Op) linux.Errno {
 	for i := 0; i < len(ops); {
 		op := ops[i]
 		i++
-		for i < len(ops) && extend(&op, &ops[i]) {
+		for i < len(ops) && stub.ExtendOp(&op, &ops[i]) {
 			i++
 		}
 		var errno unix.Errno
@@ -97,25 +90,6 @@ func (as *AddressSpace) applyLocked(tid int32, ops []platform.Op) linux.Errno {
 		}
 	}
 	return 0
-}
-
-// extend makes op cover next as well, when one host call can do both.
-func extend(op, next *platform.Op) bool {
-	if next.Kind != op.Kind || next.Addr != op.Addr+op.Len {
-		return false
-	}
-	switch op.Kind {
-	case platform.OpMap:
-		if next.File.ID != op.File.ID || next.Prot != op.Prot || next.Flags != op.Flags || next.Offset != op.Offset+op.Len {
-			return false
-		}
-	case platform.OpProtect:
-		if next.Prot != op.Prot {
-			return false
-		}
-	}
-	op.Len += next.Len
-	return true
 }
 
 func (as *AddressSpace) mapLocked(tid int32, op *platform.Op) unix.Errno {

@@ -72,32 +72,40 @@ const enosys = ^uint64(0) - uint64(linux.ENOSYS) + 1
 
 // Switch runs instructions until there is an event.
 func (c *Context) Switch(as platform.AddressSpace, r *arch.Registers, singleStep bool) platform.Event {
-	left := c.p.turn.take()
-	defer func() { c.p.turn.give() }()
+	turn, spent := c.p.turn, int64(0)
 	cpu := &CPU{Registers: r, as: as.(*AddressSpace)}
+	yielded := false
 	for {
 		if c.interrupted.Swap(false) {
+			turn.spend(spent)
 			return platform.Event{Kind: platform.EventInterrupt}
 		}
-		if left--; left < 0 {
-			c.p.turn.give()
-			left = c.p.turn.take()
+		call := r.RIP%blockSize == blockSize-syscallSize && c.p.text.has(r.RIP+syscallSize)
+		if turn.left--; turn.left < 0 || call && !yielded {
+			turn.spend(spent)
+			turn.yield()
+			spent, yielded = 0, call
 			continue
 		}
-		if r.RIP%blockSize == blockSize-syscallSize && c.p.text.has(r.RIP+syscallSize) {
+		if call {
+			turn.spend(spent + callNS)
+			spent = 0
 			c.p.count()
 			if c.interrupted.Load() {
-				continue // BeforeSyscall froze the system: the call has yet to be made
+				continue // an alarm, or BeforeSyscall froze the system: the call has yet to be made
 			}
 			r.RIP += syscallSize
 			r.OrigRAX, r.RAX = r.RAX, enosys
 			r.RCX, r.R11 = r.RIP, r.RFlags
 			return platform.Event{Kind: platform.EventSyscall}
 		}
+		spent += instructionNS
 		if e := c.step(cpu); e.Kind != 0 {
+			turn.spend(spent)
 			return e
 		}
 		if singleStep {
+			turn.spend(spent)
 			return platform.Event{Kind: platform.EventException, Signal: linux.SIGTRAP, Code: trapTrace, Addr: r.RIP}
 		}
 	}

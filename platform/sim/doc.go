@@ -23,11 +23,20 @@
 //
 // # Schedule
 //
-// One guest thread is between Switch's entry and its event at a time; who is
-// next is drawn from a seed. A guest is preempted after a drawn number of
-// instructions, so spinning guests go on too. Config.BeforeSyscall is called, with everything else
-// stopped at an instruction's border, before each system call is reported: the
-// place from which a test saves and restores.
+// One task runs at a time, in the guest's code and in the Sentry's, from its
+// start to its end: the Platform is the tasks' Turn. The turn changes hands when
+// a task sleeps, stops or ends, before each system call, and after a drawn
+// number of instructions, so that spinning guests go on too. Who is next is
+// drawn from a seed among those that can go on; when somebody has been woken is
+// known at once, and not when its goroutine notices. So a seed gives one order
+// of everything, as long as nothing comes from outside.
+//
+// Time goes on by a fixed step for each instruction and each call, and, when no
+// task can go on, to the next alarm. It stands still while tasks are frozen.
+//
+// Config.BeforeSyscall is called, with everything else stopped at an
+// instruction's border, before each system call is reported: the place from
+// which a test saves and restores.
 //
 // # Differences
 //

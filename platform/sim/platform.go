@@ -21,6 +21,9 @@ type Config struct {
 	Text Text
 	// Seed decides the schedule.
 	Seed uint64
+	// Clock is the sandbox's time, which the platform moves on; nil for the
+	// host's.
+	Clock Clock
 	// BeforeSyscall, if not nil, is called before the n-th system call (from
 	// 0) is reported, while no other guest runs.
 	BeforeSyscall func(n uint64)
@@ -62,7 +65,7 @@ type Platform struct {
 
 // New returns a platform.
 func New(cfg Config) *Platform {
-	return &Platform{text: cfg.Text, before: cfg.BeforeSyscall, turn: newTurn(cfg.Seed)}
+	return &Platform{text: cfg.Text, before: cfg.BeforeSyscall, turn: newTurn(cfg.Seed, cfg.Clock)}
 }
 
 // Name returns "sim".
@@ -89,6 +92,7 @@ func (p *Platform) Release() {}
 
 // count tells BeforeSyscall of a call. The caller has the turn.
 func (p *Platform) count() {
+	p.turn.settled()
 	p.mu.Lock()
 	n := p.calls
 	p.calls++

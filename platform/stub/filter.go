@@ -50,20 +50,30 @@ type instruction struct {
 	k      uint32
 }
 
+const (
+	load = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+	jeq  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+	and  = unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
+	ret  = unix.BPF_RET | unix.BPF_K
+)
+
 // Compile returns rules as a seccomp filter in the host's byte form. What
 // no rule allows kills the whole process.
 func Compile(rules []Rule) []byte {
-	const (
-		load = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		jeq  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		and  = unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
-		ret  = unix.BPF_RET | unix.BPF_K
-	)
-	prog := []instruction{
+	start := []instruction{
 		{load, 0, 0, dataArch},
 		{jeq, 1, 0, unix.AUDIT_ARCH_X86_64},
 		{ret, 0, 0, unix.SECCOMP_RET_KILL_PROCESS},
 	}
+	end := []instruction{{ret, 0, 0, unix.SECCOMP_RET_KILL_PROCESS}}
+	return append(append(encode(start), CompileRules(rules)...), encode(end)...)
+}
+
+// CompileRules returns the part of a filter that allows what rules allow, kills the
+// process for a call of theirs with other arguments, and goes on behind its end
+// with any other call.
+func CompileRules(rules []Rule) []byte {
+	var prog []instruction
 	for _, r := range rules {
 		// The body is built first, so that the test before it knows how far
 		// to jump. A failed argument ends in the kill at the body's end.
@@ -101,8 +111,10 @@ func Compile(rules []Rule) []byte {
 		)
 		prog = append(prog, body...)
 	}
-	prog = append(prog, instruction{ret, 0, 0, unix.SECCOMP_RET_KILL_PROCESS})
+	return encode(prog)
+}
 
+func encode(prog []instruction) []byte {
 	out := make([]byte, 0, 8*len(prog))
 	for _, i := range prog {
 		out = binary.LittleEndian.AppendUint16(out, i.code)

@@ -1,14 +1,12 @@
-package ptrace
+package stub
 
 import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"cordon/platform/stub"
 )
 
-// Placement on processors. A trap costs 5.5 us when the guest's and the Sentry's
+// Placement on processors. A ptrace trap costs 5.5 us when the guest's and the Sentry's
 // thread share a CPU, and 40 us when the host's scheduler spreads them over two,
 // as it does with every wake-up that finds another CPU idle. So the two are bound
 // to one CPU, the context's home, and what the scheduler would have done for load
@@ -32,10 +30,13 @@ const (
 	looksFresh  = 20
 )
 
-// placement is a context's part in it.
-type placement struct {
+// A Place is a context's part in it.
+type Place struct {
 	// task-only
-	bound bool
+	bound    bool
+	spinning bool  // the owner waits for its guest on a CPU of its own
+	streak   int   // short runs of the guest in a row
+	began    int64 // when the guest last began to run
 
 	// atomic: turns is odd while the guest runs; loose says that the stub
 	// thread is unbound; thread is the stub thread, or 0.
@@ -43,17 +44,18 @@ type placement struct {
 	loose  atomic.Bool
 	thread atomic.Int32
 
-	// guarded by cpus.mu
+	// guarded by Placer.mu
 	owner int32  // the OS thread of the context's owner
-	cpu   int    // index in cpus.allowed
+	cpu   int    // index in Placer.allowed
 	seen  uint64 // turns at the last look
 	fresh int    // looks for which it still counts as active
 	timed bool   // time was read at the last look
 	time  int64  // the owner's CPU time then, in nanoseconds
+	away  int    // 1 + the index of the CPU the spinning owner has, or 0
 }
 
-// cpus places contexts on processors.
-type cpus struct {
+// Placer places contexts on processors.
+type Placer struct {
 	// immutable
 	all     [16]uint64 // the process's affinity mask
 	allowed []int
@@ -64,19 +66,25 @@ type cpus struct {
 	// atomic: the goroutine sleeps until a guest runs.
 	parked atomic.Bool
 
+	// atomic: how many guests run, how many owners spin, and who entered last.
+	out     atomic.Int32
+	spins   atomic.Int32
+	entered atomic.Pointer[Place]
+
 	// guarded by mu
-	mu       sync.Mutex
-	contexts map[*Context]struct{}
-	uneven   int
-	calm     int
+	mu     sync.Mutex
+	places map[*Place]struct{}
+	uneven int
+	calm   int
 }
 
-func newCPUs() *cpus {
-	p := &cpus{
-		contexts: map[*Context]struct{}{},
-		wake:     make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+// NewPlacer returns a placer for the CPUs that the process may use.
+func NewPlacer() *Placer {
+	p := &Placer{
+		places: map[*Place]struct{}{},
+		wake:   make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	stub.AffinitySet(0, &p.all)
+	AffinitySet(0, &p.all)
 	for i := range len(p.all) * 64 {
 		if p.all[i/64]&(1<<(i%64)) != 0 {
 			p.allowed = append(p.allowed, i)
@@ -90,69 +98,76 @@ func newCPUs() *cpus {
 	return p
 }
 
-// start returns where a context that the caller makes begins.
-func (p *cpus) start() int {
-	now := stub.CurrentCPU()
+// Start puts a context that the caller makes where the caller is.
+func (p *Placer) Start(h *Place) {
+	now := CurrentCPU()
 	for i, cpu := range p.allowed {
 		if cpu == now {
-			return i
+			h.cpu = i
 		}
 	}
-	return 0
 }
 
-// bind puts a stub thread beside its tracer, the calling thread.
-func (p *cpus) bind(c *Context, tid int32) {
-	h := &c.home
+// Bind puts a stub thread beside its tracer, the calling thread.
+func (p *Placer) Bind(h *Place, tid int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !h.bound {
 		h.bound = true
-		h.owner = stub.CurrentThread()
-		p.contexts[c] = struct{}{}
-		stub.SetAffinity(0, p.allowed[h.cpu])
+		h.owner = CurrentThread()
+		p.places[h] = struct{}{}
+		SetAffinity(0, p.allowed[h.cpu])
 	}
 	h.loose.Store(false)
 	h.thread.Store(tid)
-	stub.SetAffinity(tid, p.allowed[h.cpu])
+	SetAffinity(tid, p.allowed[h.cpu])
 }
 
-// leave forgets a context and lets its owner's thread go.
-func (p *cpus) leave(c *Context) {
+// Leave forgets a context and lets its owner's thread go.
+func (p *Placer) Leave(h *Place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c.home.bound {
-		c.home.bound = false
-		delete(p.contexts, c)
-		stub.SetAffinitySet(0, &p.all)
+	if h.spinning {
+		p.restLocked(h)
+	}
+	if h.bound {
+		h.bound = false
+		delete(p.places, h)
+		SetAffinitySet(0, &p.all)
 	}
 }
 
-// enter says that c's guest is about to run.
-func (p *cpus) enter(c *Context) {
-	h := &c.home
+// Enter says that h's guest is about to run.
+func (p *Placer) Enter(h *Place) {
 	if h.loose.Load() {
 		p.mu.Lock()
 		h.loose.Store(false)
-		stub.SetAffinity(h.thread.Load(), p.allowed[h.cpu])
+		SetAffinity(h.thread.Load(), p.allowed[h.cpu])
 		p.mu.Unlock()
 	}
 	h.turns.Add(1)
+	p.out.Add(1)
 	if p.parked.Load() && p.parked.CompareAndSwap(true, false) {
 		p.wake <- struct{}{}
 	}
 }
 
-// exit says that c's guest has stopped.
-func (p *cpus) exit(c *Context) { c.home.turns.Add(1) }
+// Exit says that h's guest has stopped.
+func (p *Placer) Exit(h *Place) {
+	h.turns.Add(1)
+	p.out.Add(-1)
+}
 
-// stop ends the goroutine.
-func (p *cpus) stop() {
+// Lost says that the stub thread is dead.
+func (p *Placer) Lost(h *Place) { h.thread.Store(0) }
+
+// Stop ends the goroutine.
+func (p *Placer) Stop() {
 	close(p.quit)
 	<-p.done
 }
 
-func (p *cpus) run() {
+func (p *Placer) run() {
 	defer close(p.done)
 	timer := time.NewTimer(lookPeriod)
 	defer timer.Stop()
@@ -181,14 +196,13 @@ func (p *cpus) run() {
 
 // look examines what runs where and moves at most one context, or gathers them.
 // It returns whether there is anything to look at soon.
-func (p *cpus) look() bool {
+func (p *Placer) look() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var running, moved int
 	counts := make([]int, len(p.allowed))
-	last := make([]*Context, len(p.allowed))
-	for c := range p.contexts {
-		h := &c.home
+	last := make([]*Place, len(p.allowed))
+	for h := range p.places {
 		turns := h.turns.Load()
 		same := turns == h.seen
 		h.seen = turns
@@ -206,14 +220,14 @@ func (p *cpus) look() bool {
 		case h.loose.Load():
 			continue
 		case same:
-			p.loosenLocked(c)
+			p.loosenLocked(h)
 			continue
 		default:
 			h.timed = false
 		}
 		running++
 		counts[h.cpu]++
-		last[h.cpu] = c
+		last[h.cpu] = h
 	}
 	p.splitLocked(counts, last)
 	if running <= 1 && moved >= 2 {
@@ -229,8 +243,8 @@ func (p *cpus) look() bool {
 
 // busyLocked says whether the owner, outside its guest, has used the processor
 // for most of the time since the last look.
-func (h *placement) busyLocked() bool {
-	now := stub.ThreadTime(h.owner)
+func (h *Place) busyLocked() bool {
+	now := ThreadTime(h.owner)
 	spent, timed := now-h.time, h.timed
 	h.time, h.timed = now, true
 	return timed && spent > int64(lookPeriod)/2
@@ -238,14 +252,13 @@ func (h *placement) busyLocked() bool {
 
 // loosenLocked unbinds the stub thread of a guest that computes. If it has
 // trapped meanwhile, its next enter binds it again.
-func (p *cpus) loosenLocked(c *Context) {
-	h := &c.home
+func (p *Placer) loosenLocked(h *Place) {
 	h.loose.Store(true)
-	stub.SetAffinitySet(h.thread.Load(), &p.all)
+	SetAffinitySet(h.thread.Load(), &p.all)
 }
 
 // splitLocked evens out two CPUs of which one has at least two guests more.
-func (p *cpus) splitLocked(counts []int, last []*Context) {
+func (p *Placer) splitLocked(counts []int, last []*Place) {
 	low, high := 0, 0
 	for i, n := range counts {
 		if n < counts[low] {
@@ -266,25 +279,31 @@ func (p *cpus) splitLocked(counts []int, last []*Context) {
 }
 
 // gatherLocked brings the contexts that have run of late to one CPU.
-func (p *cpus) gatherLocked() {
+func (p *Placer) gatherLocked() {
+	if p.spins.Load() != 0 {
+		return
+	}
 	counts := make([]int, len(p.allowed))
 	best := 0
-	for c := range p.contexts {
-		h := &c.home
+	for h := range p.places {
 		if counts[h.cpu]++; counts[h.cpu] > counts[best] {
 			best = h.cpu
 		}
 	}
-	for c := range p.contexts {
-		if c.home.cpu != best {
-			p.moveLocked(c, best)
+	for h := range p.places {
+		if h.cpu != best {
+			p.moveLocked(h, best)
 		}
 	}
 }
 
-func (p *cpus) moveLocked(c *Context, cpu int) {
-	h := &c.home
+func (p *Placer) moveLocked(h *Place, cpu int) {
 	h.cpu = cpu
-	stub.SetAffinity(h.thread.Load(), p.allowed[cpu])
-	stub.SetAffinity(h.owner, p.allowed[cpu])
+	SetAffinity(h.thread.Load(), p.allowed[cpu])
+	if h.away == 0 {
+		SetAffinity(h.owner, p.allowed[cpu])
+	}
 }
+
+// All returns the set of CPUs that the process may use.
+func (p *Placer) All() *[16]uint64 { return &p.all }

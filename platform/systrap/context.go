@@ -1,0 +1,237 @@
+package systrap
+
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"cordon/internal/linux"
+	"cordon/platform"
+	"cordon/platform/arch"
+	"cordon/platform/stub"
+)
+
+// A Context is a guest thread's place in the platform: a thread of a stub, which
+// between two calls of Switch waits in the stub's code for its turn.
+type Context struct {
+	// immutable
+	p *Platform
+
+	// task-only
+	as      *AddressSpace  // where t is
+	t       *thread        // nil: none yet
+	kind    uint32         // what the guest handed over last; 0: nothing since bind
+	frame   int            // kindSignal: offset of the struct ucontext in the slot
+	last    arch.Registers // kindCall: what Switch returned
+	fs      uint64
+	stepped bool   // the trap flag is Switch's
+	state   []byte // extended state to load before the guest goes on, or nil
+	buf     []byte // what FPU returned last
+	place   stub.Place
+
+	// atomic: pending is set by Interrupt and cleared by the Switch that
+	// reports it. running is the thread to kick, or nil outside Switch.
+	// Interrupt writes pending and then reads running; Switch writes running
+	// and then reads pending: one of the two sees the other.
+	pending atomic.Uint32
+	running atomic.Pointer[target]
+}
+
+// A target is a guest thread to kick.
+type target struct {
+	pid int32
+	h   *header
+}
+
+var _ platform.Context = (*Context)(nil)
+
+// How long Switch waits for the guest before it looks whether the stub is alive,
+// and before it repeats a kick, in nanoseconds; and after how many kicks the stub
+// is taken for hostile.
+const (
+	guestPatience = 200e6
+	kickPatience  = 1e6
+	maxKicks      = 2000
+)
+
+// Interrupt implements platform.Context.
+func (c *Context) Interrupt() {
+	if c.pending.Swap(1) != 0 {
+		return // whoever set it has kicked
+	}
+	if t := c.running.Load(); t != nil {
+		stub.Tgkill(t.pid, atomic.LoadInt32(&t.h.tid), kickSignal)
+		t.h.wake() // its owner repeats the kick if this one was lost
+	}
+}
+
+// takePending clears and returns the interrupt flag.
+func (c *Context) takePending() bool {
+	return c.pending.Load() != 0 && c.pending.Swap(0) != 0
+}
+
+// Switch implements platform.Context.
+func (c *Context) Switch(pas platform.AddressSpace, r *arch.Registers, singleStep bool) platform.Event {
+	died := platform.Event{Kind: platform.EventDied}
+	as := pas.(*AddressSpace)
+	if c.as != as || c.t == nil {
+		if errno := c.bind(as); errno != 0 {
+			return died
+		}
+	}
+	if c.takePending() {
+		return platform.Event{Kind: platform.EventInterrupt}
+	}
+	for {
+		if !c.load(r, singleStep) || !c.turn() {
+			c.lost()
+			return died
+		}
+		ev, ok := c.event(r, singleStep)
+		if ok {
+			if ev.Kind == platform.EventDied {
+				c.lost()
+			}
+			return ev
+		}
+		// A kick, or a signal from outside: not the guest's business.
+		if c.takePending() {
+			return platform.Event{Kind: platform.EventInterrupt}
+		}
+	}
+}
+
+// turn lets the guest go on and waits until it hands over. It is false when the
+// stub has died.
+func (c *Context) turn() bool {
+	h := c.t.h
+	c.running.Store(&target{c.as.pid, h})
+	c.p.place.Enter(&c.place)
+	spin := c.p.place.Wait(&c.place)
+	h.spin = uint32(spin)
+	if h.giveTurn() {
+		h.wake()
+	}
+	ok := c.await(h, spin)
+	c.running.Store(nil)
+	c.p.place.Exit(&c.place)
+	c.p.place.Ran(&c.place)
+	return ok
+}
+
+// await waits for the Sentry's turn.
+func (c *Context) await(h *header, spin int32) bool {
+	if spin > 0 && c.p.place.Spin(&c.place, func(looks int32) bool { return h.awaitTurn(looks) }) {
+		return true
+	}
+	kicks := 0
+	for {
+		h.setSentry(1)
+		if h.loadTurn() != 0 {
+			break
+		}
+		patience := int64(guestPatience)
+		if c.pending.Load() != 0 {
+			patience = kickPatience
+			if kicks++; kicks > maxKicks {
+				unix.Kill(int(c.as.pid), unix.SIGKILL)
+			} else if kicks > 1 {
+				stub.Tgkill(c.as.pid, atomic.LoadInt32(&h.tid), kickSignal)
+			}
+		}
+		h.waitTurn(patience)
+		if h.loadTurn() != 0 {
+			break
+		}
+		if c.as.gone(0) {
+			return false
+		}
+	}
+	h.setSentry(0)
+	return true
+}
+
+// command has the waiting guest thread do something that comes back at once.
+func (c *Context) command(n uint32) bool {
+	h := c.t.h
+	h.command = n
+	if h.giveTurn() {
+		h.wake()
+	}
+	return c.await(h, 0)
+}
+
+// bind gives the context a thread in as.
+func (c *Context) bind(as *AddressSpace) unix.Errno {
+	c.unbind()
+	t, errno := as.thread()
+	if errno != 0 {
+		return errno
+	}
+	if stub.Tgkill(as.pid, t.h.tid, 0) != 0 {
+		as.leave(nil)
+		return unix.ESRCH
+	}
+	c.as, c.t, c.kind = as, t, 0
+	c.p.place.Bind(&c.place, t.h.tid)
+	if c.state == nil {
+		c.state = arch.InitialFPU()
+	}
+	t.used = true
+	return 0
+}
+
+// unbind gives the thread back to its address space. It waits in the stub's code;
+// whoever binds it next loads all its registers.
+func (c *Context) unbind() {
+	if c.t == nil {
+		return
+	}
+	t, as := c.t, c.as
+	c.t, c.as = nil, nil
+	as.leave(t)
+}
+
+// lost ends a stub whose thread is dead or does what it should not.
+func (c *Context) lost() {
+	if c.t == nil {
+		return
+	}
+	as := c.as
+	c.t, c.as = nil, nil
+	unix.Kill(int(as.pid), unix.SIGKILL)
+	as.leave(nil)
+}
+
+// FPU implements platform.Context.
+func (c *Context) FPU() []byte {
+	switch {
+	case c.state != nil:
+		return c.state
+	case c.t == nil:
+		return arch.InitialFPU()
+	}
+	if c.buf == nil {
+		c.buf = make([]byte, arch.FPUSize())
+	}
+	if !c.readFPU(c.buf) {
+		return arch.InitialFPU()
+	}
+	return c.buf
+}
+
+// SetFPU implements platform.Context.
+func (c *Context) SetFPU(state []byte) linux.Errno {
+	if !arch.ValidFPU(state) {
+		return linux.EINVAL
+	}
+	c.state = append(arch.InitialFPU()[:0], state...)
+	c.state = c.state[:arch.FPUSize()]
+	return 0
+}
+
+// Release implements platform.Context.
+func (c *Context) Release() {
+	c.unbind()
+	c.p.place.Leave(&c.place)
+}

@@ -1,0 +1,98 @@
+package systrap
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A header is the part of a slot that Sentry and stub write in turns, as
+// stub_amd64.s has it. Guests can write to it whenever they like: whatever is
+// read from it is a claim.
+type header struct {
+	self     uint64
+	turn     uint32 // futex: 0 the guest's, 1 the Sentry's
+	sentry   uint32 // the Sentry waits on turn
+	stub     uint32 // the stub waits on turn
+	spin     uint32 // how often the stub looks at turn before it waits
+	command  uint32
+	kind     uint32
+	fs, gs   uint64
+	context  uint64 // the struct ucontext of the last signal, or that to load
+	info     uint64 // its siginfo
+	_        uint32
+	tid      int32
+	result   uint64
+	rax, rbx uint64
+	rcx, rdx uint64
+	rsi, rdi uint64
+	rbp, rsp uint64
+	r8, r9   uint64
+	r10, r12 uint64
+	r13, r14 uint64
+	r15      uint64
+	_        uint64
+	stack    struct {
+		sp    uint64
+		flags uint32
+		_     uint32
+		size  uint64
+	}
+}
+
+func headerOf(slot []byte) *header { return (*header)(unsafe.Pointer(&slot[slotHeader])) }
+
+// turnOf and others are the words that both sides use at the same time.
+func (h *header) loadTurn() uint32 { return atomic.LoadUint32(&h.turn) }
+
+// giveTurn lets the guest go on and reports whether it has to be woken.
+func (h *header) giveTurn() bool {
+	atomic.StoreUint32(&h.turn, 0)
+	return atomic.LoadUint32(&h.stub) != 0
+}
+
+func (h *header) setSentry(v uint32) { atomic.StoreUint32(&h.sentry, v) }
+
+// awaitTurn looks at the turn for so many times.
+func (h *header) awaitTurn(looks int32) bool { return spinWhile(&h.turn, 0, looks) }
+
+const (
+	futexWait = 0
+	futexWake = 1
+)
+
+// wakeGuest wakes a stub that waits for its turn, or a Sentry thread.
+func (h *header) wake() {
+	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&h.turn)), futexWake, 8, 0, 0, 0)
+}
+
+// waitTurn sleeps until the turn may have changed from the guest's, at most for
+// the given time. It goes through the scheduler's system call entry: the guest may
+// run for long.
+func (h *header) waitTurn(nanoseconds int64) {
+	ts := unix.NsecToTimespec(nanoseconds)
+	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&h.turn)), futexWait, 0, uintptr(unsafe.Pointer(&ts)), 0, 0)
+}
+
+// wakeLeader tells the leader of a page of orders that there is a new list.
+func wakeLeader(page []byte) {
+	seq := (*uint32)(unsafe.Pointer(&page[opsSequence]))
+	atomic.AddUint32(seq, 1)
+	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(seq)), futexWake, 1, 0, 0, 0)
+}
+
+// awaitReport waits for a leader's report, at most for the given time: 0 when none
+// has come.
+func awaitReport(fd int, nanoseconds int64) uint64 {
+	ts := unix.NsecToTimespec(nanoseconds)
+	pfd := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&pfd)), 1, uintptr(unsafe.Pointer(&ts)), 0, 8, 0)
+	var b [8]byte
+	n, _, _ := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 8)
+	if int(n) != len(b) {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(b[:])
+}

@@ -1,0 +1,230 @@
+package patch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+)
+
+// Code gives access to a guest's text around a site.
+type Code interface {
+	// Read fills b with what is mapped at addr for execution, and returns how
+	// many bytes that are. It is asked for whole pages.
+	Read(addr uint64, b []byte) int
+}
+
+// Site is where a system call trapped.
+type Site struct {
+	Addr   uint64 // of the two bytes 0f 05
+	Number uint64 // rax at the trap
+}
+
+// Form says which bytes of a site are replaced.
+type Form uint8
+
+const (
+	// FormA replaces the instruction before the system call.
+	FormA Form = 'A'
+	// FormE replaces the system call itself, by way of padding nearby.
+	FormE Form = 'E'
+)
+
+// A Store is one write to the guest's text.
+type Store struct {
+	Addr     uint64
+	Old, New []byte // of one length; New is nil in a Plan
+
+	// Atomic tells that other threads may run the code while it is stored: at
+	// most eight bytes within a line of the cache, stored at once, or bytes
+	// that nobody can reach before the next store.
+	Atomic bool
+	// Word tells that the bytes lie in one aligned word of eight bytes, which
+	// can be stored by one aligned write.
+	Word bool
+}
+
+// Plan says how a site can be patched.
+type Plan struct {
+	Form Form
+	Site uint64 // of the syscall instruction
+	At   uint64 // where the last store goes, which switches the patch on
+	Old  []byte // what stands there
+	Size int    // bytes of trampoline needed
+
+	// Stores are to be made in this order; Emit fills in what to store.
+	Stores []Store
+	slot   uint64 // where the jump in the padding goes, in form E
+
+	// Moved is the instruction that runs in the trampoline instead of at At,
+	// empty in form E. MovedRIP is where in it a rip-relative displacement
+	// stands, 0 without one.
+	Moved    []byte
+	MovedRIP int
+}
+
+const (
+	syscallSize = 2
+	jumpSize    = 5       // e9 rel32
+	leaSize     = 7       // lea rel32(%rip), %rcx
+	farSize     = 6 + 8   // jmp *0(%rip) and its literal
+	lineSize    = 64      // of the cache
+	storeMax    = 8       // bytes that can be stored at once
+	userEnd     = 1 << 47 // of addresses
+	rtSigreturn = 15
+)
+
+// Analyze decides whether and how the site can be patched.
+func Analyze(c Code, s Site) (Plan, bool) {
+	if s.Addr < 2*page || s.Addr >= userEnd-2*page || s.Number == rtSigreturn {
+		return Plan{}, false
+	}
+	t, ok := load(c, s.Addr)
+	if !ok || t.restorer() {
+		return Plan{}, false
+	}
+	if p, ok := t.formA(s); ok {
+		return p, true
+	}
+	return t.formE(s)
+}
+
+// restorer tells whether the site returns from signal handlers: unwinders know
+// such code by its bytes.
+func (t *text) restorer() bool {
+	before := t.b[:t.site]
+	return bytes.HasSuffix(before, []byte{0xb8, rtSigreturn, 0, 0, 0}) ||
+		bytes.HasSuffix(before, []byte{0x48, 0xc7, 0xc0, rtSigreturn, 0, 0, 0})
+}
+
+func (t *text) formA(s Site) (Plan, bool) {
+	start, ok := t.previous()
+	if !ok {
+		start, ok = t.loadsNumber(s.Number)
+	}
+	n := t.site - start
+	if !ok || n < jumpSize {
+		return Plan{}, false
+	}
+	in := decode(t.b[start:])
+	if in.kind != kindPlain && in.kind != kindNop || t.targeted(start+1, t.site) {
+		return Plan{}, false
+	}
+	at := t.base + uint64(start)
+	st := newStore(at, t.b[start:t.site])
+	if !st.Atomic {
+		// Without the bytes behind the jump, which nobody reaches.
+		st = newStore(at, t.b[start:start+jumpSize])
+	}
+	return Plan{
+		Form: FormA, Site: s.Addr, At: at, Old: st.Old,
+		Size:     n + leaSize + farSize,
+		Stores:   []Store{st},
+		Moved:    bytes.Clone(t.b[start:t.site]),
+		MovedRIP: in.ripAt,
+	}, true
+}
+
+// loadsNumber recognizes the instruction before the site where the decodings
+// disagree: one that loads just the number that the call was made with.
+func (t *text) loadsNumber(number uint64) (int, bool) {
+	i := t.site - 7
+	if i >= 0 && bytes.HasPrefix(t.b[i:], []byte{0x48, 0xc7, 0xc0}) {
+		return i, uint64(int32(binary.LittleEndian.Uint32(t.b[i+3:]))) == number
+	}
+	// A byte before that could be a prefix makes it another register.
+	i = t.site - 5
+	if i < 1 || t.b[i] != 0xb8 || t.b[i-1]&0xf0 == 0x40 || t.b[i-1] == 0x66 {
+		return 0, false
+	}
+	return i, uint64(binary.LittleEndian.Uint32(t.b[i+1:])) == number
+}
+
+func (t *text) formE(s Site) (Plan, bool) {
+	pad, ok := t.padding()
+	if !ok {
+		return Plan{}, false
+	}
+	first := newStore(t.base+uint64(pad.from), t.b[pad.from:pad.to])
+	first.Atomic = true
+	last := newStore(s.Addr, t.b[t.site:t.site+syscallSize])
+	return Plan{
+		Form: FormE, Site: s.Addr, At: s.Addr, Old: last.Old,
+		Size:   leaSize + farSize,
+		Stores: []Store{first, last},
+		slot:   t.base + uint64(pad.jump),
+	}, true
+}
+
+func newStore(addr uint64, old []byte) Store {
+	last := addr + uint64(len(old)) - 1
+	return Store{
+		Addr: addr, Old: bytes.Clone(old),
+		Atomic: len(old) <= storeMax && addr/lineSize == last/lineSize,
+		Word:   addr/storeMax == last/storeMax,
+	}
+}
+
+// Emit returns what to store, in order, and the code of the trampoline at
+// tramp, which ends by jumping to entry. It fails if tramp is out of the site's
+// reach; entry may be anywhere.
+func (p *Plan) Emit(tramp, entry uint64) (stores []Store, code []byte, ok bool) {
+	code = append(make([]byte, 0, p.Size), p.Moved...)
+	if p.MovedRIP > 0 {
+		// The instruction moves by tramp - At, what it refers to does not.
+		field := code[p.MovedRIP:]
+		rel := int64(int32(binary.LittleEndian.Uint32(field))) - int64(tramp-p.At)
+		if !isRel32(rel) {
+			return nil, nil, false
+		}
+		binary.LittleEndian.PutUint32(field, uint32(rel))
+	}
+	code = append(code, 0x48, 0x8d, 0x0d)
+	code, ok1 := appendRel32(code, tramp, p.Site+syscallSize)
+	near, ok2 := appendRel32(append(code, 0xe9), tramp, entry)
+	if ok2 {
+		code = near
+	} else {
+		code = append(code, 0xff, 0x25, 0, 0, 0, 0)
+		code = binary.LittleEndian.AppendUint64(code, entry)
+	}
+	for len(code) < p.Size {
+		code = append(code, 0xcc)
+	}
+	stores, ok3 := p.emitStores(tramp)
+	return stores, code, ok1 && ok3
+}
+
+func (p *Plan) emitStores(tramp uint64) ([]Store, bool) {
+	stores := make([]Store, len(p.Stores))
+	copy(stores, p.Stores)
+	for i := range stores {
+		stores[i].New = bytes.Repeat([]byte{fill(p.Form)}, len(stores[i].Old))
+	}
+	jump := p.At
+	if p.Form == FormE {
+		jump = p.slot
+		last := stores[len(stores)-1]
+		last.New[0], last.New[1] = 0xeb, byte(int8(int64(p.slot-p.Site)-syscallSize))
+	}
+	first := stores[0]
+	at := jump - first.Addr
+	_, ok := appendRel32(append(first.New[:at:len(first.New)], 0xe9), jump-at, tramp)
+	return stores, ok
+}
+
+// fill is what stands behind a jump that takes less room than there is.
+func fill(f Form) byte {
+	if f == FormA {
+		return 0x90
+	}
+	return 0xcc
+}
+
+// appendRel32 appends to code, which stands at base, the displacement from its
+// end to target.
+func appendRel32(code []byte, base, target uint64) ([]byte, bool) {
+	rel := int64(target - (base + uint64(len(code)) + 4))
+	return binary.LittleEndian.AppendUint32(code, uint32(rel)), isRel32(rel)
+}
+
+func isRel32(rel int64) bool { return rel >= math.MinInt32 && rel <= math.MaxInt32 }

@@ -1,0 +1,254 @@
+package patch
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+const (
+	page = 4096
+
+	// seedFar and seedNear bound the places before a site where decoding
+	// begins. Boundaries count from there on only once the decodings had time
+	// to fall in step, so seedNear leaves the reach of a short jump and more.
+	seedFar  = 448
+	seedNear = 320
+	// reach is how far behind a site its neighbourhood is decoded.
+	reach = 320
+	// minSeeds is how many decodings, begun independently of each other, must
+	// agree on a boundary before it counts as one.
+	minSeeds = 3
+)
+
+// text is what is known of the code around one site.
+type text struct {
+	base uint64
+	b    []byte
+	site int // offset of the syscall instruction in b
+
+	// at marks the offsets where some decoding found an instruction, cover
+	// counts the instructions over each byte.
+	at    []bool
+	cover []uint8
+	// seeds is how many decodings of what stands before the site began
+	// independently: none of them ran into the beginning of another.
+	seeds int
+}
+
+// load reads the pages around addr, of which the one before and the one behind
+// may be missing.
+func load(c Code, addr uint64) (*text, bool) {
+	first := addr &^ (page - 1)
+	t := &text{base: first, b: make([]byte, 3*page)}
+	mid := t.b[page : 2*page]
+	n := clamp(c.Read(first, mid), page)
+	if n == page {
+		n += clamp(c.Read(first+page, t.b[2*page:]), page)
+	}
+	from := page
+	if clamp(c.Read(first-page, t.b[:page]), page) == page {
+		from, t.base = 0, first-page
+	}
+	t.b = t.b[from : page+n]
+	t.site = int(addr - t.base)
+	if t.site+2 > len(t.b) || t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 {
+		return nil, false
+	}
+	t.at = make([]bool, len(t.b))
+	t.cover = make([]uint8, len(t.b))
+	t.sweep()
+	return t, true
+}
+
+func clamp(n, limit int) int { return max(0, min(n, limit)) }
+
+// sweep marks the instructions around the site: before it those that any of
+// the decodings finds, from it on those that follow it, which is certain since
+// it was executed. What cannot be decoded is taken as one byte, so that a
+// stretch of data puts no decoding in step with the others.
+func (t *text) sweep() {
+	from, to := max(0, t.site-seedFar), max(0, t.site-seedNear)
+	if to == 0 {
+		// The text begins nearby: begin within its first bytes.
+		to = min(16, t.site)
+	}
+	hit := make([]bool, t.site+maxInsn+1) // run into by an earlier decoding
+	for i := from; i < to; i++ {
+		if !hit[i] {
+			t.seeds++
+		}
+		t.at[i] = true
+		hit[i+max(1, decode(t.b[i:]).size)] = true
+	}
+	for i := from; i < t.site; i++ {
+		if t.at[i] {
+			t.at[i+t.mark(i)] = true
+		}
+	}
+	for i := t.site + 1; i < len(t.at) && i < t.site+maxInsn+1; i++ {
+		t.at[i] = false
+	}
+	end := min(t.site+reach, len(t.b))
+	for i := t.site; i < end && decode(t.b[i:]).kind != kindBad; {
+		t.at[i] = true
+		i += t.mark(i)
+	}
+}
+
+// mark covers the bytes of the instruction at i and returns their number.
+func (t *text) mark(i int) int {
+	n := max(1, decode(t.b[i:]).size)
+	for j := i; j < i+n; j++ {
+		if t.cover[j] < 255 {
+			t.cover[j]++
+		}
+	}
+	return n
+}
+
+// agreed tells whether [from, to) is a row of whole instructions in every
+// decoding.
+func (t *text) agreed(from, to int) bool {
+	if from < t.site && (t.seeds < minSeeds || t.settled() > from) {
+		return false
+	}
+	i := from
+	for i < to {
+		in := decode(t.b[i:])
+		if !t.at[i] || in.kind == kindBad {
+			return false
+		}
+		for j := i; j < i+in.size; j++ {
+			if t.cover[j] != 1 {
+				return false
+			}
+		}
+		i += in.size
+	}
+	return i == to
+}
+
+// settled is the first offset where decodings may count.
+func (t *text) settled() int {
+	return max(0, t.site-seedNear) + 64
+}
+
+// previous returns where the instruction before the site begins, if all
+// decodings agree.
+func (t *text) previous() (int, bool) {
+	for i := t.site - 1; i >= 0 && i >= t.site-maxInsn; i-- {
+		if t.at[i] && decode(t.b[i:]).size == t.site-i && t.agreed(i, t.site) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// targeted tells whether a direct branch, or an lea that takes an address,
+// leads to one of the bytes [from, to). Those with a 32-bit displacement are
+// looked for at every byte of the text; at every byte one with 8 bits would be
+// found by chance all the time, so they count where a decoding found them.
+func (t *text) targeted(from, to int) bool {
+	in := func(target int64) bool { return target >= int64(from) && target < int64(to) }
+	for i := 0; i+5 <= len(t.b); i++ {
+		size := 0
+		switch op := t.b[i]; {
+		case op == 0xe8 || op == 0xe9:
+			size = 5
+		case op == 0x0f && t.b[i+1]&0xf0 == 0x80, op == 0x8d && t.b[i+1]&0xc7 == 0x05:
+			size = 6
+		default:
+			continue
+		}
+		if i+size <= len(t.b) && in(int64(i+size)+int64(int32(binary.LittleEndian.Uint32(t.b[i+size-4:])))) {
+			return true
+		}
+	}
+	for i := max(0, from-160); i < min(len(t.b), to+160); i++ {
+		if !t.at[i] {
+			continue
+		}
+		d := decode(t.b[i:])
+		if (d.kind == kindBranch || d.kind == kindJump) && in(int64(i+d.size)+d.rel) {
+			return true
+		}
+	}
+	return false
+}
+
+// A slot is padding that control never reaches: whole instructions at
+// [from, to), of which the five bytes at jump are to be used.
+type slot struct{ from, jump, to int }
+
+// padding finds the nearest slot that a short jump at the site reaches.
+func (t *text) padding() (best slot, ok bool) {
+	next := t.site + 2
+	for i := max(0, next-128-maxInsn); i < min(next+128, len(t.b)); i++ {
+		if i > 0 && t.cover[i-1] == 0 || !t.at[i] {
+			continue
+		}
+		end, ok1 := t.run(i)
+		if !ok1 {
+			continue
+		}
+		s, ok1 := t.cut(i, end)
+		if ok1 && (!ok || dist(s.jump, next) < dist(best.jump, next)) {
+			best, ok = s, true
+		}
+	}
+	return best, ok
+}
+
+func dist(a, b int) int {
+	if a < b {
+		a, b = b, a
+	}
+	return a - b
+}
+
+// run returns the end of the padding at i, if there are five bytes of it,
+// behind an instruction that never runs on.
+func (t *text) run(i int) (end int, ok bool) {
+	end = i
+	traps := true
+	for end < len(t.b) {
+		in := decode(t.b[end:])
+		if in.kind != kindNop && t.b[end] != 0xcc || !t.at[end] {
+			break
+		}
+		traps = traps && t.b[end] == 0xcc
+		end += in.size
+	}
+	if end-i < 5 {
+		return 0, false
+	}
+	// Nops end where something is aligned; int3 is not executed at all.
+	if !traps && bits.TrailingZeros64(t.base+uint64(end)) < 3 {
+		return 0, false
+	}
+	for b := i - 1; b >= 0 && b >= i-maxInsn; b-- {
+		in := decode(t.b[b:])
+		if t.at[b] && in.size == i-b {
+			return end, (in.kind == kindJump || in.kind == kindLeave) && t.agreed(b, end)
+		}
+	}
+	return 0, false
+}
+
+// cut takes from the padding [from, to) the instructions that five bytes in
+// reach of the site stand in.
+func (t *text) cut(from, to int) (slot, bool) {
+	next := t.site + 2
+	lo, hi := max(from, next-128), min(to-5, next+127)
+	if lo > hi {
+		return slot{}, false
+	}
+	s := slot{from: from, jump: lo, to: from}
+	for s.to < lo+jumpSize {
+		n := decode(t.b[s.to:]).size
+		if s.to += n; s.to <= lo {
+			s.from = s.to
+		}
+	}
+	return s, !t.targeted(s.from, s.to)
+}

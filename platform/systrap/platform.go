@@ -1,0 +1,189 @@
+package systrap
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"cordon/internal/linux"
+	"cordon/platform"
+	"cordon/platform/arch"
+	"cordon/platform/stub"
+)
+
+// Config says how a platform is made.
+type Config struct {
+	// Zygote is where stubs come from. The platform stops it at its Release.
+	Zygote *Zygote
+
+	// Pool is how many unused stubs are kept ready; 0 means 4.
+	Pool int
+}
+
+// A Zygote is the process that stubs are forked from, and the file it shares with
+// them.
+type Zygote struct {
+	*stub.Zygote
+	control *control
+	marks   map[byte]uint64
+}
+
+// StartZygote starts the process that stubs are forked from (stub.StartZygote). It
+// is called before the caller gives up its right to execute files. SentrySyscalls
+// lists what the platform needs from then on.
+func StartZygote() (*Zygote, error) {
+	if arch.HWCap2() == 0 {
+		return nil, unix.EOPNOTSUPP // no FSGSBASE
+	}
+	var s secret
+	if err := randomSecret(&s); err != nil {
+		return nil, err
+	}
+	code := stub.CopyCode(stubCodeAddress(), codeSize)
+	k, err := newControl()
+	if err != nil {
+		return nil, err
+	}
+	z, err := stub.StartZygote(func(socket uint64) []byte { return buildELF(code, socket, s) })
+	if err != nil {
+		k.close()
+		return nil, err
+	}
+	fd, errno := z.Descriptor(platform.HostFile{ID: 1 << 63, FD: int32(k.fd)})
+	if errno != 0 || fd != controlDescriptor {
+		z.Stop()
+		k.close()
+		return nil, unix.EPROTO
+	}
+	return &Zygote{z, k, marks(code)}, nil
+}
+
+// Stop ends the zygote and its stubs.
+func (z *Zygote) Stop() {
+	z.Zygote.Stop()
+	z.control.close()
+}
+
+// Platform runs guests in stub processes that hand themselves over.
+type Platform struct {
+	// immutable
+	zygote  *stub.Zygote
+	control *control
+	marks   map[byte]uint64
+	place   *stub.Placer
+
+	reports reports
+
+	// The pool of unused stubs; a goroutine fills it.
+	ready chan *AddressSpace
+	quit  chan struct{}
+	done  chan struct{}
+
+	// guarded by mu
+	mu       sync.Mutex
+	released bool
+}
+
+var _ platform.Platform = (*Platform)(nil)
+
+// New returns a platform on a running zygote.
+func New(cfg Config) (*Platform, error) {
+	if cfg.Pool == 0 {
+		cfg.Pool = 4
+	}
+	p := &Platform{
+		zygote: cfg.Zygote.Zygote, control: cfg.Zygote.control, marks: cfg.Zygote.marks, place: stub.NewPlacer(),
+		ready: make(chan *AddressSpace, cfg.Pool-1), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	// The first stub says whether it works at all.
+	as, errno := p.newAddressSpace()
+	if errno != 0 {
+		p.place.Stop()
+		return nil, errno
+	}
+	go p.fill(as)
+	return p, nil
+}
+
+// fill keeps the pool full. It stops trying when stubs cannot be made, until one
+// is asked for.
+func (p *Platform) fill(first *AddressSpace) {
+	defer close(p.done)
+	next := first
+	for {
+		select {
+		case p.ready <- next:
+		case <-p.quit:
+			if next != nil {
+				next.Release()
+			}
+			return
+		}
+		next, _ = p.newAddressSpace()
+	}
+}
+
+// Name implements platform.Platform.
+func (p *Platform) Name() string { return "systrap" }
+
+// Bounds implements platform.Platform.
+func (p *Platform) Bounds() (uint64, uint64) { return minAddress, maxAddress }
+
+// NewAddressSpace implements platform.Platform.
+func (p *Platform) NewAddressSpace() (platform.AddressSpace, linux.Errno) {
+	var as *AddressSpace
+	select {
+	case as = <-p.ready:
+	case <-p.quit:
+		return nil, linux.ENOMEM
+	}
+	if as == nil || as.gone(0) { // could not be made some time ago, or was killed
+		if as != nil {
+			as.Release()
+		}
+		var errno unix.Errno
+		if as, errno = p.newAddressSpace(); errno != 0 {
+			return nil, linux.ENOMEM
+		}
+	}
+	return as, 0
+}
+
+// NewContext implements platform.Platform.
+func (p *Platform) NewContext() platform.Context {
+	c := &Context{p: p}
+	p.place.Start(&c.place)
+	return c
+}
+
+// ForgetFile implements platform.Platform.
+func (p *Platform) ForgetFile(f platform.HostFile) { p.zygote.Forget(f) }
+
+// Release implements platform.Platform.
+func (p *Platform) Release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.released {
+		return
+	}
+	p.released = true
+	close(p.quit)
+	<-p.done
+	for {
+		select {
+		case as := <-p.ready:
+			if as != nil {
+				as.Release()
+			}
+			continue
+		default:
+		}
+		break
+	}
+	p.place.Stop()
+	p.zygote.Stop()
+	p.reports.close()
+	// The control file stays mapped: a context that nobody released may still
+	// look at its slot.
+	unix.Close(p.control.fd)
+}

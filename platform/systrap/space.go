@@ -1,0 +1,338 @@
+package systrap
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"cordon/internal/linux"
+	"cordon/platform"
+	"cordon/platform/stub"
+)
+
+// An AddressSpace is a stub process. Its first thread, the leader, carries out
+// orders: host calls whose arguments stand in a page that the stub can only read.
+// The host's own rules keep the promise of Apply: munmap and mprotect have reached
+// every processor when they return, whichever thread of the process calls them.
+type AddressSpace struct {
+	// immutable
+	p      *Platform
+	pid    int32
+	pidfd  int
+	orders []byte // the page of orders
+	page   int32  // its place in the control file
+
+	// guarded by applyMu: the leader, and where mappings are.
+	applyMu sync.Mutex
+	mapped  stub.Spans
+	cpu     int // where the leader is bound
+
+	// guarded by mu
+	mu       sync.Mutex
+	idle     []*thread
+	slots    []int32 // control slots of all threads
+	bound    int     // contexts with a thread here
+	released bool
+
+	// atomic
+	dead atomic.Bool // the process has ended
+}
+
+// A thread is a host thread of a stub and its slot.
+type thread struct {
+	slot    []byte
+	h       *header
+	address uint64 // of the slot in the stub
+	used    bool   // has run guest code: its extended state is not the initial one
+}
+
+// leaderPatience bounds, in nanoseconds, how long the Sentry waits for a leader
+// before it looks whether it is alive.
+const leaderPatience = 100e6
+
+var _ platform.AddressSpace = (*AddressSpace)(nil)
+
+// newAddressSpace makes a stub with one thread.
+func (p *Platform) newAddressSpace() (*AddressSpace, unix.Errno) {
+	page, ok := p.control.take()
+	if !ok {
+		return nil, unix.ENOMEM
+	}
+	orders := p.control.slot(page)[:pageSize]
+	binary.LittleEndian.PutUint64(orders[opsDone:], 1)
+	binary.LittleEndian.PutUint64(orders[opsFailed:], uint64(unix.ENOMEM))
+	binary.LittleEndian.PutUint64(orders[opsDenied:], uint64(unix.EACCES))
+	pid, errno := p.zygote.Fork(uint32(page))
+	if errno != 0 {
+		p.control.drop(page)
+		return nil, errno
+	}
+	fd, err := unix.PidfdOpen(int(pid), 0)
+	if err != nil {
+		unix.Kill(int(pid), unix.SIGKILL)
+		return nil, err.(unix.Errno)
+	}
+	as := &AddressSpace{p: p, pid: pid, pidfd: fd, orders: orders, page: page, cpu: -1}
+	t, errno := as.newThread()
+	if errno != 0 {
+		as.Release()
+		return nil, errno
+	}
+	as.idle = append(as.idle, t)
+	return as, 0
+}
+
+// newThread makes a host thread, which waits for the Sentry's first command.
+func (as *AddressSpace) newThread() (*thread, unix.Errno) {
+	n, ok := as.p.control.take()
+	if !ok {
+		return nil, unix.ENOMEM
+	}
+	as.mu.Lock()
+	index := len(as.slots)
+	if index == maxSlots || as.released {
+		as.mu.Unlock()
+		as.p.control.drop(n)
+		return nil, unix.EAGAIN
+	}
+	as.slots = append(as.slots, n)
+	as.mu.Unlock()
+	t := &thread{slot: as.p.control.slot(n), address: slotAddress + uint64(index)*slotSize}
+	t.h = headerOf(t.slot)
+	h := t.h
+	h.self = t.address + slotHeader
+	h.turn = 1
+	h.stack.sp, h.stack.size = t.address+slotStack, stackSize
+	const shared = unix.MAP_SHARED | unix.MAP_FIXED
+	offset := uint64(n) * slotSize
+	as.applyMu.Lock()
+	errno := as.obeyLocked([]order{
+		{number: unix.SYS_MMAP, args: [6]uint64{t.address, slotHeader, unix.PROT_READ, shared, controlDescriptor, offset}},
+		{number: unix.SYS_MMAP, args: [6]uint64{t.address + slotHeader, slotSize - slotHeader, unix.PROT_READ | unix.PROT_WRITE,
+			shared, controlDescriptor, offset + slotHeader}},
+		{number: unix.SYS_CLONE, args: [6]uint64{threadFlags, 0, t.address + slotHeader + headerTID, 0, 0, t.address}},
+	})
+	as.applyMu.Unlock()
+	if errno != 0 {
+		return nil, errno // the slot stays taken until the stub has gone
+	}
+	return t, 0
+}
+
+// obeyLocked has the leader make host calls. It is ENOMEM or EACCES when one
+// fails, ESRCH when the stub is dead.
+func (as *AddressSpace) obeyLocked(orders []order) unix.Errno {
+	for len(orders) > 0 {
+		n := min(len(orders), maxOrders)
+		if errno := as.obeySomeLocked(orders[:n]); errno != 0 {
+			return errno
+		}
+		orders = orders[n:]
+	}
+	return 0
+}
+
+func (as *AddressSpace) obeySomeLocked(orders []order) unix.Errno {
+	if as.dead.Load() {
+		return unix.ESRCH
+	}
+	rep, errno := as.p.reports.take(as.p.zygote)
+	if errno != 0 {
+		return errno
+	}
+	le := binary.LittleEndian
+	for i := range orders {
+		o := &orders[i]
+		e := as.orders[opsList+opsEntry*i:][:opsEntry]
+		le.PutUint64(e, o.number)
+		for k, v := range o.args {
+			le.PutUint64(e[8+8*k:], v)
+		}
+		le.PutUint64(e[56:], 0)
+		if o.advice {
+			e[56] = 1
+		}
+	}
+	le.PutUint32(as.orders[opsCount:], uint32(len(orders)))
+	le.PutUint32(as.orders[opsReport:], rep.theirs)
+	if cpu := stub.CurrentCPU(); cpu != as.cpu {
+		stub.SetAffinity(as.pid, cpu)
+		as.cpu = cpu
+	}
+	wakeLeader(as.orders)
+	for {
+		result := awaitReport(rep.fd, leaderPatience)
+		switch {
+		case result == 1:
+			as.p.reports.drop(rep)
+			return 0
+		case result != 0:
+			as.p.reports.drop(rep)
+			return unix.Errno(result)
+		case as.gone(0):
+			// The eventfd may still be written by nobody else, so it is clean.
+			as.p.reports.drop(rep)
+			return unix.ESRCH
+		}
+	}
+}
+
+// gone says whether the stub has ended, waiting so many milliseconds for it; a
+// negative number means until it has.
+func (as *AddressSpace) gone(milliseconds int) bool {
+	if as.dead.Load() {
+		return true
+	}
+	fds := []unix.PollFd{{Fd: int32(as.pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, milliseconds)
+		if err == unix.EINTR {
+			continue
+		}
+		if n == 1 {
+			as.dead.Store(true)
+		}
+		return n == 1
+	}
+}
+
+// thread returns a waiting thread for a context, making one if there is none.
+func (as *AddressSpace) thread() (*thread, unix.Errno) {
+	as.mu.Lock()
+	if as.released {
+		as.mu.Unlock()
+		return nil, unix.ESRCH
+	}
+	as.bound++
+	if n := len(as.idle); n > 0 {
+		t := as.idle[n-1]
+		as.idle = as.idle[:n-1]
+		as.mu.Unlock()
+		return t, 0
+	}
+	as.mu.Unlock()
+	t, errno := as.newThread()
+	if errno != 0 {
+		as.leave(nil)
+	}
+	return t, errno
+}
+
+// leave says that a context has no thread here any more. The thread, if not nil,
+// waits and can be another's.
+func (as *AddressSpace) leave(t *thread) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.bound--
+	if t != nil && !as.released {
+		as.idle = append(as.idle, t)
+	}
+	as.freeLocked()
+}
+
+// freeLocked gives the slots back when the stub has gone and no context looks at
+// one.
+func (as *AddressSpace) freeLocked() {
+	if !as.released || as.bound != 0 || as.slots == nil {
+		return
+	}
+	as.p.control.drop(as.slots...)
+	as.slots = nil
+}
+
+// Release implements platform.AddressSpace. The stub is killed, and gone when this
+// returns: a hostile guest thread may have been running all the time.
+func (as *AddressSpace) Release() {
+	as.applyMu.Lock()
+	defer as.applyMu.Unlock()
+	as.mu.Lock()
+	if as.released {
+		as.mu.Unlock()
+		return
+	}
+	as.released = true
+	as.idle = nil
+	as.mapped = nil
+	as.mu.Unlock()
+	unix.Kill(int(as.pid), unix.SIGKILL)
+	as.gone(-1)
+	unix.Close(as.pidfd)
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.slots = append(as.slots, as.page)
+	as.freeLocked()
+}
+
+// Apply implements platform.AddressSpace.
+func (as *AddressSpace) Apply(_ platform.Context, ops []platform.Op) linux.Errno {
+	for i := range ops {
+		if !stub.ValidOp(&ops[i], minAddress, maxAddress) {
+			return linux.EINVAL
+		}
+	}
+	as.applyMu.Lock()
+	defer as.applyMu.Unlock()
+	if as.dead.Load() {
+		return linux.ESRCH
+	}
+	var buf [16]order
+	orders := buf[:0]
+	for i := 0; i < len(ops); {
+		op := ops[i]
+		i++
+		for i < len(ops) && stub.ExtendOp(&op, &ops[i]) {
+			i++
+		}
+		var errno unix.Errno
+		if orders, errno = as.orderLocked(orders, &op); errno != 0 {
+			return linux.Errno(errno)
+		}
+	}
+	if errno := as.obeyLocked(orders); errno != 0 {
+		return linux.Errno(errno)
+	}
+	return 0
+}
+
+// orderLocked adds the host calls for op. What is mapped is noted at once: after
+// a failure there may be less, which costs a host call that does nothing.
+func (as *AddressSpace) orderLocked(orders []order, op *platform.Op) ([]order, unix.Errno) {
+	switch op.Kind {
+	case platform.OpMap:
+		fd, errno := as.p.zygote.Descriptor(op.File)
+		if errno != 0 {
+			return orders, errno
+		}
+		flags := uint64(unix.MAP_SHARED | unix.MAP_FIXED)
+		if op.Flags&platform.Populate != 0 {
+			flags |= unix.MAP_POPULATE
+		}
+		as.mapped.Add(op.Addr, op.Addr+op.Len)
+		orders = append(orders, order{number: unix.SYS_MMAP, args: [6]uint64{op.Addr, op.Len, uint64(op.Prot), flags, uint64(fd), op.Offset}})
+		if op.Flags&platform.Huge != 0 {
+			// Only advice: a file that cannot have huge pages says EINVAL.
+			orders = append(orders, order{number: unix.SYS_MADVISE, args: [6]uint64{op.Addr, op.Len, unix.MADV_HUGEPAGE}, advice: true})
+		}
+	case platform.OpUnmap, platform.OpReserve:
+		end := op.Addr + op.Len
+		if part, ok := as.mapped.Next(op.Addr, end); ok {
+			as.mapped.Remove(part.Start, end)
+			orders = append(orders, order{number: unix.SYS_MUNMAP, args: [6]uint64{part.Start, end - part.Start}})
+		}
+	case platform.OpProtect:
+		end := op.Addr + op.Len
+		for at := op.Addr; at < end; {
+			part, ok := as.mapped.Next(at, end)
+			if !ok {
+				break
+			}
+			orders = append(orders, order{number: unix.SYS_MPROTECT, args: [6]uint64{part.Start, part.End - part.Start, uint64(op.Prot)}})
+			at = part.End
+		}
+	default:
+		return orders, unix.EINVAL
+	}
+	return orders, 0
+}
