@@ -1,6 +1,10 @@
 package ipc
 
 import (
+	"cmp"
+	"slices"
+
+	"cordon/checkpoint"
 	"cordon/internal/linux"
 	"cordon/sentry/memmap"
 )
@@ -21,6 +25,9 @@ type SetImage struct {
 	Stat   linux.SemidDS
 	Values []int32
 	PIDs   []int32
+	// Undos are by whom, the oldest first, and Adjust is each one's.
+	Undos  []checkpoint.Ref
+	Adjust [][]int16
 }
 
 // QueueImage is a MsgQueue in a checkpoint.
@@ -42,14 +49,8 @@ type Image struct {
 	Shm, Sem, Msg TableImage
 }
 
-// UndoImage is one set's adjustments of an Undo.
-type UndoImage struct {
-	Set    int32
-	Adjust []int16
-}
-
-// Image returns ns's image.
-func (ns *Namespace) Image() Image {
+// Image returns ns's image. ref names an Undo.
+func (ns *Namespace) Image(ref func(*Undo) checkpoint.Ref) Image {
 	im := Image{Shm: ns.Shm.image(), Sem: ns.Sem.image(), Msg: ns.Msg.image()}
 	for _, s := range ns.Shm.All() {
 		st := s.Stat()
@@ -63,6 +64,9 @@ func (ns *Namespace) Image() Image {
 		s.mu.Lock()
 		for _, sem := range s.sems {
 			i.Values, i.PIDs = append(i.Values, sem.value), append(i.PIDs, sem.pid)
+		}
+		for _, u := range s.undosLocked() {
+			i.Undos, i.Adjust = append(i.Undos, ref(u)), append(i.Adjust, slices.Clone(s.undos[u].by))
 		}
 		s.mu.Unlock()
 		im.Sets = append(im.Sets, i)
@@ -85,8 +89,9 @@ func (t *table[T]) image() TableImage {
 	return TableImage{t.next, t.seq}
 }
 
-// Restore makes a Namespace of its image; EINVAL if none can be so.
-func Restore(m Memory, im *Image) (*Namespace, error) {
+// Restore makes a Namespace of its image; EINVAL if none can be so. undo finds
+// an Undo by its name.
+func Restore(m Memory, im *Image, undo func(checkpoint.Ref) (*Undo, error)) (*Namespace, error) {
 	ns := New(m)
 	for i := range im.Segments {
 		s := &Segment{}
@@ -95,7 +100,7 @@ func Restore(m Memory, im *Image) (*Namespace, error) {
 		}
 		ns.Shm.restore(s)
 	}
-	if err := ns.fill(im); err != nil {
+	if err := ns.fill(im, undo); err != nil {
 		return nil, err
 	}
 	return ns, nil
@@ -113,16 +118,12 @@ func (s *Segment) fill(ns *Namespace, i *SegmentImage) error {
 }
 
 // fill gives ns what im says beside the segments.
-func (ns *Namespace) fill(im *Image) error {
+func (ns *Namespace) fill(im *Image, undo func(checkpoint.Ref) (*Undo, error)) error {
 	for _, i := range im.Sets {
-		if i.ID < 0 || len(i.Values) == 0 || len(i.Values) > linux.SEMMSL || len(i.Values) != len(i.PIDs) {
-			return linux.EINVAL
+		s := &SemSet{ns: ns}
+		if err := s.fill(&i, undo); err != nil {
+			return err
 		}
-		s := &SemSet{ns: ns, otime: i.Stat.Otime}
-		for k, v := range i.Values {
-			s.sems = append(s.sems, semaphore{min(max(v, 0), linux.SEMVMX), i.PIDs[k]})
-		}
-		s.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
 		ns.Sem.restore(s)
 	}
 	for _, i := range im.Queues {
@@ -146,6 +147,28 @@ func (ns *Namespace) fill(im *Image) error {
 	return nil
 }
 
+func (s *SemSet) fill(i *SetImage, undo func(checkpoint.Ref) (*Undo, error)) error {
+	n := len(i.Values)
+	if i.ID < 0 || n == 0 || n > linux.SEMMSL || n != len(i.PIDs) || len(i.Undos) != len(i.Adjust) {
+		return linux.EINVAL
+	}
+	s.otime = i.Stat.Otime
+	for k, v := range i.Values {
+		s.sems = append(s.sems, semaphore{min(max(v, 0), linux.SEMVMX), i.PIDs[k]})
+	}
+	s.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, r := range i.Undos {
+		u, err := undo(r)
+		if err != nil || u == nil || s.undos[u] != nil || len(i.Adjust[k]) != n {
+			return cmp.Or(err, error(linux.EINVAL))
+		}
+		copy(s.adjustmentsLocked(u), i.Adjust[k])
+	}
+	return nil
+}
+
 func (p *perm) restorePerm(id int32, im *linux.IPCPerm, ctime int64) {
 	p.id, p.key, p.ctime = id, im.Key, ctime
 	p.uid, p.gid, p.cuid, p.cgid = im.UID, im.GID, im.CUID, im.CGID
@@ -156,39 +179,4 @@ func (t *table[T]) restore(o T) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.putLocked(o)
-}
-
-// Image returns u's image.
-func (u *Undo) Image() []UndoImage {
-	u.mu.Lock()
-	sets := u.sets
-	u.mu.Unlock()
-	var list []UndoImage
-	for _, s := range sets {
-		s.mu.Lock()
-		if adj := s.undos[u]; adj != nil {
-			list = append(list, UndoImage{s.id, append([]int16(nil), adj...)})
-		}
-		s.mu.Unlock()
-	}
-	return list
-}
-
-// RestoreUndo makes an Undo of its image, with one reference.
-func (ns *Namespace) RestoreUndo(im []UndoImage) (*Undo, error) {
-	u := NewUndo()
-	for _, i := range im {
-		s, err := ns.Sem.find(i.Set)
-		if err != nil || len(i.Adjust) != len(s.sems) {
-			return nil, linux.EINVAL
-		}
-		s.mu.Lock()
-		if s.undos == nil {
-			s.undos = map[*Undo][]int16{}
-		}
-		s.undos[u] = append([]int16(nil), i.Adjust...)
-		s.mu.Unlock()
-		u.noteSet(s)
-	}
-	return u, nil
 }

@@ -3,8 +3,10 @@ package ipc
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
+	"cordon/checkpoint"
 	"cordon/internal/linux"
 	"cordon/platform"
 	"cordon/sentry/cred"
@@ -21,6 +23,8 @@ func (m *memory) DecRef(r memmap.Range)                   { m.back += r.Len() }
 func (m *memory) Window(memmap.Range) []byte              { return nil }
 func (m *memory) ReadAt([]byte, uint64) (int, error)      { return 0, nil }
 func (m *memory) WriteAt(p []byte, _ uint64) (int, error) { return len(p), nil }
+func (m *memory) Resident(r memmap.Range) uint64          { return r.Len() }
+
 func (m *memory) Alloc(n uint64) (memmap.Range, linux.Errno) {
 	m.next += n
 	return memmap.Range{Start: m.next - n, End: m.next}, 0
@@ -213,9 +217,18 @@ func TestUndo(t *testing.T) {
 	if err := do(ns, a, id, u, sem(0, -1, linux.SEM_UNDO), sem(1, -9, linux.SEM_UNDO)); err != linux.EAGAIN {
 		t.Errorf("too much: %v", err)
 	}
-	u2, err := ns.RestoreUndo(u.Image())
-	if err != nil || !reflect.DeepEqual(u2.Image(), u.Image()) {
-		t.Errorf("image does not survive: %v", err)
+	names := []*Undo{nil, u, v}
+	im := ns.Image(func(x *Undo) checkpoint.Ref { return checkpoint.Ref(slices.Index(names, x)) })
+	u2, v2 := NewUndo(), NewUndo()
+	names = []*Undo{nil, u2, v2}
+	r, err := Restore(&memory{}, &im, func(n checkpoint.Ref) (*Undo, error) { return names[n], nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	u2.DecRef(a)
+	v2.DecRef(b)
+	if got, _ := r.SemValues(a, id); !reflect.DeepEqual(got, []uint16{5, 0}) {
+		t.Errorf("values %v after the ends in a restored namespace", got)
 	}
 	u.IncRef()
 	u.DecRef(a)
@@ -252,8 +265,8 @@ func TestUndoRestores(t *testing.T) {
 	// Values may pass zero on the way, where an adjustment would be cut off.
 	total := []int32{0, 0, 0, 0}
 	for _, u := range undos {
-		for _, i := range u.Image() {
-			for k, v := range i.Adjust {
+		if adj := u.sets[0].undos[u]; adj != nil {
+			for k, v := range adj.by {
 				total[k] += int32(v)
 			}
 		}
@@ -315,9 +328,9 @@ func TestMessages(t *testing.T) {
 	if err := ns.MsgSet(a, id, &linux.IPCPerm{UID: 1, Mode: 0o600}, linux.MSGMNB+1); err != linux.EPERM {
 		t.Errorf("a larger limit: %v", err)
 	}
-	im := ns.Image()
-	r, err := Restore(&memory{}, &im)
-	if err != nil || !reflect.DeepEqual(r.Image(), im) {
+	im := ns.Image(nil)
+	r, err := Restore(&memory{}, &im, nil)
+	if err != nil || !reflect.DeepEqual(r.Image(nil), im) {
 		t.Errorf("image does not survive: %v", err)
 	}
 	ns.MsgRemove(a, id)

@@ -17,6 +17,7 @@ func Kinds() []checkpoint.Kind {
 	return []checkpoint.Kind{
 		checkpoint.Object("ipc.Namespace", saveNamespace, loadNamespace),
 		checkpoint.Object("ipc.Segment", saveSegment, loadSegment),
+		checkpoint.Object("ipc.Undo", saveUndo, loadUndo),
 	}
 }
 
@@ -29,7 +30,7 @@ type SavedNamespace struct {
 }
 
 func saveNamespace(s *checkpoint.Saver, ns *Namespace) SavedNamespace {
-	im := SavedNamespace{Memory: s.Slot(slotMemory), Rest: ns.Image()}
+	im := SavedNamespace{Memory: s.Slot(slotMemory), Rest: ns.Image(func(u *Undo) checkpoint.Ref { return s.Ref(u) })}
 	im.Rest.Segments = nil
 	for _, g := range ns.Shm.All() {
 		im.Segments = append(im.Segments, s.Ref(g))
@@ -61,7 +62,7 @@ func loadNamespace(l *checkpoint.Loader, ns *Namespace, im SavedNamespace) error
 			ns.Shm.restore(g)
 		}
 		// Last: it says where numbers go on.
-		return ns.fill(&im.Rest)
+		return ns.fill(&im.Rest, func(r checkpoint.Ref) (*Undo, error) { return checkpoint.Get[*Undo](l, r) })
 	})
 	return nil
 }
@@ -95,5 +96,22 @@ func loadSegment(l *checkpoint.Loader, g *Segment, im SavedSegment) error {
 	if f.Claim(memfile.Range(g.pages), memfile.Shared) != 0 {
 		return linux.EINVAL
 	}
+	return nil
+}
+
+// SavedUndo is an Undo in a checkpoint: its adjustments are with the sets.
+type SavedUndo struct{ Refs int }
+
+func saveUndo(_ *checkpoint.Saver, u *Undo) SavedUndo {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return SavedUndo{u.refs}
+}
+
+func loadUndo(_ *checkpoint.Loader, u *Undo, im SavedUndo) error {
+	if im.Refs < 1 {
+		return linux.EINVAL
+	}
+	u.refs = im.Refs
 	return nil
 }

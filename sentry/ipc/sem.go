@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"cordon/internal/linux"
-	"cordon/internal/lock"
 	"cordon/sentry/wait"
 )
 
@@ -16,75 +15,16 @@ type SemSet struct {
 	queue wait.Queue
 
 	// guarded by perm.mu
-	sems    []semaphore
-	otime   int64
-	undos   map[*Undo][]int16
-	waiting map[*SemOp]struct{} // operations that could not be done
+	sems      []semaphore
+	otime     int64
+	undos     map[*Undo]*adjustments
+	undosMade uint64
+	waiting   map[*SemOp]struct{} // operations that could not be done
 }
 
 type semaphore struct {
 	value int32
 	pid   int32 // of the last operation
-}
-
-// An Undo is what a process has to give back at its end. Processes made with
-// CLONE_SYSVSEM share one.
-type Undo struct {
-	mu lock.Mutex[lock.IPCUndo]
-	// guarded by mu
-	refs int
-	sets []*SemSet
-}
-
-// NewUndo returns an empty Undo with one reference.
-func NewUndo() *Undo { return &Undo{refs: 1} }
-
-// IncRef adds a process.
-func (u *Undo) IncRef() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.refs++
-}
-
-// DecRef takes a process away; with the last one the adjustments are made, in
-// its name.
-func (u *Undo) DecRef(c *Caller) {
-	u.mu.Lock()
-	u.refs--
-	var sets []*SemSet
-	if u.refs == 0 {
-		sets, u.sets = u.sets, nil
-	}
-	u.mu.Unlock()
-	for _, s := range sets {
-		s.applyUndo(c, u)
-	}
-}
-
-func (u *Undo) noteSet(s *SemSet) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !slices.Contains(u.sets, s) {
-		u.sets = append(u.sets, s)
-	}
-}
-
-func (s *SemSet) applyUndo(c *Caller, u *Undo) {
-	s.mu.Lock()
-	adj := s.undos[u]
-	delete(s.undos, u)
-	changed := false
-	for i, a := range adj {
-		if a != 0 {
-			s.sems[i].value = min(max(s.sems[i].value+int32(a), 0), linux.SEMVMX)
-			s.sems[i].pid = c.PID
-			changed = true
-		}
-	}
-	s.mu.Unlock()
-	if changed {
-		s.queue.Notify(wait.Internal)
-	}
 }
 
 // SemGet is semget(2).
@@ -193,7 +133,7 @@ func (o *SemOp) End() {
 
 func (o *SemOp) tryLocked() (changed bool, err error) {
 	s := o.set
-	adj := s.undos[o.undo]
+	var adj []int16
 	done := 0
 	for i, op := range o.ops {
 		sem := &s.sems[op.Num]
@@ -206,11 +146,7 @@ func (o *SemOp) tryLocked() (changed bool, err error) {
 			err = linux.ERANGE
 		case op.Flg&linux.SEM_UNDO != 0 && o.undo != nil:
 			if adj == nil {
-				adj = make([]int16, len(s.sems))
-				if s.undos == nil {
-					s.undos = map[*Undo][]int16{}
-				}
-				s.undos[o.undo] = adj
+				adj = s.adjustmentsLocked(o.undo)
 			}
 			if a := int32(adj[op.Num]) - int32(op.Op); a < -linux.SEMAEM-1 || a > linux.SEMAEM {
 				err = linux.ERANGE
@@ -233,9 +169,6 @@ func (o *SemOp) tryLocked() (changed bool, err error) {
 		changed = changed || op.Op != 0
 	}
 	s.otime = o.who.Now
-	if adj != nil {
-		o.undo.noteSet(s)
-	}
 	return changed, nil
 }
 
@@ -311,7 +244,7 @@ func (ns *Namespace) SemSetValue(c *Caller, id, num, v int32) error {
 		}
 		s.sems[num] = semaphore{v, c.PID}
 		for _, adj := range s.undos {
-			adj[num] = 0
+			adj.by[num] = 0
 		}
 		return nil
 	})
@@ -337,7 +270,7 @@ func (ns *Namespace) SemSetValues(c *Caller, id int32, load func(n int) ([]uint1
 			s.sems[i] = semaphore{int32(vs[i]), c.PID}
 		}
 		for _, adj := range s.undos {
-			clear(adj)
+			clear(adj.by)
 		}
 		return nil
 	})
@@ -400,6 +333,9 @@ func (ns *Namespace) SemRemove(c *Caller, id int32) error {
 		}
 		s.removed = true
 		set = s
+		for u := range s.undos {
+			u.forget(s)
+		}
 		clear(s.undos)
 		return nil
 	})

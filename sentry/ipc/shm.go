@@ -14,6 +14,8 @@ type Memory interface {
 	memmap.Backing
 	// Alloc returns n bytes, a page multiple, that read as zeros.
 	Alloc(n uint64) (memmap.Range, linux.Errno)
+	// Resident returns how many bytes of r there are.
+	Resident(r memmap.Range) uint64
 }
 
 // MemoryFile makes a Memory of the sandbox's memory file.
@@ -24,6 +26,9 @@ func (m MemoryFile) Alloc(n uint64) (memmap.Range, linux.Errno) {
 	r, _, err := m.File.Alloc(n, memfile.Options{Kind: memfile.Shared})
 	return memmap.Range(r), err
 }
+
+// Resident implements Memory.
+func (m MemoryFile) Resident(r memmap.Range) uint64 { return m.File.Committed(memfile.Range(r)) }
 
 // A Segment is shared memory. It is its own Mappable, and the memmap.File of
 // each mapping, whose references count the attachments.
@@ -268,11 +273,12 @@ func (ns *Namespace) ShmLock(c *Caller, id int32, on, limited bool) error {
 	return nil
 }
 
-// ShmTotals is what SHM_INFO adds up: segments and their pages.
-func (ns *Namespace) ShmTotals() (segments int, pages uint64) {
+// ShmTotals is what SHM_INFO adds up: the pages of all segments, and those of
+// them that there are.
+func (ns *Namespace) ShmTotals() (pages, resident uint64) {
 	for _, s := range ns.Shm.All() {
-		segments++
 		pages += s.pages.Len() / linux.PageSize
+		resident += ns.memory.Resident(s.pages) / linux.PageSize
 	}
-	return segments, pages
+	return pages, resident
 }

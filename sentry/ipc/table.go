@@ -191,11 +191,11 @@ func (t *table[T]) find(id int32) (o T, err error) {
 }
 
 // At returns the identifier at an index (SHM_STAT and its like), EINVAL if there
-// is none.
+// is none. As in Linux, the sequence number in an identifier does not matter.
 func (t *table[T]) At(index int32) (id int32, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o, ok := t.byIndex[index]; ok {
+	if o, ok := t.byIndex[index%maxObjects]; ok {
 		return o.head().id, nil
 	}
 	return -1, linux.EINVAL

@@ -192,25 +192,39 @@ func sysGetcpu(t *task.Task, cpu, node arg.Out[uint32], _ arg.Addr) (uintptr, er
 }
 
 // sysMembarrier is membarrier(2). A thread that leaves the Sentry has passed a
-// full barrier, and interrupting every running thread of the sandbox is what
-// the commands ask for.
+// full barrier, which serialises the core too, and interrupting every running
+// thread of the sandbox is what the commands ask for.
 //
-// Partial: the RSEQ and SYNC_CORE commands are EINVAL
+// Partial: the RSEQ commands are EINVAL, as rseq(2) is absent
 func sysMembarrier(t *task.Task, cmd linux.MembarrierCmd, flags uint32, _ arg.Count) (uintptr, error) {
+	const (
+		global   = linux.MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED
+		private  = linux.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+		syncCore = linux.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
+		all      = linux.MEMBARRIER_CMD_GLOBAL | linux.MEMBARRIER_CMD_GLOBAL_EXPEDITED | global |
+			linux.MEMBARRIER_CMD_PRIVATE_EXPEDITED | private |
+			linux.MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE | syncCore | linux.MEMBARRIER_CMD_GET_REGISTRATIONS
+	)
 	if flags != 0 {
 		return 0, linux.EINVAL
 	}
-	const private = linux.MEMBARRIER_CMD_PRIVATE_EXPEDITED
+	registered := &t.Group().Membarrier
 	switch cmd {
 	case linux.MEMBARRIER_CMD_QUERY:
-		return uintptr(linux.MEMBARRIER_CMD_GLOBAL | linux.MEMBARRIER_CMD_GLOBAL_EXPEDITED |
-			linux.MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | private | linux.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED), nil
-	case linux.MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, linux.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+		return uintptr(all), nil
+	case linux.MEMBARRIER_CMD_GET_REGISTRATIONS:
+		return uintptr(registered.Load()), nil
+	case global, private, syncCore:
+		registered.Or(uint32(cmd))
 		return 0, nil
 	case linux.MEMBARRIER_CMD_GLOBAL, linux.MEMBARRIER_CMD_GLOBAL_EXPEDITED:
 		t.System().Barrier(nil)
 		return 0, nil
-	case private:
+	case linux.MEMBARRIER_CMD_PRIVATE_EXPEDITED, linux.MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
+		// The number of a command's registration is twice its own.
+		if registered.Load()&uint32(cmd<<1) == 0 {
+			return 0, linux.EPERM
+		}
 		t.System().Barrier(t.MM())
 		return 0, nil
 	}

@@ -17,7 +17,7 @@ func ipcOf(t *task.Task) (*ipc.Namespace, *ipc.Caller, error) {
 	if !isIPC {
 		return nil, nil, linux.ENOSYS
 	}
-	return ns, &ipc.Caller{Cred: t.Cred(), PID: t.PID(), Now: t.System().Clocks.Realtime.Now() / 1e9}, nil
+	return ns, t.IPCCaller(), nil
 }
 
 // stored is the result of a call that fills *out.
@@ -26,6 +26,15 @@ func stored[T any](t *task.Task, out arg.Addr, v T, err error) (uintptr, error) 
 		return 0, err
 	}
 	return 0, arg.StoreAt(t.MM(), uint64(out), &v)
+}
+
+// storedFor is stored for a call that returns id: an identifier, or the highest
+// index in use.
+func storedFor[T any](t *task.Task, out arg.Addr, v T, err error, id int32) (uintptr, error) {
+	if _, err := stored(t, out, v, err); err != nil {
+		return 0, err
+	}
+	return uintptr(id), nil
 }
 
 // sysShmget is shmget(2).
@@ -115,8 +124,6 @@ func sysShmdt(t *task.Task, addr arg.Addr) (uintptr, error) {
 }
 
 // sysShmctl is shmctl(2).
-//
-// Partial: IPC_INFO, SHM_INFO, SHM_STAT and SHM_STAT_ANY are EINVAL
 func sysShmctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr, error) {
 	ns, c, err := ipcOf(t)
 	if err != nil {
@@ -125,9 +132,24 @@ func sysShmctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 	if cmd < 0 || id < 0 {
 		return 0, linux.EINVAL
 	}
-	switch cmd &^ linux.IPC_64 {
+	switch cmd &^= linux.IPC_64; cmd {
 	case linux.IPC_RMID:
 		return 0, ns.ShmRemove(c, id)
+	case linux.SHM_STAT, linux.SHM_STAT_ANY:
+		at, err := ns.Shm.At(id)
+		if err != nil {
+			return 0, err
+		}
+		d, err := ns.ShmStat(c, at, cmd == linux.SHM_STAT_ANY)
+		return storedFor(t, buf, d, err, at)
+	case linux.IPC_INFO:
+		highest, _ := ns.Shm.Used()
+		info := linux.ShmInfo64{Max: linux.SHMMAX, Min: linux.SHMMIN, Mni: linux.SHMMNI, Seg: linux.SHMMNI, All: linux.SHMALL}
+		return storedFor(t, buf, info, nil, highest)
+	case linux.SHM_INFO:
+		highest, n := ns.Shm.Used()
+		tot, rss := ns.ShmTotals()
+		return storedFor(t, buf, linux.ShmInfo{UsedIDs: int32(n), Tot: tot, Rss: rss}, nil, highest)
 	case linux.IPC_STAT:
 		d, err := ns.ShmStat(c, id, false)
 		return stored(t, buf, d, err)
@@ -232,8 +254,6 @@ func sysMsgrcv(t *task.Task, id int32, msg arg.Addr, n arg.Size, kind int64, fla
 }
 
 // sysMsgctl is msgctl(2).
-//
-// Partial: IPC_INFO, MSG_INFO, MSG_STAT and MSG_STAT_ANY are EINVAL
 func sysMsgctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr, error) {
 	ns, c, err := ipcOf(t)
 	if err != nil {
@@ -242,9 +262,18 @@ func sysMsgctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 	if cmd < 0 || id < 0 {
 		return 0, linux.EINVAL
 	}
-	switch cmd &^ linux.IPC_64 {
+	switch cmd &^= linux.IPC_64; cmd {
 	case linux.IPC_RMID:
 		return 0, ns.MsgRemove(c, id)
+	case linux.MSG_STAT, linux.MSG_STAT_ANY:
+		at, err := ns.Msg.At(id)
+		if err != nil {
+			return 0, err
+		}
+		d, err := ns.MsgStat(c, at, cmd == linux.MSG_STAT_ANY)
+		return storedFor(t, buf, d, err, at)
+	case linux.IPC_INFO, linux.MSG_INFO:
+		return msgInfo(t, ns, cmd, buf)
 	case linux.IPC_STAT:
 		d, err := ns.MsgStat(c, id, false)
 		return stored(t, buf, d, err)
@@ -256,4 +285,20 @@ func sysMsgctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 		return 0, ns.MsgSet(c, id, &d.Perm, d.Qbytes)
 	}
 	return 0, linux.EINVAL
+}
+
+// msgInfo is IPC_INFO and MSG_INFO; the fields that mean nothing are Linux's
+// constants.
+func msgInfo(t *task.Task, ns *ipc.Namespace, cmd linux.IPCCmd, out arg.Addr) (uintptr, error) {
+	const pool, segment, segments = linux.MSGMNI * linux.MSGMNB / 1024, 16, 0xffff
+	highest, n := ns.Msg.Used()
+	info := linux.MsgInfo{
+		Pool: pool, Map: linux.MSGMNB, Max: linux.MSGMAX, Mnb: linux.MSGMNB, Mni: linux.MSGMNI,
+		Ssz: segment, Tql: linux.MSGMNB, Seg: segments,
+	}
+	if cmd == linux.MSG_INFO {
+		messages, bytes := ns.MsgTotals()
+		info.Pool, info.Map, info.Tql = int32(n), int32(messages), int32(bytes)
+	}
+	return storedFor(t, out, info, nil, highest)
 }

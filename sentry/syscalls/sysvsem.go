@@ -1,8 +1,11 @@
 package syscalls
 
 import (
+	"slices"
+
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/ipc"
 	"cordon/sentry/task"
 	"cordon/sentry/wait"
 )
@@ -18,15 +21,11 @@ func sysSemget(t *task.Task, key, n int32, flags linux.IPCFlags) (uintptr, error
 }
 
 // sysSemop is semop(2).
-//
-// Partial: SEM_UNDO is EOPNOTSUPP
 func sysSemop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32) (uintptr, error) {
 	return semop(t, id, ops, n, task.NoDeadline)
 }
 
 // sysSemtimedop is semtimedop(2).
-//
-// Partial: SEM_UNDO is EOPNOTSUPP
 func sysSemtimedop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, timeout arg.In[linux.Timespec]) (uintptr, error) {
 	deadline := task.NoDeadline
 	if timeout != 0 {
@@ -43,7 +42,6 @@ func sysSemtimedop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, t
 }
 
 func semop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, deadline int64) (uintptr, error) {
-	const most, undo = 500, 0x1000
 	ns, c, err := ipcOf(t)
 	if err != nil {
 		return 0, err
@@ -51,19 +49,18 @@ func semop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, deadline 
 	if n < 1 || id < 0 {
 		return 0, linux.EINVAL
 	}
-	if n > most {
+	if n > linux.SEMOPM {
 		return 0, linux.E2BIG
 	}
 	list, err := ops.LoadAll(t.MM(), int(n))
 	if err != nil {
 		return 0, err
 	}
-	for _, o := range list {
-		if o.Flg&undo != 0 {
-			return 0, linux.EOPNOTSUPP
-		}
+	var undo *ipc.Undo
+	if slices.ContainsFunc(list, func(o linux.Sembuf) bool { return o.Flg&linux.SEM_UNDO != 0 }) {
+		undo = t.SemUndo()
 	}
-	op, err := ns.NewSemOp(c, id, list, nil)
+	op, err := ns.NewSemOp(c, id, list, undo)
 	if err != nil {
 		return 0, err
 	}
@@ -90,9 +87,25 @@ func semop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, deadline 
 	return 0, task.RestartNoHand
 }
 
+// semInfo is IPC_INFO and SEM_INFO; what Linux does not have a limit for is
+// computed as there.
+func semInfo(t *task.Task, ns *ipc.Namespace, cmd linux.IPCCmd, out arg.Addr) (uintptr, error) {
+	const structSize = 20 // of sem_undo, once
+	highest, n := ns.Sem.Used()
+	info := linux.SemInfo{
+		Map: linux.SEMMNS, Mni: linux.SEMMNI, Mns: linux.SEMMNS, Mnu: linux.SEMMNS, Msl: linux.SEMMSL,
+		Opm: linux.SEMOPM, Ume: linux.SEMOPM, Usz: structSize, Vmx: linux.SEMVMX, Aem: linux.SEMAEM,
+	}
+	if cmd == linux.SEM_INFO {
+		info.Usz, info.Aem = int32(n), 0
+		for _, s := range ns.Sem.All() {
+			info.Aem += int32(s.Stat().Nsems)
+		}
+	}
+	return storedFor(t, out, info, nil, highest)
+}
+
 // sysSemctl is semctl(2).
-//
-// Partial: IPC_INFO, SEM_INFO, SEM_STAT and SEM_STAT_ANY are EINVAL
 func sysSemctl(t *task.Task, id, num int32, cmd linux.IPCCmd, value arg.Addr) (uintptr, error) {
 	ns, c, err := ipcOf(t)
 	if err != nil {
@@ -107,6 +120,15 @@ func sysSemctl(t *task.Task, id, num int32, cmd linux.IPCCmd, value arg.Addr) (u
 	case linux.IPC_STAT:
 		d, err := ns.SemStat(c, id, false)
 		return stored(t, value, d, err)
+	case linux.SEM_STAT, linux.SEM_STAT_ANY:
+		at, err := ns.Sem.At(id)
+		if err != nil {
+			return 0, err
+		}
+		d, err := ns.SemStat(c, at, cmd == linux.SEM_STAT_ANY)
+		return storedFor(t, value, d, err, at)
+	case linux.IPC_INFO, linux.SEM_INFO:
+		return semInfo(t, ns, cmd, value)
 	case linux.IPC_SET:
 		d, err := arg.LoadAt[linux.SemidDS](t.MM(), uint64(value))
 		if err != nil {

@@ -44,9 +44,7 @@ func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (
 	c.Start()
 	if a.Flags&linux.CLONE_VFORK != 0 {
 		t.runState = WaitVfork
-		t.sys.sleepBegin()
 		t.uninterruptible(func() bool { return !t.vforkPending.Load() })
-		t.sys.sleepEnd()
 		if t.runState == WaitVfork {
 			t.runState = Running
 		}
@@ -62,6 +60,7 @@ func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
 	switch {
 	case has(linux.CLONE_NEWNS) && has(linux.CLONE_FS),
 		has(linux.CLONE_NEWUSER) && has(linux.CLONE_FS),
+		has(linux.CLONE_NEWIPC) && has(linux.CLONE_SYSVSEM),
 		has(linux.CLONE_THREAD) && !has(linux.CLONE_SIGHAND),
 		has(linux.CLONE_SIGHAND) && !has(linux.CLONE_VM),
 		has(linux.CLONE_CLEAR_SIGHAND) && has(linux.CLONE_SIGHAND),
@@ -101,6 +100,10 @@ func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
 		c.fs.Store(t.FS().Fork())
 	}
 	c.ns.Store(t.newNamespaces(f, c.FS()))
+	if f&linux.CLONE_SYSVSEM != 0 {
+		c.undo = t.SemUndo()
+		c.undo.IncRef()
+	}
 	c.inherit(t)
 	if f&linux.CLONE_VM != 0 && f&linux.CLONE_VFORK == 0 {
 		c.altStack = linux.StackT{Flags: linux.SS_DISABLE}
@@ -170,6 +173,9 @@ func (c *Task) discard() {
 	}
 	if fs := c.FS(); fs != nil {
 		fs.Drop()
+	}
+	if c.undo != nil {
+		c.undo.DecRef(nil) // never the last: the maker has it too
 	}
 	c.ctx.Release()
 }
@@ -253,6 +259,7 @@ func (c *Task) linkGroupTreeLocked(t *Task, a *linux.CloneArgs) {
 	n := s.newGroup(c, limits, actions)
 	n.oomAdj.Store(g.oomAdj.Load())
 	n.loginUID.Store(g.loginUID.Load())
+	n.Membarrier.Store(g.Membarrier.Load())
 	c.exitSignal = linux.Signal(a.ExitSignal)
 	parent := g
 	if a.Flags&linux.CLONE_PARENT != 0 && g.parent != nil {

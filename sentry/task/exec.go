@@ -60,6 +60,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 	t.exitSignal = linux.SIGCHLD
 	t.sys.tree.Unlock()
 	g.didExec.Store(true)
+	g.Membarrier.Store(0)
 	actions := g.Actions().Fork()
 	actions.Reset()
 	g.actions.Store(actions)
@@ -125,9 +126,7 @@ func (t *Task) becomeOnlyThread() bool {
 	s.tree.Unlock()
 
 	t.runState = WaitSiblings
-	s.sleepBegin()
 	alone := t.uninterruptible(func() bool { return g.Count() == 1 })
-	s.sleepEnd()
 	t.runState = Running
 
 	s.tree.Lock()

@@ -70,6 +70,7 @@ func (t *Task) exit() {
 	g.mu.Unlock()
 	s.tree.Unlock()
 	t.releaseMemory()
+	t.dropUndo()
 	t.FDs().DecRef()
 	t.FS().Drop()
 	t.ctx.Release()
@@ -112,6 +113,9 @@ func (t *Task) exit() {
 	s.frozenMu.Unlock()
 	if last {
 		close(s.allGone)
+	}
+	if s.Turn != nil {
+		s.Turn.Leave()
 	}
 }
 
@@ -225,7 +229,6 @@ func (g *ThreadGroup) endTreeLocked(last *Task) (after []func()) {
 func (g *ThreadGroup) tellParentTreeLocked() {
 	p := g.parent
 	if p == nil {
-		g.sys.exits.Notify(eventChild)
 		return
 	}
 	sig := g.leader.exitSignal

@@ -97,13 +97,12 @@ type SystemImage struct {
 	NumCPU              int
 	MemoryLimit         uint64
 
-	Tasks     []checkpoint.Ref // by tid
-	LastPID   int32
-	Init      checkpoint.Ref
-	ThreadsUp uint64
-	Started   uint64
-	LoadAt    int64
-	LoadAvg   [3]float64
+	Tasks   []checkpoint.Ref // by tid
+	LastPID int32
+	Init    checkpoint.Ref
+	Started uint64
+	LoadAt  int64
+	LoadAvg [3]float64
 }
 
 func saveSystem(s *checkpoint.Saver, y *System) SystemImage {
@@ -117,7 +116,7 @@ func saveSystem(s *checkpoint.Saver, y *System) SystemImage {
 	}
 	y.tree.RLock()
 	im.Tasks = refs(s, sortedByTID(y.tasks))
-	im.LastPID, im.Init, im.ThreadsUp = y.lastPID, s.Ref(y.init), y.threadsUp
+	im.LastPID, im.Init = y.lastPID, s.Ref(y.init)
 	y.tree.RUnlock()
 	y.load.mu.Lock()
 	im.LoadAt, im.LoadAvg = y.load.at, y.load.avg
@@ -145,7 +144,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.PlainInit, y.NumCPU, y.MemoryLimit = im.PlainInit, im.NumCPU, im.MemoryLimit
 	y.Futexes = futex.NewTable(y.Lives)
 	y.Init()
-	y.lastPID, y.init, y.threadsUp = im.LastPID, get[*ThreadGroup](g, im.Init), im.ThreadsUp
+	y.lastPID, y.init = im.LastPID, get[*ThreadGroup](g, im.Init)
 	y.started.Store(im.Started)
 	y.load.at, y.load.avg = im.LoadAt, im.LoadAvg
 	tasks := getAll[*Task](g, im.Tasks)

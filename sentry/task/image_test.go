@@ -19,7 +19,7 @@ func TestImageCoversState(t *testing.T) {
 			"Turn": parts, "Epoll": "instances count themselves", "Inotify": "instances count themselves", "tree": lockField,
 			"groups": "found by their members", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
 			"live": "counted by StartRestored", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
-			"exits": empty, "cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
+			"cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,

@@ -60,6 +60,7 @@ type GroupImage struct {
 	DidExec              bool
 	OOMAdj               int32
 	LoginUID             uint32
+	Membarrier           uint32
 	MaxRSS               uint64
 	Leader               checkpoint.Ref
 	Tasks                []checkpoint.Ref
@@ -88,7 +89,7 @@ func saveGroup(s *checkpoint.Saver, g *ThreadGroup) GroupImage {
 	defer g.mu.Unlock()
 	im := GroupImage{
 		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Start: g.start, DidExec: g.didExec.Load(),
-		OOMAdj: g.oomAdj.Load(), LoginUID: g.loginUID.Load(), MaxRSS: g.maxRSS.Load(), Leader: s.Ref(g.leader),
+		OOMAdj: g.oomAdj.Load(), LoginUID: g.loginUID.Load(), Membarrier: g.Membarrier.Load(), MaxRSS: g.maxRSS.Load(), Leader: s.Ref(g.leader),
 		Tasks: refs(s, g.tasks), Parent: s.Ref(g.parent), Children: refs(s, g.children), PGrp: s.Ref(g.pgrp),
 		Gone: g.gone, Reaped: g.reaped, Subreaper: g.subreaper, ReapedSelf: g.reapedSelf, ZombieNow: g.zombieNow, Status: g.status,
 		Pending: g.pending.Image(), Exiting: g.exiting, ExitStatus: g.exitStatus,
@@ -180,6 +181,7 @@ func loadGroup(l *checkpoint.Loader, p *ThreadGroup, im GroupImage) error {
 	p.didExec.Store(im.DidExec)
 	p.oomAdj.Store(im.OOMAdj)
 	p.loginUID.Store(im.LoginUID)
+	p.Membarrier.Store(im.Membarrier)
 	p.maxRSS.Store(im.MaxRSS)
 	p.gone, p.reaped, p.subreaper, p.reapedSelf, p.zombieNow, p.status = im.Gone, im.Reaped, im.Subreaper, im.ReapedSelf, im.ZombieNow, im.Status
 	p.countTreeLocked()

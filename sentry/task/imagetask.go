@@ -8,6 +8,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/platform/arch"
 	"cordon/sentry/cred"
+	"cordon/sentry/ipc"
 	"cordon/sentry/mm"
 	"cordon/sentry/signal"
 	"cordon/sentry/vfs"
@@ -51,6 +52,7 @@ type TaskImage struct {
 	Personality          linux.Personality
 	Sched                Scheduling
 	ExitCode             linux.WaitStatus
+	Undo                 checkpoint.Ref
 }
 
 func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
@@ -80,7 +82,7 @@ func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
 	im.SavedMask, im.HaveSaved, im.AltStack = t.savedMask, t.haveSaved, t.altStack
 	im.Restart, im.RestartBlk, im.InSyscall, im.CallNumber = int(t.restart), t.restartBlk, t.inSyscall, uint64(t.callNumber)
 	im.ClearTID, im.RobustList, im.Rseq, im.SingleStep = t.clearTID, t.RobustList(), t.rseq, t.singleStep
-	im.Trap = t.trap
+	im.Trap, im.Undo = t.trap, s.Ref(t.undo)
 	im.ExecFn, im.TimerSlack, im.IOPrio, im.Personality, im.Sched = t.execFn, t.TimerSlack(), t.ioprio, t.Personality(), t.sched
 	return im
 }
@@ -136,7 +138,7 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 		return errImage
 	}
 	t.clearTID, t.robustList, t.rseq, t.singleStep = im.ClearTID, im.RobustList, im.Rseq, im.SingleStep
-	t.trap = im.Trap
+	t.trap, t.undo = im.Trap, get[*ipc.Undo](g, im.Undo)
 	t.execFn, t.ioprio, t.sched = im.ExecFn, im.IOPrio, im.Sched
 	t.timerSlack.Store(im.TimerSlack)
 	t.SetPersonality(im.Personality)
@@ -159,9 +161,7 @@ func (t *Task) runRestored(child int32) {
 	}
 	if child != 0 {
 		t.runState = WaitVfork
-		t.sys.sleepBegin()
 		t.uninterruptible(func() bool { return !t.vforkPending.Load() })
-		t.sys.sleepEnd()
 		t.runState = Running
 		t.finishCall(uintptr(child), nil)
 	}

@@ -2,7 +2,7 @@ package task
 
 import (
 	"runtime"
-	"sync"
+	"sync/atomic"
 )
 
 // resumedCalls are the Calls of a restored system. They tell StartRestored when
@@ -10,32 +10,18 @@ import (
 type resumedCalls struct {
 	Calls
 
-	mu sync.Mutex
-	// guarded by mu
-	again *Task // nil: nobody is waited for
+	// atomic
+	again atomic.Pointer[Task] // nil: nobody is waited for
 }
 
 // Call implements Calls.
 func (c *resumedCalls) Call(t *Task, nr uintptr, args *[6]uintptr) (uintptr, error) {
 	ret, err := c.Calls.Call(t, nr, args)
-	c.mu.Lock()
-	if c.again == t {
-		c.again = nil
+	c.again.CompareAndSwap(t, nil)
+	if turn := t.sys.Turn; turn != nil {
+		turn.Yield()
 	}
-	c.mu.Unlock()
 	return ret, err
-}
-
-func (c *resumedCalls) await(t *Task) {
-	c.mu.Lock()
-	c.again = t
-	c.mu.Unlock()
-}
-
-func (c *resumedCalls) made() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.again == nil
 }
 
 // sleptTreeLocked reports whether t was in a call that it will make again at
@@ -47,23 +33,55 @@ func (t *Task) sleptTreeLocked() bool {
 	return t.restart != 0 && t.work.Load()&(workKill|workStop) == 0 && (t.pending.Set()|g.pending.Set())&^t.mask == 0
 }
 
-// StartRestored lets the tasks of a restored system go on. Those that slept in
-// a call go first, until they sleep again: nobody may wake them while they are
-// not there to be woken.
+// A restart is what StartRestored knows of a task.
+type restart struct {
+	t     *Task
+	slept bool
+	child int32 // whose vfork it waits for
+}
+
+// StartRestored lets the tasks of a restored system go on, and its clocks.
+// Those that slept in a call go first, until they sleep again: nobody may wake
+// them while they are not there to be woken.
 func (y *System) StartRestored() {
-	y.tree.Lock()
-	type start struct {
-		t     *Task
-		slept bool
-		child int32
+	y.Clocks.Start()
+	slept, others := y.restarts()
+	calls, ok := y.Calls.(*resumedCalls)
+	if !ok {
+		slept, others = nil, append(slept, others...)
 	}
-	var all []start
+	if y.Turn != nil {
+		all := append(slept, others...)
+		for i, enter := range y.Turn.Join(len(slept), len(others)) {
+			go func() { enter(); all[i].t.runRestored(all[i].child) }()
+		}
+		return
+	}
+	for _, s := range slept {
+		sleeps := s.t.times.voluntary.Load()
+		calls.again.Store(s.t)
+		go s.t.runRestored(s.child)
+		for calls.again.Load() != nil && s.t.times.voluntary.Load() == sleeps && s.t.MM() != nil {
+			runtime.Gosched()
+		}
+		calls.again.Store(nil)
+	}
+	for _, s := range others {
+		go s.t.runRestored(s.child)
+	}
+}
+
+// restarts counts the living tasks as running and returns them, those that
+// slept in a call by themselves.
+func (y *System) restarts() (slept, others []restart) {
+	y.tree.Lock()
+	defer y.tree.Unlock()
 	for _, t := range sortedByTID(y.tasks) {
 		if t.exitState != alive {
 			continue
 		}
 		y.live++
-		s := start{t: t, slept: t.sleptTreeLocked()}
+		s := restart{t: t}
 		if t.vforkPending.Load() {
 			for _, c := range y.tasks {
 				if c.vforkParent == t {
@@ -72,27 +90,13 @@ func (y *System) StartRestored() {
 			}
 			t.vforkPending.Store(s.child != 0)
 		}
-		all = append(all, s)
-	}
-	y.tree.Unlock()
-	calls, ok := y.Calls.(*resumedCalls)
-	for _, s := range all {
-		if !s.slept || !ok {
-			continue
-		}
-		sleeps := s.t.times.voluntary.Load()
-		calls.await(s.t)
-		go s.t.runRestored(s.child)
-		for !calls.made() && s.t.times.voluntary.Load() == sleeps && s.t.MM() != nil {
-			runtime.Gosched()
-		}
-		calls.await(nil)
-	}
-	for _, s := range all {
-		if !s.slept || !ok {
-			go s.t.runRestored(s.child)
+		if t.sleptTreeLocked() {
+			slept = append(slept, s)
+		} else {
+			others = append(others, s)
 		}
 	}
+	return slept, others
 }
 
 // OnlyFrozen reports whether a sleep ended because the system freezes, and not

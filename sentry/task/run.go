@@ -14,6 +14,11 @@ func (t *Task) Start() {
 	s.tree.Lock()
 	s.live++
 	s.tree.Unlock()
+	if s.Turn != nil {
+		enter := s.Turn.Join(0, 1)[0]
+		go func() { enter(); t.run() }()
+		return
+	}
 	go t.run()
 }
 

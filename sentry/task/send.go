@@ -164,6 +164,9 @@ func (t *Task) Nudge() {
 	case t.wake <- struct{}{}:
 	default:
 	}
+	if turn := t.sys.Turn; turn != nil {
+		turn.Wake()
+	}
 }
 
 // recalcLocked sets workSignal if t has something to take.

@@ -71,9 +71,7 @@ func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error
 		}
 		t.account(&t.times.system)
 		t.sleeps.Store(true)
-		t.sys.sleepBegin()
-		<-t.wake
-		t.sys.sleepEnd()
+		t.rest()
 		t.sleeps.Store(false)
 		t.switched.Store(t.sys.Clocks.Monotonic.Now())
 		if ready() {
@@ -93,29 +91,35 @@ func (t *Task) uninterruptible(ready func() bool) bool {
 			t.freeze()
 			continue
 		}
-		<-t.wake
+		t.rest()
 	}
 	return true
 }
 
-// sleepBegin and sleepEnd are where a platform with a schedule of its own
-// learns that a task gives up its turn.
-func (s *System) sleepBegin() {
-	if s.Turn != nil {
-		s.Turn.Give()
+// rest waits for the token.
+func (t *Task) rest() {
+	if turn := t.sys.Turn; turn != nil {
+		turn.Rest(func() bool { return len(t.wake) > 0 })
 	}
+	<-t.wake
 }
 
-func (s *System) sleepEnd() {
-	if s.Turn != nil {
-		s.Turn.Take()
-	}
-}
-
-// A Turn lets one task run at a time, in an order of its own (sim).
+// A Turn lets one task run at a time, in an order of its own (sim). All but
+// Join and Wake are called by the task that has the turn.
 type Turn interface {
-	Give()
-	Take()
+	// Join announces tasks that start, and returns what each one's goroutine
+	// calls first. The first ones are to go before the others.
+	Join(first, others int) (enter []func())
+	// Rest gives the turn up until ready is true, which looks at atomic
+	// variables only. Park does too, for a task that the freezer stops.
+	Rest(ready func() bool)
+	Park(ready func() bool)
+	// Yield ends what a first one goes first for.
+	Yield()
+	// Leave gives the turn up for good.
+	Leave()
+	// Wake says that somebody may have become ready. Locks may be held.
+	Wake()
 }
 
 // IO runs try until it does not return EAGAIN, sleeping in between until d is

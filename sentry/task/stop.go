@@ -47,10 +47,8 @@ func (t *Task) park() {
 	if tell {
 		g.notifyParent(linux.CLD_STOPPED, sig)
 	}
-	t.sys.sleepBegin()
 	// SIGCONT and the next stop may both come before this thread has noticed.
 	t.uninterruptible(func() bool { return t.work.Load()&workStop == 0 || g.stopSeq.Load() != seq })
-	t.sys.sleepEnd()
 	t.runState = Running
 }
 
@@ -130,12 +128,24 @@ func (t *Task) freeze() {
 	s.frozenMu.Lock()
 	s.frozen.Add(1)
 	s.frozenCond.Broadcast()
-	for t.work.Load()&workFreeze != 0 && t.work.Load()&workKill == 0 {
-		s.frozenCond.Wait()
+	for !t.thawed() {
+		if s.Turn == nil {
+			s.frozenCond.Wait()
+			continue
+		}
+		s.frozenMu.Unlock()
+		s.Turn.Park(t.thawed)
+		s.frozenMu.Lock()
 	}
 	s.frozen.Add(-1)
 	s.frozenMu.Unlock()
 	t.runState = t.frozenIn
+}
+
+// thawed reports whether a frozen task goes on.
+func (t *Task) thawed() bool {
+	work := t.work.Load()
+	return work&workFreeze == 0 || work&workKill != 0
 }
 
 // Freeze parks every task between two instructions of its guest and returns
@@ -174,4 +184,7 @@ func (s *System) Thaw() {
 	s.frozenMu.Lock()
 	s.frozenCond.Broadcast()
 	s.frozenMu.Unlock()
+	if s.Turn != nil {
+		s.Turn.Wake()
+	}
 }

@@ -16,7 +16,6 @@ import (
 	"cordon/sentry/ktime"
 	"cordon/sentry/socket"
 	"cordon/sentry/vfs"
-	"cordon/sentry/wait"
 )
 
 // MaxTasks bounds the tasks of a sandbox (kernel.threads-max); each costs two
@@ -68,15 +67,14 @@ type System struct {
 	tree treeLock
 
 	// guarded by tree
-	tasks     map[int32]*Task // by tid; a zombie leader stays until reaped
-	groups    map[int32]*ProcessGroup
-	sessions  map[int32]*Session
-	lastPID   int32
-	init      *ThreadGroup
-	freezing  int // how many hold the system frozen
-	allGone   chan struct{}
-	live      int // goroutines running
-	threadsUp uint64
+	tasks    map[int32]*Task // by tid; a zombie leader stays until reaped
+	groups   map[int32]*ProcessGroup
+	sessions map[int32]*Session
+	lastPID  int32
+	init     *ThreadGroup
+	freezing int // how many hold the system frozen
+	allGone  chan struct{}
+	live     int // goroutines running
 
 	// atomic
 	frozen  atomic.Int32
@@ -84,7 +82,6 @@ type System struct {
 
 	frozenMu   sync.Mutex
 	frozenCond *sync.Cond
-	exits      wait.Queue
 	cpuAlarms  cpuAlarms
 	load       loadAverages
 }

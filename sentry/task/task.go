@@ -7,6 +7,7 @@ import (
 	"cordon/platform"
 	"cordon/platform/arch"
 	"cordon/sentry/cred"
+	"cordon/sentry/ipc"
 	"cordon/sentry/limit"
 	"cordon/sentry/mm"
 	"cordon/sentry/signal"
@@ -96,6 +97,7 @@ type Task struct {
 	frozenFPU  []byte   // its extended state
 	sched      Scheduling
 	exitCode   linux.WaitStatus
+	undo       *ipc.Undo // nil until needed
 }
 
 // RseqArea is what rseq(2) registered.

@@ -30,6 +30,9 @@ type ThreadGroup struct {
 	maxRSS   atomic.Uint64 // of address spaces given up
 	counted  atomic.Pointer[counted]
 	stopSeq  atomic.Uint32 // counts stops; changed under mu
+	// Membarrier has the commands of membarrier(2) that registered. Linux has
+	// them by address space, which a process made with CLONE_VM shares.
+	Membarrier atomic.Uint32
 
 	// childEvents is notified when a child changes state.
 	childEvents wait.Queue

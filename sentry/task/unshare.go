@@ -50,6 +50,9 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	if f&linux.CLONE_FILES != 0 {
 		t.UnshareFDs()
 	}
+	if f&(linux.CLONE_SYSVSEM|linux.CLONE_NEWIPC) != 0 {
+		t.dropUndo()
+	}
 	t.ns.Store(t.newNamespaces(f, t.FS()))
 	return 0
 }
@@ -71,6 +74,7 @@ func (t *Task) Join(f linux.CloneFlags, from *Namespaces) linux.Errno {
 		n.UTS = from.UTS
 	}
 	if f&linux.CLONE_NEWIPC != 0 {
+		t.dropUndo()
 		n.IPC = from.IPC
 	}
 	if f&linux.CLONE_NEWNET != 0 {

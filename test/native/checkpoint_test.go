@@ -29,7 +29,7 @@ func TestSimCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, around, err := (&savedRun{empty, *seed, ^uint64(0), nil}).run()
+	_, around, err := (&savedRun{p: empty, seed: *seed, at: never}).run()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func each(n int, f func(int)) {
 
 // checkpointEach saves and restores p before its calls, and says how often.
 func checkpointEach(p *prog.Program, from uint64, restoring *sync.Mutex) (restores int, err error) {
-	whole := savedRun{p, *seed, ^uint64(0), nil}
+	whole := savedRun{p: p, seed: *seed, at: never}
 	want, calls, err := whole.run()
 	if err != nil {
 		return 0, err
@@ -98,7 +98,7 @@ func checkpointEach(p *prog.Program, from uint64, restoring *sync.Mutex) (restor
 		step = max(1, (calls-from) / *places)
 	}
 	for at := from; at < calls; at += step {
-		s := savedRun{p, *seed, at, restoring}
+		s := savedRun{p: p, seed: *seed, at: at, restoring: restoring}
 		got, reached, err := s.run()
 		if err == nil && got != want {
 			// Once more: programs sleep for a moment where they mean "until the

@@ -3,6 +3,7 @@ package native
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/platform/sim"
 	"cordon/sentry"
+	"cordon/sentry/ktime"
 	"cordon/test/prog"
 	"cordon/test/prog/simvm"
 )
@@ -20,11 +22,16 @@ import (
 type savedRun struct {
 	p    *prog.Program
 	seed uint64
-	at   uint64 // the call; ^0: none
+	at   uint64 // the call; never: none
 	// restoring is held while a network stack is loaded: gVisor's wait for a
 	// process-wide group, which takes one at a time.
 	restoring *sync.Mutex
+	// log gets each line of the system calls if not nil.
+	log func([]byte)
 }
+
+// never is a call that does not come.
+const never = ^uint64(0)
 
 // run returns the trace and how many calls were made before the restore.
 func (s *savedRun) run() (trace string, calls uint64, err error) {
@@ -44,8 +51,7 @@ func (s *savedRun) run() (trace string, calls uint64, err error) {
 			}
 		}
 	}
-	text, elf := simvm.Text()
-	cfg, err := simConfig(s.p, sim.New(sim.Config{Text: text, Seed: s.seed, BeforeSyscall: before}), elf, out)
+	cfg, err := s.config(before, out)
 	if err != nil {
 		return "", 0, err
 	}
@@ -77,8 +83,7 @@ func (s *savedRun) goOn(k *sentry.Kernel, out int) (string, error) {
 	}
 	k.Stop()
 	k.Resume()
-	text, elf := simvm.Text()
-	cfg, err := simConfig(s.p, sim.New(sim.Config{Text: text, Seed: s.seed}), elf, out)
+	cfg, err := s.config(nil, out)
 	if err != nil {
 		return "", err
 	}
@@ -113,8 +118,12 @@ func waitFor(k *sentry.Kernel) chan struct{} {
 	return ended
 }
 
-// simConfig is the configuration that programs on sim run in.
-func simConfig(p *prog.Program, plat *sim.Platform, elf []byte, out int) (sentry.Config, error) {
+// wallStart is when all runs begin.
+const wallStart = 1_700_000_000_000_000_000
+
+// config is the configuration that programs on sim run in: its time and its
+// random numbers are the run's own.
+func (s *savedRun) config(before func(uint64), out int) (sentry.Config, error) {
 	mem, err := memFile("memory")
 	if err != nil {
 		return sentry.Config{}, err
@@ -131,17 +140,32 @@ func simConfig(p *prog.Program, plat *sim.Platform, elf []byte, out int) (sentry
 		}
 		null[i] = int32(fd)
 	}
+	text, elf := simvm.Text()
+	clocks, virtual := ktime.NewVirtual(wallStart)
+	virtual.Advance(bootNS)
+	random := rand.NewChaCha8([32]byte{byte(s.seed), byte(s.seed >> 8)})
+	var mu sync.Mutex
 	return sentry.Config{
-		Hostname: "sim", MemoryLimit: 1 << 30, CPUs: 2, MemFile: int32(mem), Gofer9P: -1, GoferSide: -1, Network: "sandbox", Platform: plat,
+		Hostname: "sim", MemoryLimit: 1 << 30, CPUs: 2, MemFile: int32(mem), Gofer9P: -1, GoferSide: -1, Network: "sandbox",
+		Platform: sim.New(sim.Config{Text: text, Seed: s.seed, Clock: virtual, BeforeSyscall: before}), Clocks: clocks, Trace: s.log,
+		Random: func(p []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			random.Read(p)
+		},
 		Mounts: []sentry.Mount{
 			{Destination: "/", Type: "tmpfs"},
 			{Destination: "/proc", Type: "proc"},
 			{Destination: "/dev", Type: "dev"},
 		},
-		Files: []sentry.File{{Path: "/vm", Mode: 0o755, Data: elf}, {Path: "/image", Mode: 0o644, Data: p.Image}},
+		Files: []sentry.File{{Path: "/vm", Mode: 0o755, Data: elf}, {Path: "/image", Mode: 0o644, Data: s.p.Image}},
 		Process: sentry.Process{Args: []string{"/vm"}, Env: []string{}, Cwd: "/",
 			Bounding: allCaps, Effective: allCaps, Permitted: allCaps,
 			Limits: map[linux.Resource]linux.Rlimit{linux.RLIMIT_NOFILE: {Cur: 4096, Max: 4096}, linux.RLIMIT_STACK: {Cur: 8 << 20, Max: ^uint64(0)}}},
 		Stdio: [3]int32{null[0], int32(stdout), null[1]},
 	}, nil
 }
+
+// bootNS is for how long a sandbox has been running when its first program
+// starts.
+const bootNS = 60_000_000_000

@@ -1,0 +1,27 @@
+package task
+
+import "cordon/sentry/ipc"
+
+// SemUndo returns what t has to give back of semaphores at its end, for an
+// operation with SEM_UNDO or to be shared. Task-only.
+func (t *Task) SemUndo() *ipc.Undo {
+	if t.undo == nil {
+		t.undo = ipc.NewUndo()
+	}
+	return t.undo
+}
+
+// dropUndo ends t's part in its Undo: at its end, or as it leaves the
+// namespace of the semaphores.
+func (t *Task) dropUndo() {
+	if t.undo == nil {
+		return
+	}
+	t.undo.DecRef(t.IPCCaller())
+	t.undo = nil
+}
+
+// IPCCaller returns t as the one that makes an IPC call.
+func (t *Task) IPCCaller() *ipc.Caller {
+	return &ipc.Caller{Cred: t.Cred(), PID: t.PID(), Now: t.sys.Clocks.Realtime.Now() / 1e9}
+}
