@@ -90,7 +90,7 @@ func (m *MemoryManager) ZeroOut(addr, n uint64) (uint64, error) {
 // is.
 func (m *MemoryManager) mapped(addr uint64, prot linux.Prot) (p *pma, off, n uint64) {
 	r, p := m.pmas.Ref(addr)
-	if p == nil || p.prot&prot != prot || prot&linux.PROT_WRITE != 0 && !p.stores() {
+	if p == nil || p.hidden || p.prot&prot != prot || prot&linux.PROT_WRITE != 0 && !p.stores() {
 		return nil, 0, 0
 	}
 	return p, p.at(r.Start, addr), r.End - addr
@@ -104,14 +104,23 @@ func (m *MemoryManager) window(p *pma, off, n uint64) []byte {
 	return p.back.Window(memmap.Range{Start: off, End: off + n})
 }
 
-// readMapped copies as far as there are translations.
+// readMapped copies as far as there are translations. Patched text reads as it was.
 func (m *MemoryManager) readMapped(addr uint64, dst []byte, prot linux.Prot) int {
-	done := 0
+	n, text := m.readRaw(addr, dst, prot)
+	if text && len(m.patches.pages) != 0 {
+		m.patches.hide(addr, dst[:n])
+	}
+	return n
+}
+
+// readRaw is readMapped with patches. text says that some of it is executable.
+func (m *MemoryManager) readRaw(addr uint64, dst []byte, prot linux.Prot) (done int, text bool) {
 	for done < len(dst) {
 		p, off, n := m.mapped(addr+uint64(done), prot)
 		if p == nil {
 			break
 		}
+		text = text || p.prot&linux.PROT_EXEC != 0
 		n = min(n, uint64(len(dst)-done))
 		if b := m.window(p, off, n); b != nil {
 			done += copy(dst[done:], b)
@@ -123,7 +132,7 @@ func (m *MemoryManager) readMapped(addr uint64, dst []byte, prot linux.Prot) int
 			break
 		}
 	}
-	return done
+	return done, text
 }
 
 // writeMapped copies as far as there are translations.
@@ -319,7 +328,7 @@ func (m *MemoryManager) pin(addr, n uint64, prot linux.Prot, blocks [][]byte) (_
 			break
 		}
 		b := m.window(p, off, min(k, n-size))
-		if b == nil {
+		if b == nil || p.prot&linux.PROT_EXEC != 0 && m.patches.any(addr+size, uint64(len(b))) {
 			bounce = size == 0
 			break
 		}

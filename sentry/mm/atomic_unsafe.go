@@ -51,6 +51,11 @@ func wordAt(back memmap.Backing, off, n uint64, prot linux.Prot, fn func(p unsaf
 	return nil
 }
 
+// loadWord and storeWord access an aligned word of 8 bytes in one go.
+func loadWord(b []byte) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(&b[0]))) }
+
+func storeWord(b []byte, v uint64) { atomic.StoreUint64((*uint64)(unsafe.Pointer(&b[0])), v) }
+
 // LoadUint32 reads an aligned word atomically (EINVAL where it is not aligned).
 func (m *MemoryManager) LoadUint32(addr uint64) (v uint32, err error) {
 	err = m.word(addr, 4, linux.PROT_READ, func(p unsafe.Pointer) { v = atomic.LoadUint32((*uint32)(p)) })

@@ -72,7 +72,7 @@ func (m *MemoryManager) brkLocked(c platform.Context, end uint64, rel *release) 
 }
 
 func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) bool {
-	if !m.vmas.IsEmpty(r) || m.vmas.Len() >= MaxMapCount {
+	if !m.vmas.IsEmpty(r) || m.arenaAt(r) != nil || m.vmas.Len() >= MaxMapCount {
 		return false
 	}
 	if next, ok := m.vmas.From(r.End); ok && next.Value.flags&vmGrowsDown != 0 && next.Start-r.End < stackGap {

@@ -54,8 +54,8 @@ func (m *MemoryManager) copyOnWrite(g seg.Seg[vma], addr uint64, rel *release) f
 	if err != 0 {
 		return adrerr()
 	}
-	mapped := m.dropPMAs(chunk, rel)
-	n := pma{back: m.memory, off: at, prot: old.prot, private: true}
+	mapped := m.replacePMAs(chunk, rel)
+	n := pma{back: m.memory, off: at, prot: old.prot, private: true, hidden: old.hidden}
 	if mapped {
 		var f platform.OpFlags
 		if committed && chunk.Len() > cowSmall {
@@ -118,6 +118,9 @@ func (m *MemoryManager) copyPages(p *pma, off uint64, chunk seg.Range, hole bool
 	f := m.cfg.Memory
 	n := chunk.Len()
 	o := memfile.Options{Kind: memfile.Anonymous, Recycle: true}
+	if p.hidden {
+		o.Kind = memfile.Hidden
+	}
 	if g, ok := m.pmas.Before(chunk.Start); ok && g.End >= chunk.Start && g.Value.private && !g.Value.cow {
 		o.After = g.Value.off + g.Len()
 	}

@@ -15,6 +15,10 @@
 // marked cow: it is never mapped writable, and a store, the guest's or ours,
 // copies a chunk first or, for the last owner, takes the pages as they are.
 //
+// A platform may patch a program's text (PatchText) and have memory of its own near
+// it (TextArena). The program does not notice: system calls, debuggers and
+// checkpoints see the text as it was, and no mapping shows the arena.
+//
 // The platform's address space is made by the first Activate. Until then
 // nothing is applied anywhere, so a vfork child that execs costs none.
 //

@@ -18,6 +18,8 @@ type fakePlatform struct {
 	spaces int
 	failAt int // Apply fails once when this many ops have been done
 	ops    int
+	// applies counts the calls of Apply.
+	applies int
 }
 
 func (p *fakePlatform) Name() string { return "fake" }
@@ -45,6 +47,7 @@ type fakeSpace struct {
 }
 
 func (s *fakeSpace) Apply(_ platform.Context, ops []platform.Op) linux.Errno {
+	s.p.applies++
 	for _, o := range ops {
 		s.p.ops++
 		if s.p.ops == s.p.failAt {

@@ -40,6 +40,9 @@ func (m *MemoryManager) HandleFault(c platform.Context, addr uint64, access plat
 			return e.signal, int32(e.code)
 		}
 		m.mapping.RUnlock()
+		if m.faultArena(c, addr, access) {
+			return 0, 0
+		}
 		if !m.growStack(addr) {
 			return linux.SIGSEGV, int32(linux.SEGV_MAPERR)
 		}
@@ -211,6 +214,11 @@ func (m *MemoryManager) growStack(addr uint64) bool {
 		lowest = prev.End
 		if prev.Value.prot != 0 && prev.Value.flags&vmGrowsDown == 0 {
 			lowest += stackGap
+		}
+	}
+	for i := range m.arenas {
+		if a := m.arenas[i].r; a.Start < g.Start {
+			lowest = max(lowest, a.End)
 		}
 	}
 	// As in Linux the limit is that of the whole mapping, of every stack.

@@ -75,36 +75,43 @@ func (m *MemoryManager) forkVMAs(child *MemoryManager) error {
 // private ones from the parent's stub.
 func (m *MemoryManager) forkPMAs(c platform.Context, child *MemoryManager, rel *release) {
 	m.active.AssertHeld()
+	child.patches = m.patches.inherit()
 	for vr, v := range m.vmas.All() {
-		if v.flags&vmDontFork != 0 {
+		if v.flags&(vmDontFork|vmWipeOnFork) != 0 {
+			// The child has none, or its first touch gives it zeroes.
+			child.patches.forget(vr)
 			continue
 		}
-		if v.flags&vmWipeOnFork != 0 {
-			continue // the child's first touch gives it zeroes
-		}
-		shared := false
-		for g, p := range m.pmas.Over(vr) {
-			part := g.Intersect(vr)
-			q := *p
-			q.off, q.stub = p.at(g.Start, part.Start), 0
-			if p.private {
-				q.cow, shared = true, true
-			}
-			q.back.IncRef(memmap.Range{Start: q.off, End: q.off + part.Len()})
-			child.pmas.Insert(part, q)
-		}
-		if shared {
-			m.pmas.Update(vr, func(g seg.Range, p *pma) {
-				if p.private && !p.cow {
-					p.cow = true
-					if p.stub != 0 {
-						m.mapOp(g, p, 0, false)
-					}
-				}
-			})
-		}
+		m.sharePMAs(child, vr)
 	}
+	m.forkArenas(child)
 	m.apply(c, rel)
+}
+
+// sharePMAs gives the child the pages of r.
+func (m *MemoryManager) sharePMAs(child *MemoryManager, r seg.Range) {
+	shared := false
+	for g, p := range m.pmas.Over(r) {
+		part := g.Intersect(r)
+		q := *p
+		q.off, q.stub = p.at(g.Start, part.Start), 0
+		if p.private {
+			q.cow, shared = true, true
+		}
+		q.back.IncRef(memmap.Range{Start: q.off, End: q.off + part.Len()})
+		child.pmas.Insert(part, q)
+	}
+	if !shared {
+		return
+	}
+	m.pmas.Update(r, func(g seg.Range, p *pma) {
+		if p.private && !p.cow {
+			p.cow = true
+			if p.stub != 0 {
+				m.mapOp(g, p, 0, false)
+			}
+		}
+	})
 }
 
 // fresh replaces private memory at r by new memory, mapped where the old was.

@@ -97,8 +97,9 @@ func saveSpace(s *checkpoint.Saver, m *MemoryManager) Image {
 			Mappable: s.Ref(v.mappable), Off: v.off, File: s.Ref(v.file), Name: v.name,
 		})
 	}
+	m.hidePatches()
 	for r, p := range m.pmas.All() {
-		if p.private {
+		if p.private && !p.hidden {
 			im.PMAs = append(im.PMAs, PMAImage{Start: r.Start, End: r.End, Off: p.off, Cow: p.cow})
 		}
 	}

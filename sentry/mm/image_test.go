@@ -132,7 +132,7 @@ func TestImageCoversState(t *testing.T) {
 		"cfg": "Limits, Fixed, Total and the slots", "hugeOK": setup, "replay": "all comes back by faults",
 		"mapping": "a lock", "sizes": "counted from the VMAs", "active": "a lock", "ops": "empty between calls",
 		"generation": rebuilt, "spurious": rebuilt, "deferred": "no I/O is under way", "brkSpare": rebuilt, "stackSpare": rebuilt,
-		"lost": rebuilt, "pins": "no I/O is under way", "as": rebuilt,
+		"lost": rebuilt, "pins": "no I/O is under way", "as": rebuilt, "patches": "the pages are saved as they were", "arenas": "the platform makes new ones",
 	}); err != nil {
 		t.Error(err)
 	}
@@ -140,7 +140,7 @@ func TestImageCoversState(t *testing.T) {
 		t.Error(err)
 	}
 	if err := checkpoint.CheckCovered[pma, PMAImage](map[string]string{
-		"back": "the memory file", "prot": "the VMA's", "private": "only private ones are saved", "writable": "of translations only", "stub": "a new stub has nothing",
+		"back": "the memory file", "prot": "the VMA's", "private": "only private ones are saved", "writable": "of translations only", "stub": "a new stub has nothing", "hidden": "arenas are not saved",
 	}); err != nil {
 		t.Error(err)
 	}

@@ -105,7 +105,7 @@ func (m *MemoryManager) place(o *MMapOpts, n uint64) (uint64, error) {
 
 // freeAt reports whether r is free, with the gap that a stack above needs.
 func (m *MemoryManager) freeAt(r seg.Range) bool {
-	if !m.vmas.IsEmpty(r) {
+	if !m.vmas.IsEmpty(r) || m.arenaAt(r) != nil {
 		return false
 	}
 	next, ok := m.vmas.From(r.End)
@@ -117,6 +117,10 @@ func (m *MemoryManager) highest(within seg.Range, n, align uint64) (uint64, bool
 		at, ok := m.vmas.LastGap(within, n, align)
 		if !ok || m.freeAt(seg.Range{Start: at, End: at + n}) {
 			return at, ok
+		}
+		if a := m.arenaAt(seg.Range{Start: at, End: at + n}); a != nil {
+			within.End = a.r.Start
+			continue
 		}
 		next, _ := m.vmas.From(at + n)
 		if next.Start < stackGap+within.Start {
@@ -134,6 +138,10 @@ func (m *MemoryManager) lowest(within seg.Range, n uint64) (uint64, error) {
 		}
 		if m.freeAt(seg.Range{Start: at, End: at + n}) {
 			return at, nil
+		}
+		if a := m.arenaAt(seg.Range{Start: at, End: at + n}); a != nil {
+			within.Start = a.r.End
+			continue
 		}
 		next, _ := m.vmas.From(at + n)
 		within.Start = next.End

@@ -185,6 +185,7 @@ func (m *MemoryManager) zeroInPlace(g seg.Seg[pma], r seg.Range) bool {
 		return false
 	}
 	m.cfg.Memory.Decommit(pages)
+	m.patches.forget(r)
 	return true
 }
 

@@ -62,6 +62,8 @@ type MemoryManager struct {
 	generation uint64        // of the stub's mappings
 	spurious   [8]spuriousFault
 	deferred   []backRange // to drop when pins is zero
+	patches    patches
+	arenas     []arena // changed with mapping held too
 	brkSpare   spare
 	stackSpare spare
 	lost       bool // the stub could not be emptied

@@ -172,6 +172,7 @@ func (m *MemoryManager) mmapLocked(c platform.Context, o *MMapOpts, v vma, n uin
 
 	m.active.Lock()
 	defer m.active.Unlock()
+	m.evictArenas(c, r, rel)
 	stale := m.dropPMAs(r, rel)
 	m.populateNew(r, &v, o, stale)
 	m.apply(c, rel)
@@ -314,6 +315,7 @@ func (m *MemoryManager) unmapLocked(c platform.Context, r seg.Range, rel *releas
 	m.removeVMAs(r, rel)
 	m.active.Lock()
 	defer m.active.Unlock()
+	m.evictArenas(c, r, rel)
 	m.unmapPMAs(r, rel)
 	m.apply(c, rel)
 	return nil

@@ -55,14 +55,14 @@ func (m *MemoryManager) mprotectLocked(c platform.Context, r seg.Range, prot, gr
 	}
 	m.active.Lock()
 	defer m.active.Unlock()
-	err := m.protectVMAs(r, prot)
+	err := m.protectVMAs(c, r, prot, rel)
 	m.apply(c, rel)
 	return err
 }
 
 // protectVMAs changes the VMAs of r in order up to the first that cannot be
 // changed, as Linux does.
-func (m *MemoryManager) protectVMAs(r seg.Range, prot linux.Prot) error {
+func (m *MemoryManager) protectVMAs(c platform.Context, r seg.Range, prot linux.Prot, rel *release) error {
 	for at := r.Start; at < r.End; {
 		g, ok := m.vmas.Find(at)
 		if !ok {
@@ -87,6 +87,9 @@ func (m *MemoryManager) protectVMAs(r seg.Range, prot linux.Prot) error {
 		}
 		if err := m.checkCommitAgain(&v, &w, part.Len()); err != nil {
 			return err
+		}
+		if !w.patchable() && m.restore(c, part, rel) != 0 {
+			return linux.ENOMEM
 		}
 		m.sizes.account(&v, part.Len(), -1)
 		m.sizes.account(&w, part.Len(), 1)

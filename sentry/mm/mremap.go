@@ -201,6 +201,10 @@ func (m *MemoryManager) move(c platform.Context, g seg.Seg[vma], x *remap, at ui
 	keep := x.flags&linux.MREMAP_DONTUNMAP != 0
 
 	m.active.Lock()
+	// The patches are for the old place.
+	if m.restore(c, from, rel) != 0 {
+		m.patches.forget(from)
+	}
 	m.movePMAs(from, at)
 	if rest := (seg.Range{Start: at + x.oldLen, End: to.End}); x.oldLen != 0 && rest.Len() > 0 {
 		w := v

@@ -25,6 +25,8 @@ type pma struct {
 	// cow: other spaces may have the private pages too.
 	cow      bool
 	writable bool
+	// hidden is an arena's: no VMA is over it.
+	hidden bool
 	// stub is what the platform has mapped: zero is nothing.
 	stub uint8
 }
@@ -134,6 +136,12 @@ func (m *MemoryManager) protectOp(r seg.Range, want uint8) {
 // dropPMAs forgets the translations of r and reports whether the stub had any
 // of it mapped. The caller unmaps or replaces that in the same batch.
 func (m *MemoryManager) dropPMAs(r seg.Range, rel *release) (mapped bool) {
+	m.patches.forget(r)
+	return m.replacePMAs(r, rel)
+}
+
+// replacePMAs is dropPMAs for pages that others with the same contents follow.
+func (m *MemoryManager) replacePMAs(r seg.Range, rel *release) (mapped bool) {
 	m.active.AssertHeld()
 	m.pmas.Remove(r, func(g seg.Range, p pma) {
 		mapped = mapped || p.stub != 0

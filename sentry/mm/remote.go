@@ -22,9 +22,34 @@ func (x Remote) ReadAt(addr uint64, dst []byte) (int, error) {
 
 // WriteAt copies to addr.
 func (x Remote) WriteAt(addr uint64, src []byte) (int, error) {
+	if err := x.unpatch(addr, uint64(len(src))); err != nil {
+		return 0, err
+	}
 	return x.each(addr, len(src), linux.PROT_READ|linux.PROT_WRITE, func(at uint64, done int) int {
 		return x.m.pokeMapped(at, src[done:])
 	})
+}
+
+// unpatch makes what a debugger stores into the program's own text again.
+func (x Remote) unpatch(addr, n uint64) error {
+	m := x.m
+	m.active.RLock()
+	none := len(m.patches.pages) == 0
+	m.active.RUnlock()
+	if none || addr+n < addr {
+		return nil
+	}
+	var rel release
+	m.mapping.RLock()
+	m.active.Lock()
+	err := m.restore(nil, seg.Range{Start: pageDown(addr), End: addr + n}, &rel)
+	m.active.Unlock()
+	m.mapping.RUnlock()
+	rel.run()
+	if err != 0 {
+		return err
+	}
+	return nil
 }
 
 func (x Remote) each(addr uint64, n int, prot linux.Prot, move func(at uint64, done int) int) (int, error) {
