@@ -3,6 +3,7 @@ package sentry
 import (
 	"cordon/internal/linux"
 	"cordon/platform"
+	"cordon/sentry/ktime"
 )
 
 // A Config says what a sandbox is. Descriptors are the process's own, and the
@@ -34,9 +35,17 @@ type Config struct {
 	PlainInit bool
 	Stdio     [3]int32
 
-	// Platform runs guest code instead of ptrace if not nil (tests: sim). The
-	// Kernel releases it.
+	// PlatformName is what runs guest code: "systrap" or "ptrace"; empty is
+	// the better of those that work here.
+	PlatformName string
+	// Platform runs guest code instead if not nil (tests: sim). The Kernel
+	// releases it.
 	Platform platform.Platform
+	// Clocks are the sandbox's if not nil, instead of the host's; a restored
+	// sandbox's go on from where they were.
+	Clocks *ktime.Clocks
+	// Random fills p for the sandbox if not nil, instead of the host.
+	Random func(p []byte)
 	// Files are put into the guest's tree before its first process is loaded.
 	Files []File
 

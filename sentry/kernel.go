@@ -13,6 +13,7 @@ import (
 	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/platform/ptrace"
+	"cordon/platform/systrap"
 	"cordon/sentry/cred"
 	"cordon/sentry/file/hostfd"
 	"cordon/sentry/file/pipe"
@@ -32,8 +33,7 @@ type Kernel struct {
 	cfg      Config
 	sys      *task.System
 	gofer    *client.Client // nil: no mount needs one
-	vdso     *vdsoClock
-	restored bool // by Restore: Start goes on where Save was
+	restored bool           // by Restore: Start goes on where Save was
 	calls    *syscalls.Calls
 	mounts   *vfs.MountNamespace
 	spaces   task.Namespaces
@@ -48,6 +48,7 @@ type Kernel struct {
 	// guarded by mu
 	waited  map[int32]*task.ThreadGroup
 	stopped bool
+	vdso    *vdsoClock
 }
 
 // memFileID is the memory file's number among host files.
@@ -97,7 +98,10 @@ func (k *Kernel) assemble() error {
 	}
 	k.hosts.platform = plat
 	mem := memfile.NewHuge(k.cfg.MemFile, memFileID)
-	clocks := ktime.NewHost()
+	clocks := k.cfg.Clocks
+	if clocks == nil {
+		clocks = ktime.NewHost()
+	}
 	if err := k.makeCalls(); err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func (k *Kernel) assemble() error {
 	k.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
 		Calls: k.calls, Loader: loader.New(vdso),
-		UserNS: cred.NewRootNamespace(), Random: random,
+		UserNS: cred.NewRootNamespace(), Random: k.random, Turn: k.turn(),
 		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) }, PlainInit: k.cfg.PlainInit,
 	}
 	k.sys.Init()
@@ -150,14 +154,51 @@ func (k *Kernel) platform() (platform.Platform, error) {
 	if k.cfg.Platform != nil {
 		return k.cfg.Platform, nil
 	}
+	name := k.cfg.PlatformName
+	if name == "" {
+		name = DefaultPlatform()
+	}
+	open := map[string]func() (platform.Platform, error){"ptrace": openPtrace, "systrap": openSystrap}[name]
+	if open == nil {
+		return nil, &StartError{Message: "there is no platform " + name}
+	}
+	plat, err := open()
+	if err != nil {
+		return nil, &StartError{Message: "the " + name + " platform does not work here: " + err.Error()}
+	}
+	return plat, nil
+}
+
+// DefaultPlatform names the best platform that works on this machine.
+func DefaultPlatform() string {
+	if systrap.Supported() {
+		return "systrap"
+	}
+	return "ptrace"
+}
+
+func openPtrace() (platform.Platform, error) {
 	zygote, err := ptrace.StartZygote()
 	if err != nil {
-		return nil, &StartError{Message: "starting the platform: " + err.Error()}
+		return nil, err
 	}
 	plat, err := ptrace.New(ptrace.Config{Zygote: zygote})
 	if err != nil {
 		zygote.Stop()
-		return nil, &StartError{Message: "the ptrace platform does not work here: " + err.Error()}
+		return nil, err
+	}
+	return plat, nil
+}
+
+func openSystrap() (platform.Platform, error) {
+	zygote, err := systrap.StartZygote()
+	if err != nil {
+		return nil, err
+	}
+	plat, err := systrap.New(systrap.Config{Zygote: zygote})
+	if err != nil {
+		zygote.Stop()
+		return nil, err
 	}
 	return plat, nil
 }
@@ -172,11 +213,19 @@ func (k *Kernel) watchGofer() {
 // Start lets the first process run, or the processes of a restored sandbox go
 // on.
 func (k *Kernel) Start() {
-	if k.restored {
-		k.sys.StartRestored()
+	k.settleTurn()
+	if !k.restored {
+		k.sys.StartProcess(k.init)
 		return
 	}
-	k.sys.StartProcess(k.init)
+	k.sys.Clocks.Start()
+	if d, ok := k.sys.Loader.(*loader.Loader); ok {
+		vdso := startVDSO(k.sys.Clocks, d.VDSO())
+		k.mu.Lock()
+		k.vdso = vdso
+		k.mu.Unlock()
+	}
+	k.sys.StartRestored()
 }
 
 // Exec starts another process; stdio are descriptors that the kernel takes over
@@ -283,8 +332,11 @@ func (k *Kernel) Stop() {
 }
 
 func (k *Kernel) release() {
-	if k.vdso != nil {
-		k.vdso.stop()
+	k.mu.Lock()
+	vdso := k.vdso
+	k.mu.Unlock()
+	if vdso != nil {
+		vdso.stop()
 	}
 	if k.hosts.platform != nil {
 		k.hosts.platform.Release()
@@ -295,7 +347,11 @@ func (k *Kernel) release() {
 }
 
 // random fills p from the host's generator.
-func random(p []byte) {
+func (k *Kernel) random(p []byte) {
+	if k.cfg.Random != nil {
+		k.cfg.Random(p)
+		return
+	}
 	err := host.Getrandom(p)
 	check.NoError(err, "the host's random numbers")
 }

@@ -28,12 +28,15 @@ type Zygote struct {
 	marks   map[byte]uint64
 }
 
+// Supported says whether the processor has what stubs need: FSGSBASE.
+func Supported() bool { return arch.HWCap2() != 0 }
+
 // StartZygote starts the process that stubs are forked from (stub.StartZygote). It
 // is called before the caller gives up its right to execute files. SentrySyscalls
 // lists what the platform needs from then on.
 func StartZygote() (*Zygote, error) {
-	if arch.HWCap2() == 0 {
-		return nil, unix.EOPNOTSUPP // no FSGSBASE
+	if !Supported() {
+		return nil, unix.EOPNOTSUPP
 	}
 	var s secret
 	if err := randomSecret(&s); err != nil {

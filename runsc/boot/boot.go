@@ -12,7 +12,8 @@ type Spec struct {
 
 	// ID is the container's identifier.
 	ID string
-	// Platform runs guest code: "ptrace", or the empty string for the default.
+	// Platform runs guest code: "systrap", "ptrace", or the empty string for the
+	// default.
 	Platform string
 
 	// Hostname and Domainname start the UTS namespace.

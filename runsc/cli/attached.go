@@ -33,7 +33,7 @@ func (g *globals) prepare(c *sandbox.Config) error {
 	var goferErr error
 	wg.Go(func() { c.GoferFilter, goferErr = filter.Gofer().Compile() })
 	var err error
-	c.SentryFilter, err = filter.Sentry(filter.Mode{HostNetwork: c.Spec.Network == boot.NetworkHost}).Compile()
+	c.SentryFilter, err = filter.Sentry(filter.Mode{HostNetwork: c.Spec.Network == boot.NetworkHost, Ptrace: c.Spec.Platform == "ptrace"}).Compile()
 	wg.Wait()
 	return errors.Join(err, goferErr)
 }

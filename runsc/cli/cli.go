@@ -11,6 +11,7 @@ import (
 
 	"cordon/runsc/boot"
 	"cordon/runsc/container"
+	"cordon/sentry"
 )
 
 // Exit codes that are not a program's own.
@@ -158,7 +159,7 @@ func (g *globals) declare(fs *flag.FlagSet) {
 	fs.StringVar(&g.log, "log", "", "file for log lines; standard error gets errors in any case")
 	fs.StringVar(&g.logFormat, "log-format", "text", "format of log lines: text or json")
 	fs.BoolVar(&g.debug, "debug", false, "log debug messages")
-	fs.StringVar(&g.platform, "platform", "", "what runs guest code: ptrace")
+	fs.StringVar(&g.platform, "platform", "", "what runs guest code: systrap or ptrace; the default is the faster that works")
 	fs.StringVar(&g.network, "network", "", "what sockets stand on: none, sandbox or host")
 	fs.BoolVar(&g.strace, "strace", false, "log every system call of the guest")
 	fs.StringVar(&g.straceOf, "strace-syscalls", "", "log these system calls only, separated by commas")
@@ -196,14 +197,14 @@ func (g *globals) networkMode() (boot.NetworkMode, error) {
 	return "", fmt.Errorf("--network: %q is none of none, sandbox, host", g.network)
 }
 
-// platforms are the names --platform takes.
-var platforms = []string{"", "ptrace"}
-
+// checkPlatform settles what runs guest code.
 func (g *globals) checkPlatform() error {
-	for _, p := range platforms {
-		if g.platform == p {
-			return nil
-		}
+	switch g.platform {
+	case "":
+		g.platform = sentry.DefaultPlatform()
+	case "ptrace", "systrap":
+	default:
+		return fmt.Errorf("--platform: %q is no platform; there are systrap and ptrace", g.platform)
 	}
-	return fmt.Errorf("--platform: %q is no platform; there is ptrace", g.platform)
+	return nil
 }

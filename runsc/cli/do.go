@@ -52,7 +52,7 @@ func doCommand() *command {
 			fs.StringVar(&d.memory, "memory", "", "`SIZE`: limit of memory, as 64m or 2g")
 			fs.DurationVar(&d.timeout, "timeout", 0, "`DURATION`: end the sandbox after this time, with exit code 124")
 			fs.BoolVar(&d.strace, "strace", false, "print every system call to standard error")
-			fs.StringVar(&d.platform, "platform", "", "`NAME`: what runs guest code: ptrace")
+			fs.StringVar(&d.platform, "platform", "", "`NAME`: what runs guest code: systrap or ptrace")
 			return d.run
 		},
 	}

@@ -123,7 +123,7 @@ func run(prog []byte, nr, arch uint32, args [6]uint64, ip uint64) (uint32, error
 }
 
 func tables() []Table {
-	return []Table{Sentry(Mode{}), Sentry(Mode{HostNetwork: true}), Gofer()}
+	return []Table{Sentry(Mode{}), Sentry(Mode{Ptrace: true}), Sentry(Mode{HostNetwork: true}), Gofer()}
 }
 
 // maxNumber is above every system call's number.
@@ -215,7 +215,7 @@ func TestTablesLackTheDangerousCalls(t *testing.T) {
 		"fsopen fsmount mount_setattr init_module finit_module kexec_load bpf perf_event_open userfaultfd keyctl add_key " +
 		"reboot swapon process_vm_readv process_vm_writev capset setuid setresuid setgroups io_uring_setup io_uring_enter " +
 		"open creat open_by_handle_at name_to_handle_at pidfd_getfd seccomp iopl ioperm modify_ldt")
-	for _, table := range append(tables(), Stub()) {
+	for _, table := range append(tables(), Stub(), TracedStub()) {
 		for _, r := range table.Rules {
 			for _, n := range never {
 				if r.Name == n && r.Errno == 0 {
@@ -251,7 +251,7 @@ func TestNoZoneMapsExecutableMemory(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	var b bytes.Buffer
-	if err := Print(&b, append(tables(), Stub())...); err != nil {
+	if err := Print(&b, append(tables(), Stub(), TracedStub())...); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"sentry: ", "gofer: ", "stub: ", "openat2", "ptrace", "answered with"} {

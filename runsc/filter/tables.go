@@ -7,6 +7,7 @@ import (
 	"cordon/internal/host"
 	"cordon/platform/ptrace"
 	"cordon/platform/stub"
+	"cordon/platform/systrap"
 	"cordon/sentry/socket/hostinet"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,8 @@ import (
 type Mode struct {
 	// HostNetwork lets the Sentry pass sockets on to the host.
 	HostNetwork bool
+	// Ptrace: guests are traced, not trapped.
+	Ptrace bool
 }
 
 // Sentry is the table of the boot process.
@@ -23,7 +26,11 @@ func Sentry(m Mode) Table {
 	rules := runtimeRules()
 	rules = append(rules, controlRules()...)
 	rules = append(rules, hostRules()...)
-	rules = append(rules, fromPlatform("ptrace: ", ptrace.SentrySyscalls())...)
+	if m.Ptrace {
+		rules = append(rules, fromPlatform("ptrace: ", ptrace.SentrySyscalls())...)
+	} else {
+		rules = append(rules, fromPlatform("systrap: ", systrap.SentrySyscalls())...)
+	}
 	if m.HostNetwork {
 		rules = append(rules, hostNetworkRules()...)
 	}
@@ -127,11 +134,21 @@ func goferRules(c hostfs.Syscall) []Rule {
 	return rule()
 }
 
-// Stub is the table of the stubs, which run guest code. The platform compiles
-// it itself.
+// Stub is the table of systrap's stubs, which run guest code. The platform
+// compiles it itself.
 func Stub() Table {
 	return Table{
 		Zone: "stub",
+		About: "stub processes: guest code. Every call from outside the stub's code page is a SIGSYS, which hands the guest over to the " +
+			"Sentry; these are the calls of that page. All but the first four also have to show a secret that no guest thread has",
+		Rules: append(fromPlatform("", systrap.OpenSyscalls()), fromPlatform("", systrap.SecretSyscalls())...),
+	}
+}
+
+// TracedStub is the table of ptrace's stubs.
+func TracedStub() Table {
+	return Table{
+		Zone: "stub (ptrace)",
 		About: "stub processes: guest code. What a guest calls is caught before the filter (ptrace); these are the calls that are " +
 			"injected into it and those of the process it is forked from",
 		Rules: fromPlatform("", ptrace.StubSyscalls(stubSocket)),

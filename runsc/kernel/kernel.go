@@ -124,7 +124,7 @@ func config(s *boot.Spec) (sentry.Config, error) {
 		Hostname: s.Hostname, Domainname: s.Domainname, MemoryLimit: s.MemoryLimit, CPUs: s.CPUs,
 		MemFile: int32(s.FDs.MemFile), Gofer9P: int32(s.FDs.Gofer9P), GoferSide: int32(s.FDs.GoferDonate),
 		Network: string(s.Network), Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl,
-		Process: *p, Stdio: fds(s.FDs.Stdio), PlainInit: s.PlainInit, CPUInfo: s.CPUInfo,
+		Process: *p, Stdio: fds(s.FDs.Stdio), PlainInit: s.PlainInit, PlatformName: s.Platform, CPUInfo: s.CPUInfo,
 	}
 	for i := range s.Mounts {
 		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))

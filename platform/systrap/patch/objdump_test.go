@@ -31,11 +31,11 @@ func disassemble(t testing.TB, path string) *disassembly {
 			last = 0
 			continue
 		}
+		addr += bias
 		if last != 0 {
 			d.sizes[last] = int(addr - last)
 		}
-		last = bias + addr
-		addr = last
+		last = addr
 		d.text[addr] = what
 		if strings.TrimSpace(what) == "syscall" {
 			d.sites = append(d.sites, Site{Addr: addr})
