@@ -76,6 +76,8 @@ func checkReply(q *donate.Request, r *donate.Reply) bool {
 	switch q.Op {
 	case donate.OpReaddir:
 		return r.End || len(r.Dirents) > 0
+	case donate.OpScan:
+		return checkScan(q, r)
 	case donate.OpOpen:
 		return len(r.Entries) == 1 && goodFile(r.FD, q.Flags)
 	case donate.OpCreate:
@@ -117,6 +119,26 @@ func checkWalk(q *donate.Request, r *donate.Reply) bool {
 	}
 	return r.Errno == 0 && q.Mode&donate.WalkOpen != 0 && n == len(q.Names) &&
 		r.Entries[n-1].Attr.Mode.IsRegular() && goodFile(r.FD, q.Flags)
+}
+
+// checkScan checks that every directory of a scan is one that was asked for or
+// one of the entries before, and has its entries.
+func checkScan(q *donate.Request, r *donate.Reply) bool {
+	start := uint64(0)
+	for _, d := range r.Dirs {
+		of := d.Of &^ donate.ScanTop
+		if d.Of&donate.ScanTop != 0 {
+			if of >= uint32(len(q.Names)) {
+				return false
+			}
+		} else if uint64(of) >= start || !r.Dirents[of].Attr.Mode.IsDir() {
+			return false
+		}
+		if start += uint64(d.Count); start > uint64(len(r.Dirents)) {
+			return false
+		}
+	}
+	return start == uint64(len(r.Dirents))
 }
 
 // goodFile reports whether fd is a regular file open with flags' access mode.

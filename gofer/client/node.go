@@ -218,13 +218,8 @@ func (n *Node) Rename(name string, dir *Node, newName string, flags linux.Rename
 	return n.call(&donate.Request{Op: donate.OpRename, Name: name, Handle2: dir.handle, Name2: newName, Flags: uint32(flags)})
 }
 
-// A Dirent is a directory entry with its inode's attributes.
-type Dirent struct {
-	Name   string
-	Next   uint64 // cookie that continues after it
-	Attr   Attr
-	Target string
-}
+// A Dirent is a directory entry with its inode's attributes. It has no handle.
+type Dirent = donate.Dirent
 
 // Readdir returns entries of n after the cookie, 0 at first, and whether they
 // are the last. "." and ".." are not among them.
@@ -234,12 +229,51 @@ func (n *Node) Readdir(cookie uint64) ([]Dirent, bool, error) {
 	if e := n.c.do(&q, &r); e != 0 {
 		return nil, false, e
 	}
-	out := make([]Dirent, len(r.Dirents))
-	for i := range r.Dirents {
-		d := &r.Dirents[i]
-		out[i] = Dirent{Name: d.Name, Next: d.Next, Attr: d.Attr, Target: d.Target}
+	return r.Dirents, r.End, nil
+}
+
+// A Scanned is a directory that a scan has listed.
+type Scanned struct {
+	// Parent is which of the directories before has Name in it, -1 for n.
+	Parent  int
+	Name    string
+	Entries []Dirent
+}
+
+// Scan lists the directories called names in n, and what is below them, up to
+// about room bytes of attributes and names. What does not fit, or cannot be
+// listed, is left out.
+func (n *Node) Scan(names []string, room int) ([]Scanned, error) {
+	if len(names) == 0 || len(names) > donate.MaxNames {
+		return nil, linux.EINVAL
 	}
-	return out, r.End, nil
+	for _, name := range names {
+		if e := checkName(name); e != 0 {
+			return nil, e
+		}
+	}
+	q := donate.Request{Op: donate.OpScan, Handle: n.handle, Names: names, Length: uint64(room)}
+	var r donate.Reply
+	if e := n.c.do(&q, &r); e != 0 {
+		return nil, e
+	}
+	out := make([]Scanned, len(r.Dirs))
+	in := make([]int, len(r.Dirents)) // which directory has the entry
+	start := 0
+	for i, d := range r.Dirs {
+		end := start + int(d.Count)
+		out[i].Entries = r.Dirents[start:end:end]
+		for k := start; k < end; k++ {
+			in[k] = i
+		}
+		if of := d.Of &^ donate.ScanTop; d.Of&donate.ScanTop != 0 {
+			out[i].Parent, out[i].Name = -1, names[of]
+		} else {
+			out[i].Parent, out[i].Name = in[of], r.Dirents[of].Name
+		}
+		start = end
+	}
+	return out, nil
 }
 
 // StatFS returns the file system that n is in.

@@ -12,6 +12,7 @@ const (
 	attrSize  = 8 + 8 + 4 + 4 + 4 + 4 + 8 + 8 + 8 + 4 + 4*timeSize + 8 + 8 + 8
 	entryMin  = 8 + attrSize + 2
 	direntMin = 2 + 8 + entryMin
+	dirSize   = 4 + 4
 )
 
 // encoder appends little-endian values.
@@ -346,6 +347,13 @@ func (r *Reply) Append(b []byte) []byte {
 			e.entry(&r.Dirents[i].Entry)
 		}
 	}
+	if f&fDirs != 0 {
+		e.u32(uint32(len(r.Dirs)))
+		for _, d := range r.Dirs {
+			e.u32(d.Of)
+			e.u32(d.Count)
+		}
+	}
 	if f&fData != 0 {
 		e.bytes(r.Data)
 	}
@@ -385,6 +393,12 @@ func (r *Reply) Decode(b []byte) bool {
 			r.Dirents[i].Name = d.str(MaxName)
 			r.Dirents[i].Next = d.u64()
 			d.entry(&r.Dirents[i].Entry)
+		}
+	}
+	if f&fDirs != 0 {
+		r.Dirs = make([]Dir, d.count(MaxDirs, dirSize))
+		for i := range r.Dirs {
+			r.Dirs[i] = Dir{d.u32(), d.u32()}
 		}
 	}
 	if f&fData != 0 {

@@ -15,6 +15,8 @@ const (
 	MaxHandles = 1024
 	// MaxDirents is the most entries of one reply.
 	MaxDirents = 1024
+	// MaxDirs is the most directories of one scan.
+	MaxDirs = 1024
 	// MaxData bounds an extended attribute or a list of their names.
 	MaxData = linux.XATTR_SIZE_MAX
 )
@@ -59,6 +61,10 @@ const (
 	OpSetAttr
 	// OpReaddir returns entries of Handle after the cookie Offset.
 	OpReaddir
+	// OpScan lists whole directories: those that Names are in Handle, in
+	// order, each followed by the directories below it on the same device,
+	// as long as the reply has room: about Length bytes.
+	OpScan
 	OpGetXattr
 	OpSetXattr
 	OpListXattr
@@ -128,6 +134,7 @@ type Reply struct {
 	Entries []Entry
 	Dirents []Dirent
 	End     bool // Dirents ends the directory
+	Dirs    []Dir
 	Data    []byte
 	Lock    Lock
 	StatFS  StatFS
@@ -136,6 +143,18 @@ type Reply struct {
 	// the reply owns it.
 	FD int
 }
+
+// A Dir is a directory of a scan. Its entries follow those of the Dir before in
+// Dirents.
+type Dir struct {
+	// Of is which directory this is: one of the request's Names if it has
+	// ScanTop, else what the entry of that index names.
+	Of    uint32
+	Count uint32 // entries
+}
+
+// ScanTop marks a Dir that the request named.
+const ScanTop = 1 << 31
 
 // Lock is a range lock in the way.
 type Lock struct {
@@ -164,6 +183,7 @@ const (
 	// of replies
 	fEntries
 	fDirents
+	fDirs
 	fLock
 	fStatFS
 	fFD
@@ -194,6 +214,7 @@ var ops = [opCount]opInfo{
 	OpRename:      {"rename", fHandle | fName | fHandle2 | fName2 | fFlags, 0},
 	OpSetAttr:     {"setattr", fHandle | fSetAttr, fEntries},
 	OpReaddir:     {"readdir", fHandle | fRange, fDirents},
+	OpScan:        {"scan", fHandle | fNames | fRange, fDirents | fDirs},
 	OpGetXattr:    {"getxattr", fHandle | fName, fData},
 	OpSetXattr:    {"setxattr", fHandle | fName | fData | fFlags, 0},
 	OpListXattr:   {"listxattr", fHandle, fData},

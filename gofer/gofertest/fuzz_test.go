@@ -20,6 +20,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(q.Append(nil))
 	r := donate.Reply{Op: donate.OpReaddir, Dirents: []donate.Dirent{{Name: "x"}}}
 	f.Add(r.Append(nil))
+	s := donate.Reply{Op: donate.OpScan, Dirents: []donate.Dirent{{Name: "x"}}, Dirs: []donate.Dir{{Of: donate.ScanTop, Count: 1}}}
+	f.Add(s.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var q donate.Request
 		if q.Decode(b) && !bytes.Equal(q.Append(nil), b) {
@@ -152,6 +154,8 @@ func FuzzClient(f *testing.F) {
 				}
 				checkErrno(t, err)
 				_, _, err = node.Readdir(0)
+				checkErrno(t, err)
+				_, err = node.Scan([]string{"a", "b"}, 4096)
 				checkErrno(t, err)
 			}
 			checkErrno(t, err)

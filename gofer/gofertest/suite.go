@@ -103,6 +103,7 @@ func Run(t *testing.T, dial Dialer) {
 		{"unnamed files", hostfs.Mount{}, tmpfiles},
 		{"attributes", hostfs.Mount{}, attributes},
 		{"listing has attributes", hostfs.Mount{}, listing},
+		{"scan", hostfs.Mount{}, scans},
 		{"extended attributes", hostfs.Mount{}, xattrs},
 		{"locks", hostfs.Mount{}, locks},
 		{"fallocate, fsync and statfs", hostfs.Mount{}, space},

@@ -23,6 +23,8 @@ func handlerOf(op donate.Op) (h handler, changes bool) {
 		return open, false
 	case donate.OpReaddir:
 		return readdir, false
+	case donate.OpScan:
+		return scan, false
 	case donate.OpGetXattr:
 		return getXattr, false
 	case donate.OpListXattr:
