@@ -10,7 +10,7 @@ const layers = `
 	internal/lock internal/refs internal/seg internal/host
 	internal/log
 	checkpoint
-	platform/arch platform/memfile gofer/donate
+	platform/arch platform/memfile platform/systrap/patch gofer/donate
 	gofer/p9
 	platform gofer/client gofer/server netstack
 	platform/platformtest platform/stub gofer/hostfs
