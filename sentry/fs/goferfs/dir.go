@@ -86,7 +86,9 @@ func (d *Dir) Lookup(name string) (vfs.Inode, error) {
 	if err != nil {
 		return nil, err
 	}
-	return in.fs.inode(in, name, step, fresh).outer(), nil
+	c := in.fs.inode(in, name, step, fresh)
+	in.handOver(name, c, in.fs.changes.Load())
+	return c.outer(), nil
 }
 
 // recall answers a lookup without the gofer if it can; nil says that the name
@@ -95,12 +97,11 @@ func (in *Inode) recall(name string) (*Inode, bool) {
 	in.mu.Lock()
 	c, ok := in.ahead[name]
 	delete(in.ahead, name)
-	l := in.names
 	var e entry
 	listed := false
-	if !ok && l != nil {
-		if i, found := l.index[name]; found {
-			e, listed = l.all[i], true
+	if l := in.namesLocked(); !ok && l != nil {
+		if found := l.find(name); found != nil {
+			e, listed = *found, true
 		} else {
 			ok = true
 		}
@@ -109,15 +110,37 @@ func (in *Inode) recall(name string) (*Inode, bool) {
 	if ok || !listed {
 		return c, ok
 	}
-	if c := in.fs.known(&e.attr); c != nil {
+	a := e.unpack(in.fs.host)
+	c = in.fs.known(&a)
+	switch {
+	case c != nil:
 		c.moved(in, name)
-		return c, true
-	}
-	// A file with several names may have been changed by another of them.
-	if e.distrusted || e.attr.Nlink > 1 && !e.attr.Mode.IsDir() {
+	case e.distrusted || a.Nlink > 1 && !a.Mode.IsDir():
+		// A file with several names may have been changed by another of them.
 		return nil, false
+	default:
+		c = in.fs.inode(in, name, client.Step{Attr: a, Target: e.target()}, kept)
 	}
-	return in.fs.inode(in, name, client.Step{Attr: e.attr, Target: e.target}, kept), true
+	if e.below() != nil {
+		in.handOver(name, c, in.fs.changes.Load())
+	}
+	return c, true
+}
+
+// handOver gives c, the directory called name, what a scan has found in it: when
+// c is made, for c notes from then on what changes.
+func (in *Inode) handOver(name string, c *Inode, before uint64) {
+	in.mu.Lock()
+	var l *listing
+	if n := in.namesLocked(); n != nil {
+		if e := n.find(name); e != nil && e.more != nil {
+			l, e.more.below = e.more.below, nil
+		}
+	}
+	in.mu.Unlock()
+	if l != nil {
+		c.inherit(l, before)
+	}
 }
 
 // worthListing counts a lookup that recall could not answer.
@@ -125,7 +148,7 @@ func (in *Inode) worthListing() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.misses++
-	return in.misses > listAfter && in.names == nil && !in.big
+	return in.misses > listAfter && in.namesLocked() == nil && !in.big
 }
 
 // Prefetch looks up names, the start of a path from d, in one round trip. The
@@ -173,22 +196,31 @@ func (d *Dir) Open(_ *vfs.Caller, p vfs.Path, _ linux.OpenFlags) (vfs.File, erro
 func (d *Dir) made(name string, s client.Step) *Inode {
 	in := d.inode()
 	c := in.fs.inode(in, name, s, fresh)
+	in.fs.changes.Add(1)
 	in.mu.Lock()
 	delete(in.ahead, name)
-	if in.names != nil {
-		in.names.add(entry{name: name, attr: s.Attr, target: s.Target, distrusted: true})
-	}
+	in.addNameLocked(name, &s.Attr, s.Target)
 	in.mu.Unlock()
 	in.touched()
 	return c
 }
 
+// addNameLocked puts a name that the Sentry has made into the listing.
+func (in *Inode) addNameLocked(name string, a *client.Attr, target string) {
+	if l := in.namesLocked(); l != nil {
+		e := newEntry(name, a, target, in.fs.host)
+		e.distrusted = true
+		l.add(e)
+	}
+}
+
 // lost notes a name that d has no longer.
 func (in *Inode) lost(name string) {
+	in.fs.changes.Add(1)
 	in.mu.Lock()
 	delete(in.ahead, name)
-	if in.names != nil {
-		in.names.remove(name)
+	if l := in.namesLocked(); l != nil {
+		l.remove(name)
 	}
 	in.mu.Unlock()
 	in.touched()
@@ -407,9 +439,8 @@ func (in *Inode) arrived(name string, c *Inode) {
 	a := c.attr
 	c.mu.Unlock()
 	c.touched()
+	in.fs.changes.Add(1)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.names != nil {
-		in.names.add(entry{name: name, attr: a, target: c.target, distrusted: true})
-	}
+	in.addNameLocked(name, &a, c.target)
 }

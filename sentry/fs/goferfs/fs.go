@@ -50,13 +50,21 @@ type FS struct {
 	self   vfs.FileSystem // FS or sharedFS
 	host   uint64         // the root's device on the host
 
+	// atomic
+	changes  atomic.Uint64 // of names, and of attributes that a listing may have
+	scanRoom atomic.Int64  // what the last scan asked for
+	brought  atomic.Int64  // directories that scans have listed since
+	used     atomic.Int64  // those of them that were read since
+
 	mu lock.Mutex[lock.Inode]
 
 	// guarded by mu
-	inodes  map[inodeKey]*Inode
-	devices map[uint64]uint64 // other devices' place in inode numbers
-	idle    []*Inode          // have descriptors and were not open when put here
-	noded   []*Inode          // have got a node, oldest first
+	listings []*listing // oldest first
+	listed   int        // names in them
+	inodes   map[inodeKey]*Inode
+	devices  map[uint64]uint64 // other devices' place in inode numbers
+	idle     []*Inode          // have descriptors and were not open when put here
+	noded    []*Inode          // have got a node, oldest first
 }
 
 // inodeKey is an inode's identity on the host.
@@ -246,10 +254,14 @@ func (fs *FS) inoLocked(k inodeKey) uint64 {
 	return k.ino ^ p<<48
 }
 
-func (fs *FS) ino(a *client.Attr) uint64 {
+// inoOf is inoLocked for an entry of a listing.
+func (fs *FS) inoOf(e *entry) uint64 {
+	if e.more == nil || e.more.full == nil {
+		return e.attr.ino
+	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return fs.inoLocked(inodeKey{a.Dev, a.Ino})
+	return fs.inoLocked(inodeKey{e.more.full.Dev, e.more.full.Ino})
 }
 
 // forget takes in out of the table.

@@ -1,7 +1,11 @@
 package goferfs
 
 import (
+	"slices"
+	"sync/atomic"
+
 	"cordon/gofer/client"
+	"cordon/gofer/donate"
 	"cordon/internal/linux"
 	"cordon/sentry/vfs"
 )
@@ -19,53 +23,166 @@ const (
 // An entry is a name in a listing.
 type entry struct {
 	name       string
-	attr       client.Attr
-	target     string
+	attr       packedAttr
+	more       *more // what few entries have
 	gone       bool
 	distrusted bool // attr may be older than what the Sentry did since
 }
 
-// A listing is all names of a directory. It is guarded by its Inode's mu.
-// Positions stay: a name that goes leaves its place empty.
-type listing struct {
-	all   []entry
-	index map[string]int
+// more is the part of an entry that few need.
+type more struct {
+	target string       // of a symbolic link
+	full   *client.Attr // where packedAttr cannot say it
+	below  *listing     // of a directory that has no Inode yet
 }
 
-func (l *listing) add(e entry) {
+// packedAttr is a client.Attr in as little memory as most need.
+type packedAttr struct {
+	ino, size, blocks          uint64
+	atime, mtime, ctime, btime int64 // nanoseconds
+	mode, nlink, uid, gid      uint32
+	blksize, attributes        uint32
+}
+
+func newEntry(name string, a *client.Attr, target string, host uint64) entry {
+	e := entry{name: name, attr: packedAttr{
+		ino: a.Ino, size: a.Size, blocks: a.Blocks, atime: a.Atime.NS(), mtime: a.Mtime.NS(), ctime: a.Ctime.NS(), btime: a.Btime.NS(),
+		mode: uint32(a.Mode), nlink: a.Nlink, uid: a.UID, gid: a.GID, blksize: a.Blksize, attributes: uint32(a.Attributes),
+	}}
+	if target != "" {
+		e.more = &more{target: target}
+	}
+	if b := e.unpack(host); b != plain(a) {
+		if e.more == nil {
+			e.more = &more{}
+		}
+		e.more.full = new(client.Attr)
+		*e.more.full = plain(a)
+	}
+	return e
+}
+
+// plain is a without what nobody asks for.
+func plain(a *client.Attr) client.Attr {
+	b := *a
+	b.MountID, b.AttributesMask = 0, 0
+	return b
+}
+
+// unpack returns the attributes of an inode of the root's device host.
+func (e *entry) unpack(host uint64) client.Attr {
+	if e.more != nil && e.more.full != nil {
+		return *e.more.full
+	}
+	p := &e.attr
+	return client.Attr{
+		Dev: host, Ino: p.ino, Mode: linux.FileMode(p.mode), Nlink: p.nlink, UID: p.uid, GID: p.gid,
+		Size: p.size, Blocks: p.blocks, Blksize: p.blksize,
+		Atime: donate.TimeFromNS(p.atime), Mtime: donate.TimeFromNS(p.mtime), Ctime: donate.TimeFromNS(p.ctime), Btime: donate.TimeFromNS(p.btime),
+		Attributes: linux.StatxAttr(p.attributes),
+	}
+}
+
+func (e *entry) isDir() bool { return linux.FileMode(e.attr.mode).IsDir() }
+
+func (e *entry) target() string {
+	if e.more != nil {
+		return e.more.target
+	}
+	return ""
+}
+
+// below returns what a scan has found in the directory that e names.
+func (e *entry) below() *listing {
+	if e.more != nil {
+		return e.more.below
+	}
+	return nil
+}
+
+func (e *entry) setBelow(l *listing) {
+	if e.more == nil {
+		e.more = &more{}
+	}
+	e.more.below = l
+}
+
+// A listing is all names of a directory, until the cache gives it up: then
+// load returns nil.
+type listing struct{ p atomic.Pointer[names] }
+
+func (l *listing) load() *names {
+	if l == nil {
+		return nil
+	}
+	return l.p.Load()
+}
+
+// names is what a listing has. It is guarded by the mu of the Inode that has
+// the listing. Positions stay: a name that goes leaves its place empty.
+type names struct {
+	all     []entry
+	index   map[string]int // made at the first lookup
+	scanned bool           // for a program that reads the directory
+	unused  bool           // came with a scan and was not read yet
+}
+
+// find returns the entry called name, nil if there is none.
+func (l *names) find(name string) *entry {
+	if l.index == nil {
+		l.index = make(map[string]int, len(l.all))
+		for i := range l.all {
+			if !l.all[i].gone {
+				l.index[l.all[i].name] = i
+			}
+		}
+	}
+	if i, ok := l.index[name]; ok {
+		return &l.all[i]
+	}
+	return nil
+}
+
+func (l *names) add(e entry) {
 	l.remove(e.name)
 	l.index[e.name] = len(l.all)
 	l.all = append(l.all, e)
 }
 
-func (l *listing) remove(name string) {
-	if i, ok := l.index[name]; ok {
-		l.all[i].gone = true
+func (l *names) remove(name string) {
+	if e := l.find(name); e != nil {
+		e.gone, e.more = true, nil
 		delete(l.index, name)
 	}
 }
 
-// distrust marks what the listing says of name as old.
+// namesLocked returns the listing if there is one.
+func (in *Inode) namesLocked() *names { return in.names.load() }
+
+// distrust marks what a listing says of name, or will say that is being made
+// now, as old.
 func (in *Inode) distrust(name string) {
+	in.fs.changes.Add(1)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.names == nil {
-		return
-	}
-	if i, ok := in.names.index[name]; ok {
-		in.names.all[i].distrusted = true
+	if l := in.namesLocked(); l != nil {
+		if e := l.find(name); e != nil {
+			e.distrusted = true
+		}
 	}
 }
 
 // list reads the directory, in at most trips round trips, and keeps the
 // listing if the mount is exclusive. nil: there are too many names.
-func (in *Inode) list(trips int) (*listing, error) {
+func (in *Inode) list(trips int) (*names, error) {
 	n, err := in.acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer n.release()
-	l := &listing{index: make(map[string]int)}
+	l := &names{}
+	var seen map[string]bool // where names come in pieces, one may come twice
+	before := in.fs.changes.Load()
 	var cookie uint64
 	for end := false; !end; trips-- {
 		if trips == 0 || len(l.all) > maxNames {
@@ -79,20 +196,36 @@ func (in *Inode) list(trips int) (*listing, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.all = slices.Grow(l.all, len(some))
+		if seen == nil && !end {
+			seen = make(map[string]bool)
+		}
 		for i := range some {
 			d := &some[i]
 			cookie = d.Next
-			if _, twice := l.index[d.Name]; !twice {
-				l.add(entry{name: d.Name, attr: d.Attr, target: d.Target})
+			if seen[d.Name] {
+				continue
 			}
+			if seen != nil {
+				seen[d.Name] = true
+			}
+			l.all = append(l.all, newEntry(d.Name, &d.Attr, d.Target, in.fs.host))
 		}
 	}
 	if !in.fs.shared && len(l.all) <= maxKept {
-		in.mu.Lock()
-		in.names = l
-		in.mu.Unlock()
+		in.keep(in.fs.newListing(l), before)
 	}
 	return l, nil
+}
+
+// keep makes l what in answers from, unless something has changed since
+// before: l may have been made without it.
+func (in *Inode) keep(l *listing, before uint64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.fs.changes.Load() == before {
+		in.names = l
+	}
 }
 
 // dirFile is an open directory.
@@ -101,7 +234,7 @@ type dirFile struct {
 	path vfs.Path
 
 	// guarded by d.mu
-	l *listing
+	l *names
 }
 
 // Release implements vfs.File.
@@ -119,28 +252,44 @@ func (x *dirFile) Sync(dataOnly bool) error {
 
 // listing returns the names to list from off on: those of now at the start,
 // the same as before later.
-func (x *dirFile) listing(off int64) (*listing, error) {
-	x.d.mu.Lock()
-	l := x.l
-	if off == 0 || l == nil {
-		l = x.d.names
-	}
-	x.l = l
-	x.d.mu.Unlock()
-	if l != nil {
+func (x *dirFile) listing(off int64) (*names, error) {
+	if l := x.known(off == 0); l != nil {
 		return l, nil
 	}
-	l, err := x.d.list(maxNames)
-	if err != nil {
-		return nil, err
-	}
+	x.d.scan()
+	l := x.known(true)
 	if l == nil {
-		return nil, linux.ENOMEM
+		var err error
+		if l, err = x.d.list(maxNames); err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return nil, linux.ENOMEM
+		}
 	}
 	x.d.mu.Lock()
+	l.scanned = true
 	x.l = l
 	x.d.mu.Unlock()
 	return l, nil
+}
+
+// known returns the names that x was reading, or those that are known now.
+func (x *dirFile) known(anew bool) *names {
+	x.d.mu.Lock()
+	defer x.d.mu.Unlock()
+	l := x.l
+	if anew || l == nil {
+		l = x.d.namesLocked()
+	}
+	if x.l = l; l != nil {
+		if l.unused {
+			l.unused = false
+			x.d.fs.used.Add(1)
+		}
+		l.scanned = true
+	}
+	return l
 }
 
 // ReadDir implements vfs.DirReader. Offsets are positions in the listing, after
@@ -170,7 +319,7 @@ func (x *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 		if e.gone {
 			continue
 		}
-		d := vfs.Dirent{Name: e.name, Ino: x.d.fs.ino(&e.attr), Type: uint8(e.attr.Mode.DirentType()), Next: i + 3}
+		d := vfs.Dirent{Name: e.name, Ino: x.d.fs.inoOf(&e), Type: uint8(linux.FileMode(e.attr.mode).DirentType()), Next: i + 3}
 		if !emit(d) {
 			return nil
 		}
