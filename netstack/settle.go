@@ -6,7 +6,10 @@ package netstack
 func (s *Stack) Settle(seen uint64) uint64 {
 	for {
 		n := s.s.Stats().IP.PacketsReceived.Value()
-		if n == seen {
+		s.mu.Lock()
+		closed := s.closed
+		s.mu.Unlock()
+		if n == seen || closed {
 			return n
 		}
 		seen = n

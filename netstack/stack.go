@@ -47,7 +47,8 @@ type Stack struct {
 	mu        lock.Mutex[lock.Netstack]
 	endpoints map[tcpip.Endpoint]*Endpoint
 	kinds     map[tcpip.NICID]string // how Load must make a link again
-	halves    map[ends]*Endpoint     // ends of TCP connections that wait for the other end
+	closed    bool
+	halves    map[ends]*Endpoint // ends of TCP connections that wait for the other end
 
 	// atomic
 	splicedBytes, splicedSegments atomic.Uint64 // that went past the stack
@@ -200,4 +201,9 @@ func (s *Stack) SetUp(index int32, up bool) error {
 }
 
 // Close aborts every connection and frees the stack. It returns when the stack's goroutines have ended.
-func (s *Stack) Close() { s.s.Destroy() }
+func (s *Stack) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.s.Destroy()
+}

@@ -31,10 +31,10 @@ type vdsoClock struct {
 }
 
 // startVDSO measures the counter and publishes the first parameters. Where the
-// counter cannot be used the parameters stay zero and guests make system calls.
+// counter cannot be used, or the clocks are not the host's, the parameters stay zero and guests make system calls.
 func startVDSO(c *ktime.Clocks, v *loader.VDSO) *vdsoClock {
 	k := &vdsoClock{clocks: c, vdso: v, every: renewNS}
-	if !arch.TSCUsable() {
+	if !arch.TSCUsable() || !c.FollowHost() {
 		return k
 	}
 	k.tsc0, k.mono0 = sample(c.Monotonic)

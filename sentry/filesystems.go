@@ -16,7 +16,7 @@ import (
 // openable.
 func (k *Kernel) registerFileSystems() error {
 	v := k.sys.VFS
-	devfs.Register(v, devfs.Options{Random: random, Memory: k.sys.Memfds})
+	devfs.Register(v, devfs.Options{Random: k.random, Memory: k.sys.Memfds})
 	v.RegisterDevice(linux.S_IFCHR, 5, 0, tty.OpenCurrent)
 	tmp := vfs.FileSystemType{NoDev: true, UserMount: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
 		return k.newTmpfs(data)

@@ -73,8 +73,9 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 	mem := memfile.NewHuge(k.cfg.MemFile, memFileID)
 	o := &Outside{
 		Platform: plat, Memory: mem, Gofer: k.gofer, Hosts: &k.hosts, Notifier: k.notifier, Files: make(map[string]int),
+		Clocks: k.cfg.Clocks,
 		Parts: task.Parts{
-			Calls: k.calls, Random: random, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) },
+			Calls: k.calls, Random: k.random, Turn: k.turn(), NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) },
 			Assemble: func(s *task.System) error {
 				k.sys = s
 				return k.registerFileSystems()
@@ -99,7 +100,6 @@ func (k *Kernel) adopt() error {
 	if !ok || d.VDSO() == nil || k.init == nil {
 		return &StartError{Message: "restoring: the image holds no sandbox"}
 	}
-	k.vdso = startVDSO(k.sys.Clocks, d.VDSO())
 	if n := k.init.Leader().Namespaces(); n != nil {
 		k.spaces, k.mounts = *n, n.Mount
 	}

@@ -103,8 +103,8 @@ func saveFrozen(w io.Writer, sys *task.System, save func(io.Writer, []checkpoint
 type Outside struct {
 	Platform platform.Platform
 	Memory   *memfile.File // new and empty
-	// Clocks are the clocks to go on with; nil: the host's, CLOCK_MONOTONIC
-	// going on from when the system was saved.
+	// Clocks are the clocks to go on with, CLOCK_MONOTONIC from when the system
+	// was saved; nil: the host's.
 	Clocks *ktime.Clocks
 	// Parts are the system's functions. Sockets is made here.
 	Parts task.Parts
@@ -129,8 +129,9 @@ func Load(r io.Reader, o *Outside) (*task.System, error) {
 	}
 	clocks := o.Clocks
 	if clocks == nil {
-		clocks = ktime.RestoreHost(h.clocks)
+		clocks = ktime.NewHost()
 	}
+	clocks.GoOn(h.clocks)
 	if e := o.Memory.Restore(&h.memory); e != 0 {
 		return nil, errors.New("the memory file of the image cannot be: " + e.Error())
 	}
