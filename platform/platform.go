@@ -117,6 +117,35 @@ type Forker interface {
 	Fork() (AddressSpace, linux.Errno)
 }
 
+// A Text is a program's text as a Patcher sees it: package mm says what its
+// methods promise.
+type Text interface {
+	ReadText(c Context, addr uint64, b []byte) int
+	PatchText(c Context, addr uint64, old, new []byte) linux.Errno
+	TextArena(c Context, near, size uint64) (uint64, linux.Errno)
+	ArenaWrite(addr uint64, b []byte) linux.Errno
+}
+
+// A Patcher replaces system call instructions of one address space by jumps to
+// the platform's code.
+type Patcher interface {
+	// Trapped is told of each call whose Event says so, before the call is
+	// carried out. r are its registers.
+	Trapped(c Context, text Text, r *arch.Registers)
+
+	// Resume returns where in the program's own text a thread stands that was
+	// interrupted at rip.
+	Resume(rip uint64) uint64
+
+	// Fork returns a patcher for a copy of the address space.
+	Fork() Patcher
+}
+
+// Patching is a platform that can patch.
+type Patching interface {
+	NewPatcher() Patcher
+}
+
 // EventKind says why the guest stopped.
 type EventKind uint8
 
@@ -151,6 +180,10 @@ type Event struct {
 	Access Access
 	TrapNo uint64
 	ErrNo  uint64
+
+	// For EventSyscall: the instruction entered the host's kernel, and a
+	// Patcher may spare the next ones that.
+	Trapped bool
 }
 
 // Access is a kind of memory access.

@@ -274,7 +274,7 @@ func (c *Context) decode(sig linux.Signal, info *[infoSize]byte, uc *[ucSize]byt
 			number = v.RAX
 		}
 		v.OrigRAX, v.RAX = number, uint64(linux.ENOSYS.Result())
-		return platform.Event{Kind: platform.EventSyscall}, true
+		return platform.Event{Kind: platform.EventSyscall, Trapped: v.RCX == v.RIP}, true
 	case linux.SIGSEGV:
 		if code == linux.SI_KERNEL {
 			ev.Addr = 0

@@ -17,6 +17,10 @@ func (m *MemoryManager) Fork(c platform.Context, limits *limit.Set) (*MemoryMana
 	cfg.Limits = limits
 	child := newManager(cfg)
 	child.mmapBase = m.mmapBase
+	child.forked = true
+	if m.patcher != nil {
+		child.patcher = m.patcher.Fork()
+	}
 
 	var rel release
 	m.mapping.Lock()
@@ -76,42 +80,105 @@ func (m *MemoryManager) forkVMAs(child *MemoryManager) error {
 func (m *MemoryManager) forkPMAs(c platform.Context, child *MemoryManager, rel *release) {
 	m.active.AssertHeld()
 	child.patches = m.patches.inherit()
+	x := forking{m: m, child: child}
+	// Nobody stores to pages while they are copied: not even another thread.
+	x.copies = m.users.Load() == 1 && m.pins.Load() == 0
 	for vr, v := range m.vmas.All() {
 		if v.flags&(vmDontFork|vmWipeOnFork) != 0 {
 			// The child has none, or its first touch gives it zeroes.
 			child.patches.forget(vr)
 			continue
 		}
-		m.sharePMAs(child, vr)
+		x.share(vr, v)
 	}
-	m.forkArenas(child)
+	m.forkArenas(&x)
+	if x.changed {
+		m.pmas.Merge(seg.Range{Start: m.min, End: m.max})
+	}
+	child.replay = child.pmas.Len() <= forkReplay
 	m.apply(c, rel)
 }
 
-// sharePMAs gives the child the pages of r.
-func (m *MemoryManager) sharePMAs(child *MemoryManager, r seg.Range) {
-	shared := false
+const (
+	// forkReplay is how many translations a forked space may have for all of
+	// them to be mapped before it runs. Of more it gets its own copies and its
+	// text, the rest by faults.
+	forkReplay = 40
+	// copyEach and copyAll are how many bytes of a mapping, and of a space, fork
+	// copies at once: what a program is certain to store to soon (stack, data,
+	// thread-local memory) is cheaper to copy than to take faults for on both
+	// sides.
+	copyEach = 64 << 10
+	copyAll  = 256 << 10
+	// copyRuns is how many pieces it may be in.
+	copyRuns = 4
+)
+
+// A forking is one fork under way.
+type forking struct {
+	m, child *MemoryManager
+	copies   bool
+	copied   uint64
+	changed  bool // something of the parent's became cow
+}
+
+// share gives the child the pages of r, of the VMA v.
+func (x *forking) share(r seg.Range, v *vma) {
+	m := x.m
+	m.pmas.Isolate(r)
 	for g, p := range m.pmas.Over(r) {
-		part := g.Intersect(r)
-		q := *p
-		q.off, q.stub = p.at(g.Start, part.Start), 0
-		if p.private {
-			q.cow, shared = true, true
+		if p.private && v != nil && v.prot&linux.PROT_WRITE != 0 && x.copyPages(g, p, v) {
+			continue
 		}
-		q.back.IncRef(memmap.Range{Start: q.off, End: q.off + part.Len()})
-		child.pmas.Insert(part, q)
-	}
-	if !shared {
-		return
-	}
-	m.pmas.Update(r, func(g seg.Range, p *pma) {
-		if p.private && !p.cow {
-			p.cow = true
-			if p.stub != 0 {
-				m.mapOp(g, p, 0, false)
+		q := *p
+		q.stub = 0
+		if p.private {
+			q.cow = true
+			if !p.cow {
+				p.cow, x.changed = true, true
+				if p.stub != 0 {
+					m.mapOp(g, p, 0, false)
+				}
 			}
 		}
-	})
+		q.back.IncRef(memmap.Range{Start: q.off, End: q.off + g.Len()})
+		x.child.pmas.Insert(g, q)
+	}
+}
+
+// copyPages gives the child a copy of what r has memory for, if that is little.
+// Anonymous memory that was never touched is left out: a touch gives zeroes.
+func (x *forking) copyPages(r seg.Range, p *pma, v *vma) bool {
+	f := x.m.cfg.Memory
+	if !x.copies || r.Len() > holeMax || x.copied+copyEach > copyAll || !v.anon() && r.Len() > copyEach {
+		return false
+	}
+	from := memfile.Range{Start: p.off, End: p.off + r.Len()}
+	var buf [8]memfile.Range
+	runs := append(buf[:0], from)
+	if v.anon() {
+		runs = f.CommittedRuns(from, buf[:0])
+	}
+	var n uint64
+	for _, run := range runs {
+		n += run.Len()
+	}
+	if n > copyEach || len(runs) > copyRuns {
+		return false
+	}
+	for _, run := range runs {
+		to, _, err := f.AllocCopy(run, memfile.Options{Kind: memfile.Anonymous})
+		if err != 0 {
+			x.child.pmas.Remove(r, func(g seg.Range, q pma) {
+				f.DecRef(memfile.Range{Start: q.off, End: q.off + g.Len()})
+			})
+			return false
+		}
+		at := r.Start + (run.Start - from.Start)
+		x.child.pmas.Insert(seg.Range{Start: at, End: at + run.Len()}, pma{back: x.m.memory, off: to.Start, prot: p.prot, private: true})
+	}
+	x.copied += n
+	return true
 }
 
 // fresh replaces private memory at r by new memory, mapped where the old was.

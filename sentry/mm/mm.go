@@ -45,7 +45,9 @@ type MemoryManager struct {
 	min, max uint64 // bounds of guest mappings
 	mmapBase uint64 // mappings are placed downwards from here
 	hugeOK   bool
-	replay   bool // Activate maps everything
+	patcher  platform.Patcher // of the platform's, or nil
+	replay   bool             // Activate maps everything, or nothing if that is too much
+	forked   bool
 
 	mapping lock.RWMutex[lock.MM]
 	// guarded by mapping
@@ -101,6 +103,9 @@ func (m *MemoryManager) setUp() {
 	m.min = max(m.min, minAddress)
 	m.max = min(m.max, linux.TASK_SIZE)
 	m.hugeOK = m.cfg.Memory.Huge()
+	if p, ok := m.cfg.Platform.(platform.Patching); ok {
+		m.patcher = p.NewPatcher()
+	}
 }
 
 // IncUsers takes a reference unless the space is already gone.
@@ -135,7 +140,7 @@ func (m *MemoryManager) releaseAll() {
 	}
 	all := seg.Range{Start: 0, End: ^uint64(0)}
 	m.dropPMAs(all, &rel)
-	m.dropSpares(&rel)
+	m.dropSpares()
 	// Whatever the stub kept, it is gone now.
 	m.lost = false
 	if m.pins.Load() == 0 {
@@ -175,14 +180,29 @@ func (m *MemoryManager) Activate() (platform.AddressSpace, error) {
 		return nil, err
 	}
 	m.as.Store(&as)
-	if m.replay && m.pmas.Len() <= replayMax {
-		for r, p := range m.pmas.All() {
-			m.mapOp(r, p, 0, false)
-		}
-		var rel release
-		m.apply(nil, &rel)
-	}
+	m.mapFirst()
 	return as, nil
+}
+
+// mapFirst maps what a new stub is likely to need, in one batch.
+func (m *MemoryManager) mapFirst() {
+	all := m.replay && m.pmas.Len() <= replayMax
+	for r, p := range m.pmas.All() {
+		own := p.private && !p.cow
+		if !all && (m.replay || !own && p.prot&linux.PROT_EXEC == 0) {
+			continue
+		}
+		if len(m.ops) == replayMax {
+			break
+		}
+		var f platform.OpFlags
+		if m.forked && own && r.Len() <= cowSmall {
+			f = platform.Populate // the copies that fork made
+		}
+		m.mapOp(r, p, f, false)
+	}
+	var rel release
+	m.apply(nil, &rel)
 }
 
 // Bounds returns the lowest address and the end of what can be mapped.

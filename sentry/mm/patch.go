@@ -99,13 +99,13 @@ func (x *patches) hide(addr uint64, b []byte) {
 }
 
 // PatchText replaces old by new at addr, as a debugger would, for guests that run
-// there at the same time: one atomic store, which must not cross an aligned
-// word of 8 bytes (EINVAL). EACCES: the mapping is not private, executable and
+// there at the same time: one atomic store, which must not cross a line of 64
+// bytes (EINVAL). EACCES: the mapping is not private, executable and
 // read-only. EAGAIN: the bytes there are not old. The program's own loads see new;
 // everything that asks the Sentry, and a checkpoint, sees what was there before.
 func (m *MemoryManager) PatchText(c platform.Context, addr uint64, old, new []byte) linux.Errno {
 	n := uint64(len(new))
-	if n == 0 || len(old) != len(new) || addr&7+n > 8 {
+	if n == 0 || n > 8 || len(old) != len(new) || addr%line+n > line {
 		return linux.EINVAL
 	}
 	var rel release
@@ -129,6 +129,9 @@ func (m *MemoryManager) PatchText(c platform.Context, addr uint64, old, new []by
 	}
 	return err
 }
+
+// line is the size of the processor's cache lines.
+const line = 64
 
 // patchable says whose text may be patched: what the guest cannot change and no
 // other mapping shows.
@@ -157,7 +160,8 @@ func (m *MemoryManager) patchLocked(c platform.Context, g seg.Seg[vma], addr uin
 		return linux.ENOMEM
 	}
 	r, p := m.pmas.Ref(addr)
-	base := addr &^ 7
+	// Unaligned, but within a line: the processor stores it at once.
+	base := min(addr, addr&^(line-1)+line-8)
 	b := m.window(p, p.at(r.Start, base), 8)
 	word := loadWord(b)
 	var w [8]byte

@@ -54,6 +54,13 @@ func (t *Task) enterGuest() {
 	ev := t.ctx.Switch(as, &t.regs, t.singleStep)
 	t.inGuest.Store(false)
 	t.account(&t.times.user)
+	if p := t.MM().Patcher(); p != nil {
+		if ev.Trapped {
+			p.Trapped(t.ctx, t.MM(), &t.regs)
+		} else if ev.Kind != platform.EventSyscall {
+			t.regs.RIP = p.Resume(t.regs.RIP)
+		}
+	}
 	switch ev.Kind {
 	case platform.EventSyscall:
 		t.syscall()
