@@ -62,9 +62,11 @@ type Waiter struct {
 	bitset     uint32
 	next, prev *Waiter
 
+	mem   Memory // the waiter's own
+	moved uint64 // where in mem FUTEX_REQUEUE moved it, 0 if it did not
+
 	// guarded by the bucket's mu, for PI only
 	kind  waiterKind
-	mem   Memory          // the waiter's own, to change the word
 	addr  uint64          // of the lock in mem
 	tid   int32           // whom the lock will belong to
 	inner memmap.FutexKey // FUTEX_WAIT_REQUEUE_PI: the lock to move to
@@ -81,6 +83,10 @@ const (
 // Woken reports whether the waiter has been woken, and for a PI lock whether it
 // owns the lock.
 func (w *Waiter) Woken() bool { return w.woken.Load() }
+
+// Moved returns the word that a waiter waited for last when FUTEX_REQUEUE moved
+// it there from the one it began with, else 0. It is queued no more.
+func (w *Waiter) Moved() uint64 { return w.moved }
 
 func (t *Table) bucketOf(k memmap.FutexKey) *bucket {
 	return &t.buckets[maphash.Comparable(t.seed, k)%numBuckets]
@@ -176,7 +182,7 @@ func (t *Table) wait(m Memory, addr uint64, k memmap.FutexKey, val, bitset uint3
 		return linux.EAGAIN
 	}
 	w.woken.Store(false)
-	w.key, w.bitset, w.kind = k, bitset, kind
+	w.key, w.bitset, w.kind, w.mem, w.moved = k, bitset, kind, m, 0
 	if kind != plain {
 		t.piWaiters.Add(1)
 	}
@@ -322,6 +328,9 @@ func (t *Table) Requeue(m Memory, addr, addr2 uint64, private bool, wake, move i
 		}
 		a.removeLocked(w)
 		w.key = k2
+		if w.mem == m {
+			w.moved = addr2
+		}
 		b.addLocked(w)
 	}
 	return done, nil

@@ -121,6 +121,12 @@ func futexWaitUntil(t *task.Task, addr uint64, val, mask uint32, private bool, c
 	if err == linux.ETIMEDOUT {
 		return 0, err
 	}
+	if at := w.Moved(); at != 0 && t.OnlyFrozen() && (deadline == task.NoDeadline || clock == t.System().Clocks.Monotonic) {
+		// It goes on waiting where it was moved, whatever the word there is.
+		if now, err := t.MM().LoadUint32(at); err == nil {
+			addr, val, relative = at, now, true
+		}
+	}
 	if !relative {
 		return 0, task.RestartSys
 	}
