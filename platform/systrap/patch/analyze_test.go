@@ -51,16 +51,20 @@ func TestDecodeAsObjdump(t *testing.T) {
 	}
 }
 
-// survey analyzes every site of a file.
+// survey analyzes every site of a file, and holds each plan against objdump's
+// reading of the file.
 func survey(t *testing.T, path string) (a, e, all int) {
 	im, d := loadImage(t, path), disassemble(t, path)
 	for _, s := range d.sites {
 		s.Number = number(im, s.Addr)
+		p, ok := Analyze(im, s)
 		if s.Number == rtSigreturn {
+			if ok {
+				t.Errorf("%x: rt_sigreturn is patched", s.Addr)
+			}
 			continue
 		}
 		all++
-		p, ok := Analyze(im, s)
 		switch {
 		case !ok:
 			t.Logf("%x: no: %s", s.Addr, around(d, s.Addr))
@@ -70,19 +74,61 @@ func survey(t *testing.T, path string) (a, e, all int) {
 		case p.Form == FormE:
 			e++
 		}
-		for _, st := range p.Stores {
-			if !whole(d, st.Addr, len(st.Old)) && p.Form == FormA && p.At+uint64(d.sizes[p.At]) != s.Addr {
-				t.Errorf("%x: form %c, not whole instructions at %x: %s", s.Addr, p.Form, st.Addr, around(d, s.Addr))
-			}
-		}
+		checkPlan(t, d, p)
 	}
 	return a, e, all
 }
 
-// whole tells whether objdump sees instructions begin at addr and end n bytes
-// on.
-func whole(d *disassembly, addr uint64, n int) bool {
-	end := addr + uint64(n)
+func checkPlan(t *testing.T, d *disassembly, p Plan) {
+	t.Helper()
+	bad := func(what string) {
+		t.Errorf("%x: form %c: %s: %s", p.Site, p.Form, what, around(d, p.Site))
+	}
+	from, to := p.At, p.Site
+	if p.Form == FormE {
+		pad := p.Stores[0]
+		from, to = pad.Addr, pad.Addr+uint64(len(pad.Old))
+		if !whole(d, from, to) {
+			bad("the padding is not whole instructions")
+		}
+		before := ""
+		for n := uint64(1); n <= maxInsn; n++ {
+			// Padding may begin before what is taken of it.
+			if d.sizes[from-n] == int(n) {
+				if before = d.text[from-n]; !strings.Contains(before, "nop") && !strings.HasPrefix(before, "xchg   %ax,%ax") {
+					break
+				}
+				from, n = from-n, 0
+			}
+		}
+		if f := strings.Fields(before); len(f) == 0 || !isLeave(f) {
+			bad("control reaches the padding from " + before)
+		}
+		from = pad.Addr
+	} else {
+		if d.sizes[from] != int(to-from) {
+			bad("not the instruction before")
+		}
+		from++
+	}
+	for ; from < to; from++ {
+		if d.targets[from] {
+			bad("a branch leads into what is replaced")
+		}
+	}
+}
+
+func isLeave(f []string) bool {
+	for _, op := range []string{"ret", "jmp", "ud2", "hlt", "int3"} {
+		if f[0] == op || len(f) > 1 && f[1] == op {
+			return true
+		}
+	}
+	return false
+}
+
+// whole tells whether objdump sees whole instructions in [addr, end).
+func whole(d *disassembly, addr, end uint64) bool {
 	for addr < end && d.sizes[addr] > 0 {
 		addr += uint64(d.sizes[addr])
 	}
@@ -99,14 +145,35 @@ func around(d *disassembly, addr uint64) string {
 	return s
 }
 
+// coverage is how many of 100 sites must have a plan, by file. They are some
+// below what was found.
+var coverage = []struct {
+	path string
+	min  int
+}{
+	{"/lib/x86_64-linux-gnu/libc.so.6", 95},
+	{"/lib64/ld-linux-x86-64.so.2", 93},
+	{"/usr/lib/x86_64-linux-musl/libc.so", 91},
+	{"/bin/busybox", 94},
+}
+
 func TestSurvey(t *testing.T) {
-	for _, path := range installed {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			if _, err := os.Stat(path); err != nil {
+	check := func(t *testing.T, path string, least int) {
+		a, e, all := survey(t, path)
+		t.Logf("%d sites: %d by form A, %d by form E, %d not", all, a, e, all-a-e)
+		if all == 0 || (a+e)*100 < all*least {
+			t.Errorf("fewer than %d %% of the sites have a plan", least)
+		}
+	}
+	for _, f := range coverage {
+		t.Run(filepath.Base(f.path), func(t *testing.T) {
+			if _, err := os.Stat(f.path); err != nil {
 				t.Skip(err)
 			}
-			a, e, all := survey(t, path)
-			t.Logf("%d sites: %d by form A, %d by form E, %d not", all, a, e, all-a-e)
+			check(t, f.path, f.min)
 		})
 	}
+	t.Run("glibc-static", func(t *testing.T) { check(t, compile(t, "prog", threadsC, "gcc", "-static"), 92) })
+	t.Run("musl-static", func(t *testing.T) { check(t, compile(t, "prog", threadsC, "musl-gcc", "-static"), 85) })
+	t.Run("go", func(t *testing.T) { check(t, goBuild(t, httpGo), 95) })
 }

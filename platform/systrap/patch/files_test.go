@@ -12,17 +12,25 @@ import (
 // An image is the executable segments of an ELF file, as they are mapped.
 type image struct {
 	name string
+	bias uint64
 	segs []segment
 }
 
 type segment struct {
 	addr uint64
 	b    []byte
+	lead uint64 // bytes before what comes from the file
+	prog *elf.Prog
 }
 
-// bias is added to the addresses of files that may be loaded anywhere, which
-// begin at 0.
-const bias = 0x10000000
+// biasOf is what is added to the addresses of a file that may be loaded
+// anywhere, which begin at 0.
+func biasOf(f *elf.File) uint64 {
+	if f.Type == elf.ET_EXEC {
+		return 0
+	}
+	return 0x10000000
+}
 
 func loadImage(t testing.TB, path string) *image {
 	t.Helper()
@@ -31,7 +39,7 @@ func loadImage(t testing.TB, path string) *image {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	im := &image{name: filepath.Base(path)}
+	im := &image{name: filepath.Base(path), bias: biasOf(f)}
 	for _, p := range f.Progs {
 		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 {
 			continue
@@ -44,7 +52,7 @@ func loadImage(t testing.TB, path string) *image {
 		lead := p.Vaddr % page
 		b = append(make([]byte, lead), b...)
 		b = append(b, make([]byte, -len(b)&(page-1))...)
-		im.segs = append(im.segs, segment{bias + p.Vaddr - lead, b})
+		im.segs = append(im.segs, segment{im.bias + p.Vaddr - lead, b, lead, p})
 	}
 	return im
 }
@@ -64,15 +72,6 @@ func (im *image) write(addr uint64, b []byte) {
 			copy(s.b[off:], b)
 		}
 	}
-}
-
-// disassembly is what objdump says of a file: the boundaries of its
-// instructions, and its system calls with the number they are given, if the
-// instruction before loads it.
-type disassembly struct {
-	sizes map[uint64]int
-	sites []Site
-	text  map[uint64]string
 }
 
 func compile(t testing.TB, name, src string, cc ...string) string {
