@@ -2,9 +2,72 @@ package syscalls
 
 import (
 	"encoding/binary"
+	"sync"
 
+	"cordon/internal/linux"
+	"cordon/sentry/arg"
+	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
+
+// maxDirents is how much of a directory one call reads.
+const maxDirents = 1 << 20
+
+// A lister fills the buffer of one getdents. Its function is made once for many
+// calls.
+type lister struct {
+	out      []byte
+	room     int
+	add      func(b []byte, e *vfs.Dirent) []byte
+	emit     func(e vfs.Dirent) bool
+	tooSmall bool
+}
+
+// keptDirents is the largest buffer that a lister keeps.
+const keptDirents = 64 << 10
+
+var listers = sync.Pool{New: func() any {
+	l := &lister{out: make([]byte, 0, 32<<10)}
+	l.emit = l.append
+	return l
+}}
+
+func (l *lister) append(e vfs.Dirent) bool {
+	k := len(l.out)
+	l.out = l.add(l.out, &e)
+	if len(l.out) > l.room {
+		l.tooSmall = k == 0
+		l.out = l.out[:k]
+		return false
+	}
+	return true
+}
+
+func (l *lister) put() {
+	if cap(l.out) <= keptDirents {
+		l.out = l.out[:0]
+		listers.Put(l)
+	}
+}
+
+func getdents(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Count, add func(b []byte, e *vfs.Dirent) []byte) (uintptr, error) {
+	d, err := get(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	defer d.DecRef()
+	l := listers.Get().(*lister)
+	defer l.put()
+	l.room, l.add, l.tooSmall = int(min(uint32(n), maxDirents)), add, false
+	err = d.ReadDir(t.Caller(), l.emit)
+	if len(l.out) > 0 {
+		return uintptr(len(l.out)), buf.Store(t.MM(), l.out)
+	}
+	if err == nil && l.tooSmall {
+		err = linux.EINVAL
+	}
+	return 0, err
+}
 
 // appendDirent64 appends a struct linux_dirent64.
 func appendDirent64(b []byte, e *vfs.Dirent) []byte {

@@ -229,34 +229,3 @@ func sysGetdents64(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Count) (ui
 func sysGetdents(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Count) (uintptr, error) {
 	return getdents(t, fd, buf, n, appendDirent)
 }
-
-// maxDirents is how much of a directory one call reads.
-const maxDirents = 1 << 20
-
-func getdents(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Count, add func(b []byte, e *vfs.Dirent) []byte) (uintptr, error) {
-	d, err := get(t, fd)
-	if err != nil {
-		return 0, err
-	}
-	defer d.DecRef()
-	room := int(min(uint32(n), maxDirents))
-	out := make([]byte, 0, min(room, 32<<10))
-	tooSmall := false
-	err = d.ReadDir(t.Caller(), func(e vfs.Dirent) bool {
-		k := len(out)
-		out = add(out, &e)
-		if len(out) > room {
-			tooSmall = k == 0
-			out = out[:k]
-			return false
-		}
-		return true
-	})
-	if len(out) > 0 {
-		return uintptr(len(out)), buf.Store(t.MM(), out)
-	}
-	if err == nil && tooSmall {
-		err = linux.EINVAL
-	}
-	return 0, err
-}

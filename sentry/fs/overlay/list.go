@@ -76,7 +76,8 @@ func (in *Inode) empty() (bool, error) {
 }
 
 // dirFile is an open directory: the names it had when it was last read from
-// the start.
+// the start. Where nothing differs from a single lower layer, that layer has
+// them.
 type dirFile struct {
 	d    *Inode
 	path vfs.Path
@@ -86,10 +87,22 @@ type dirFile struct {
 	// guarded by mu
 	names []vfs.Dirent
 	read  bool
+	lower vfs.DirReader // instead of names
 }
 
 // Release implements vfs.File.
-func (x *dirFile) Release() {}
+func (x *dirFile) Release() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.dropLowerLocked()
+}
+
+func (x *dirFile) dropLowerLocked() {
+	if f, ok := x.lower.(vfs.File); ok {
+		f.Release()
+	}
+	x.lower = nil
+}
 
 // Sync implements vfs.Syncer: names are in memory.
 func (x *dirFile) Sync(bool) error { return nil }
@@ -98,6 +111,13 @@ func (x *dirFile) Sync(bool) error { return nil }
 func (x *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 	if off < 0 {
 		return linux.EINVAL
+	}
+	lower, err := x.same(off == 0)
+	if err != nil {
+		return err
+	}
+	if lower != nil {
+		return x.readLower(lower, off, emit)
 	}
 	names, err := x.snapshot(off == 0)
 	if err != nil {
@@ -113,6 +133,55 @@ func (x *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 	return nil
 }
 
+// same returns the lower directory if its names are x's.
+func (x *dirFile) same(anew bool) (vfs.DirReader, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !anew {
+		return x.lower, nil
+	}
+	x.dropLowerLocked()
+	x.d.mu.Lock()
+	differs := len(x.d.changes) > 0
+	x.d.mu.Unlock()
+	if differs || len(x.d.below) != 1 {
+		return nil, nil
+	}
+	f, err := x.d.below[0].inode.Open(nil, vfs.Path{}, linux.O_RDONLY|linux.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := f.(vfs.DirReader)
+	if !ok {
+		f.Release()
+		return nil, linux.ENOTDIR
+	}
+	x.lower, x.names, x.read = r, nil, false
+	return r, nil
+}
+
+// readLower is ReadDir from the lower directory.
+func (x *dirFile) readLower(lower vfs.DirReader, off int64, emit func(vfs.Dirent) bool) error {
+	layer := x.d.below[0].layer
+	return lower.ReadDir(off, func(e vfs.Dirent) bool {
+		if e.Name == ".." {
+			e.Ino = x.parentIno()
+		} else {
+			e.Ino = inoOf(e.Ino, layer)
+		}
+		return emit(e)
+	})
+}
+
+func (x *dirFile) parentIno() uint64 {
+	if x.path.Dentry != nil {
+		if p := inodeOf(x.path.Dentry.Parent().Inode()); p != nil {
+			return p.ino
+		}
+	}
+	return x.d.ino
+}
+
 // snapshot returns the names, taken anew if asked for or not taken yet.
 func (x *dirFile) snapshot(anew bool) ([]vfs.Dirent, error) {
 	x.mu.Lock()
@@ -120,15 +189,9 @@ func (x *dirFile) snapshot(anew bool) ([]vfs.Dirent, error) {
 	if x.read && !anew {
 		return x.names, nil
 	}
-	up := x.d.ino
-	if x.path.Dentry != nil {
-		if p := inodeOf(x.path.Dentry.Parent().Inode()); p != nil {
-			up = p.ino
-		}
-	}
 	names := []vfs.Dirent{
 		{Name: ".", Ino: x.d.ino, Type: uint8(linux.DT_DIR)},
-		{Name: "..", Ino: up, Type: uint8(linux.DT_DIR)},
+		{Name: "..", Ino: x.parentIno(), Type: uint8(linux.DT_DIR)},
 	}
 	err := x.d.merge(func(e vfs.Dirent) bool {
 		names = append(names, e)
