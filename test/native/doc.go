@@ -1,7 +1,7 @@
 // Package native runs the programs of test/prog in the sandbox and compares
 // what they see with what they saw on a Linux host, which is recorded in want/:
 //
-//	go test ./test/native                     the sandbox on ptrace, and sim
+//	go test ./test/native                     the sandbox on ptrace and systrap, and sim
 //	go test ./test/native -record             run on this host and record it
 //	go test ./test/native -host               check this host against the record
 //	go test ./test/native -only files/append  these programs only

@@ -158,7 +158,12 @@ func TestHost(t *testing.T) {
 	compare(t, programs, host(t, programs), nil)
 }
 
-func TestPtrace(t *testing.T) {
+func TestPtrace(t *testing.T) { testPlatform(t, "ptrace") }
+
+func TestSystrap(t *testing.T) { testPlatform(t, "systrap") }
+
+// testPlatform compares what programs do in a sandbox with the record.
+func testPlatform(t *testing.T, platform string) {
 	if *record || *onHost {
 		t.Skip("the host is meant")
 	}
@@ -172,7 +177,7 @@ func TestPtrace(t *testing.T) {
 	programs := load(t)
 	vm, bundle, _ := setUp(t, programs, "/var/tmp")
 	root := t.TempDir()
-	got := run(t, programs, bin, "--root", root, "do", "--", vm, bundle, "/dev/shm", programSeconds)
+	got := run(t, programs, bin, "--root", root, "--platform", platform, "do", "--", vm, bundle, "/dev/shm", programSeconds)
 	compare(t, programs, got, knownIn(t, "known.txt"))
 }
 
