@@ -179,6 +179,7 @@ func (b *builder) build() (*task.Image, error) {
 			return nil, err
 		}
 		defer ifile.d.DecRef()
+		defer ifile.d.EndExec()
 		if interp, err = parseELF(ifile.head, ifile); err != nil {
 			if err == linux.ENOEXEC {
 				err = linux.ELIBBAD

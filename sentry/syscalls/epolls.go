@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"math"
+	"sync"
 
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
@@ -85,25 +86,45 @@ func epollEvents(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], 
 	return collect(t, d, in, events, int(n), deadline)
 }
 
+// A harvest is where events are collected before they go to the guest. Used
+// again, it costs a caller with room for thousands nothing.
+type harvest struct{ events []linux.EpollEvent }
+
+var harvests = sync.Pool{New: func() any { return new(harvest) }}
+
 func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Out[linux.EpollEvent], n int, deadline int64) (uintptr, error) {
-	dst := make([]linux.EpollEvent, min(n, maxCollect))
-	k := in.Collect(dst)
+	h := harvests.Get().(*harvest)
+	defer harvests.Put(h)
+	if n = min(n, maxCollect); n > len(h.events) {
+		h.events = make([]linux.EpollEvent, n)
+	}
+	k := in.Collect(h.events[:n])
 	if k == 0 && deadline != 0 {
-		e := t.Waker(wait.Readable)
-		d.Queue().Add(e)
-		err := t.Sleep(t.System().Clocks.Monotonic, deadline, func() bool {
-			k = in.Collect(dst)
-			return k > 0
-		})
-		d.Queue().Remove(e)
-		if err != nil && err != linux.ETIMEDOUT {
+		var err error
+		if k, err = collectLater(t, d, in, h.events[:n], deadline); err != nil {
 			return 0, err
 		}
 	}
-	if err := events.StoreAll(t.MM(), dst[:k]); err != nil {
+	if err := events.StoreAll(t.MM(), h.events[:k]); err != nil {
 		return 0, err
 	}
 	return uintptr(k), nil
+}
+
+// collectLater sleeps until there is something to collect. At the deadline it
+// comes back with nothing.
+func collectLater(t *task.Task, d *vfs.Description, in *epoll.Instance, dst []linux.EpollEvent, deadline int64) (k int, err error) {
+	e := t.Waker(wait.Readable)
+	d.Queue().Add(e)
+	err = t.Sleep(t.System().Clocks.Monotonic, deadline, func() bool {
+		k = in.Collect(dst)
+		return k > 0
+	})
+	d.Queue().Remove(e)
+	if err == linux.ETIMEDOUT {
+		err = nil
+	}
+	return k, err
 }
 
 // sysEpollWait is epoll_wait(2).
@@ -111,8 +132,8 @@ func sysEpollWait(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent],
 	return epollUntil(t, epfd, events, n, deadlineMS(t, timeoutMS))
 }
 
-// epollUntil is epollEvents for a call without a signal mask. As with a signal
-// that has no handler here, an interruption without one goes on waiting.
+// epollUntil is epollEvents for a call without a signal mask. Only a handler or
+// a stop ends the wait with EINTR.
 func epollUntil(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, deadline int64) (uintptr, error) {
 	r, err := epollEvents(t, epfd, events, n, deadline)
 	if err == task.ErrInterrupted {
@@ -164,7 +185,7 @@ func epollMasked(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], 
 	r, err := epollEvents(t, epfd, events, n, deadline)
 	if err == task.ErrInterrupted {
 		// The mask is part of the wait: the whole call runs again, if any does.
-		return 0, task.RestartNoHand
+		return 0, task.RestartNoStop
 	}
 	t.EndTemporaryMask()
 	return r, err

@@ -14,11 +14,7 @@ import (
 // installAnon gives a new file without a name a descriptor. The flags' O_CLOEXEC
 // and O_NONBLOCK count, and the access mode.
 func installAnon(t *task.Task, name string, f vfs.File, flags linux.OpenFlags) (uintptr, error) {
-	d, err := newAnon(t, name, f, flags)
-	if err != nil {
-		return 0, err
-	}
-	return install(t, d, flags)
+	return install(t, newAnon(t, name, f, flags), flags)
 }
 
 // sysEventfd is eventfd(2) without flags.

@@ -14,18 +14,14 @@ func installPidFD(t, c *task.Task, thread bool) (int32, error) {
 	if thread {
 		only = c
 	}
-	d, err := newAnon(t, "[pidfd]", task.NewPidFD(c.Group(), only), linux.O_RDWR)
-	if err != nil {
-		return 0, err
-	}
-	fd, err := install(t, d, linux.O_CLOEXEC)
+	fd, err := install(t, newAnon(t, "[pidfd]", task.NewPidFD(c.Group(), only), linux.O_RDWR), linux.O_CLOEXEC)
 	return int32(fd), err
 }
 
 // newAnon makes a description of a file without a name. name is what
 // /proc/self/fd shows behind "anon_inode:".
-func newAnon(t *task.Task, name string, f vfs.File, flags linux.OpenFlags) (*vfs.Description, error) {
-	return t.System().VFS.NewAnonFile(t.Caller(), f, name, flags), nil
+func newAnon(t *task.Task, name string, f vfs.File, flags linux.OpenFlags) *vfs.Description {
+	return t.System().VFS.NewAnonFile(t.Caller(), f, name, flags)
 }
 
 // sysPidfdOpen is pidfd_open(2).
@@ -47,11 +43,7 @@ func sysPidfdOpen(t *task.Task, pid arg.PID, flags linux.PidfdFlags) (uintptr, e
 	if flags&linux.PIDFD_NONBLOCK != 0 {
 		open |= linux.O_NONBLOCK
 	}
-	d, err := newAnon(t, "[pidfd]", task.NewPidFD(target.Group(), only), open)
-	if err != nil {
-		return 0, err
-	}
-	return install(t, d, linux.O_CLOEXEC)
+	return install(t, newAnon(t, "[pidfd]", task.NewPidFD(target.Group(), only), open), linux.O_CLOEXEC)
 }
 
 func pidFD(t *task.Task, fd linux.FD) (*task.PidFD, error) {

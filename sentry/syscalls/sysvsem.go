@@ -83,8 +83,8 @@ func semop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, deadline 
 	case linux.ETIMEDOUT:
 		return 0, linux.EAGAIN
 	}
-	// As in Linux a handler ends the wait whatever its flags.
-	return 0, task.RestartNoHand
+	// As in Linux a handler ends the wait whatever its flags, and so does a stop.
+	return 0, task.RestartNoStop
 }
 
 // semInfo is IPC_INFO and SEM_INFO; what Linux does not have a limit for is

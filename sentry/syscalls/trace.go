@@ -136,7 +136,7 @@ func restartName(r task.Restart) string {
 		return "ERESTARTSYS (To be restarted if SA_RESTART is set)"
 	case task.RestartNoIntr:
 		return "ERESTARTNOINTR (To be restarted)"
-	case task.RestartNoHand:
+	case task.RestartNoHand, task.RestartNoStop:
 		return "ERESTARTNOHAND (To be restarted if no handler)"
 	}
 	return "ERESTART_RESTARTBLOCK (Interrupted by signal)"

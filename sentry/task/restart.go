@@ -17,6 +17,10 @@ const (
 	// RestartCall: go on through restart_syscall(2) with Task.RestartBlock,
 	// unless any handler ran: EINTR.
 	RestartCall Restart = 516
+	// RestartNoStop: run again unless any handler ran or the group stopped:
+	// EINTR. Linux's calls of this kind fail whatever has woken them; here a
+	// checkpoint may, which nobody is to see. The number is our own.
+	RestartNoStop Restart = 540
 )
 
 func (r Restart) Error() string { return "restart" }

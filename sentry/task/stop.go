@@ -50,6 +50,10 @@ func (t *Task) park() {
 	// SIGCONT and the next stop may both come before this thread has noticed.
 	t.uninterruptible(func() bool { return t.work.Load()&workStop == 0 || g.stopSeq.Load() != seq })
 	t.runState = Running
+	if t.restart == RestartNoStop || t.restart == RestartCall && t.restartBlk.Kind == RestartEpoll {
+		t.restart = 0
+		t.regs.RAX = uint64(linux.EINTR.Result())
+	}
 }
 
 // stopDoneLocked reports, once for each stop, that every thread has stopped.

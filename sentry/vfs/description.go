@@ -41,6 +41,7 @@ const (
 	pathOnly   // O_PATH
 	seekable   // has offsets
 	countWrite // counted in its inode's writers
+	denyWrite  // of a program: its inode is not opened for writing
 	holdsInode // counted in its inode's holders
 )
 
@@ -205,6 +206,7 @@ func (d *Description) release() {
 	if d.mode&countWrite != 0 {
 		p.Dentry.State().putWrite()
 	}
+	d.EndExec()
 	if d.mode&holdsInode != 0 {
 		DropInode(p.Dentry.inode)
 	}

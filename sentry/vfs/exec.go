@@ -3,8 +3,8 @@ package vfs
 import "cordon/internal/linux"
 
 // OpenExec opens a program for execve(2): it takes the right to execute, not
-// the right to read. (As in Linux 6.12, a program being executed may be open
-// for writing.)
+// the right to read. Nobody has the program open for writing, nor may until the
+// description has gone, or EndExec (ETXTBSY, as before and after Linux 6.12).
 func OpenExec(c *Caller, at Path, path string, nofollow bool) (*Description, error) {
 	var flags WalkFlags
 	if nofollow {
@@ -27,11 +27,27 @@ func openExec(c *Caller, p Path) (*Description, error) {
 	if err := p.mayExec(c); err != nil {
 		return nil, err
 	}
-	d, err := openFile(c, p, linux.O_RDONLY|linux.O_LARGEFILE)
-	if err == nil {
-		p.event(linux.IN_OPEN)
+	state := p.Dentry.State()
+	if !state.DenyWrite() {
+		return nil, linux.ETXTBSY
 	}
-	return d, err
+	d, err := openFile(c, p, linux.O_RDONLY|linux.O_LARGEFILE)
+	if err != nil {
+		state.AllowWrite()
+		return nil, err
+	}
+	d.mode |= denyWrite
+	p.event(linux.IN_OPEN)
+	return d, nil
+}
+
+// EndExec lets others open the file for writing again: the interpreter of a
+// program, once it is mapped. Only before anybody else knows d.
+func (d *Description) EndExec() {
+	if d.mode&denyWrite != 0 {
+		d.mode &^= denyWrite
+		d.path.Dentry.State().AllowWrite()
+	}
 }
 
 func (p Path) mayExec(c *Caller) error {

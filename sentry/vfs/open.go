@@ -119,9 +119,16 @@ func openChecked(c *Caller, p Path, f linux.OpenFlags, check bool) (*Description
 		f &^= linux.O_TRUNC
 	}
 	state := p.Dentry.State()
-	count := f.Writable() && p.Dentry.kind == linux.S_IFREG
-	if count && !state.getWrite() {
-		return nil, linux.ETXTBSY
+	regular := p.Dentry.kind == linux.S_IFREG
+	trunc := regular && f&linux.O_TRUNC != 0
+	count := regular && f.Writable()
+	if count || trunc {
+		if !state.getWrite() {
+			return nil, linux.ETXTBSY
+		}
+		if !count {
+			defer state.putWrite()
+		}
 	}
 	d, err := openFile(c, p, f)
 	if err != nil {
@@ -133,7 +140,7 @@ func openChecked(c *Caller, p Path, f linux.OpenFlags, check bool) (*Description
 	if count {
 		d.mode |= countWrite
 	}
-	if f&linux.O_TRUNC != 0 && p.Dentry.kind == linux.S_IFREG {
+	if trunc {
 		if err := truncate(c, p, 0); err != nil {
 			d.DecRef()
 			return nil, err
