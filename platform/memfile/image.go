@@ -173,7 +173,7 @@ func (f *File) Claim(r Range, k Kind) linux.Errno {
 	}
 	f.refs.add(r, refsMayBeNone)
 	for _, g := range gaps {
-		f.refs.insert(g, k)
+		f.refs.insert(g, k, false)
 		f.usage[k] += g.Len()
 	}
 	return 0

@@ -2,6 +2,7 @@ package memfile
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cordon/internal/check"
@@ -61,6 +62,8 @@ type Options struct {
 	// all of it before a guest can see it.
 	Recycle bool
 	Dirty   bool
+	// Present, for AllocCopy: every page of the source is known to have memory.
+	Present bool
 	// After asks for the offsets that follow this one, so that two mappings
 	// become one. It is a wish. Zero is none.
 	After uint64
@@ -81,6 +84,9 @@ type File struct {
 	huge bool
 
 	win windows
+
+	// atomic
+	asked atomic.Uint64 // mincore calls
 
 	worker sync.WaitGroup // punchAll
 
@@ -149,7 +155,7 @@ func (f *File) Alloc(n uint64, o Options) (r Range, committed bool, err linux.Er
 		return Range{}, false, err
 	}
 	f.usage[o.Kind] += n
-	f.refs.insert(r, o.Kind)
+	f.refs.insert(r, o.Kind, false)
 	return r, false, 0
 }
 
@@ -219,7 +225,7 @@ func (f *File) takeRecycled(n uint64, k Kind) (Range, bool) {
 	f.turnover++
 	r := Range{at, at + n}
 	f.usage[k] += n
-	f.refs.insert(r, k)
+	f.refs.insert(r, k, true)
 	return r, true
 }
 
@@ -241,8 +247,34 @@ func (f *File) DecRef(r Range) {
 	}
 	f.mu.Unlock()
 	for _, g := range gone {
-		f.release(g.Range)
+		f.release(g)
 	}
+}
+
+// DecRefUntouched is DecRef for pages with one reference that nobody has ever had
+// mapped or copied to since Alloc, without Recycle, gave them out.
+func (f *File) DecRefUntouched(r Range) {
+	var buf [8]freed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range f.refs.drop(r, buf[:0]) {
+		f.usage[g.kind] -= g.Len()
+		f.freeLocked(g.Range)
+	}
+}
+
+// Filled says that every page of r has memory now: somebody has stored to each.
+func (f *File) Filled(r Range) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refs.setFull(r, true)
+}
+
+// isFull reports whether all pages of r are known to have memory.
+func (f *File) isFull(r Range) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refs.isFull(r)
 }
 
 // Sole returns the largest range within r around the page at off whose pages

@@ -105,7 +105,7 @@ func TestReferences(t *testing.T) {
 
 func TestReleaseOfFreePagesIsCaught(t *testing.T) {
 	x := newRefSet()
-	x.insert(Range{0, pageSize}, Files)
+	x.insert(Range{0, pageSize}, Files, false)
 	defer func() {
 		if recover() == nil {
 			t.Error("a release of free pages is accepted")

@@ -9,6 +9,9 @@ import (
 type pageRefs struct {
 	n    uint32
 	kind Kind
+	// full: every page is known to have memory. What is not known the host can
+	// be asked.
+	full bool
 }
 
 // maxRefs bounds the count of one page; more is refused by a check, since each
@@ -28,9 +31,34 @@ func newRefSet() refSet {
 type freed struct {
 	Range
 	kind Kind
+	full bool
 }
 
-func (x *refSet) insert(r Range, k Kind) { x.s.Insert(seg.Range(r), pageRefs{1, k}) }
+func (x *refSet) insert(r Range, k Kind, full bool) {
+	x.s.Insert(seg.Range(r), pageRefs{n: 1, kind: k, full: full})
+}
+
+// setFull notes what is known of the pages of r, all of which have references.
+func (x *refSet) setFull(r Range, full bool) {
+	if g, p := x.s.Ref(r.Start); p != nil && g == seg.Range(r) {
+		// The usual case: no neighbour changes. A merge can wait.
+		p.full = full
+		return
+	}
+	x.s.Update(seg.Range(r), func(_ seg.Range, p *pageRefs) { p.full = full })
+}
+
+// isFull reports whether all pages of r are known to have memory.
+func (x *refSet) isFull(r Range) bool {
+	for r.Start < r.End {
+		g, p := x.s.Ref(r.Start)
+		if p == nil || !p.full {
+			return false
+		}
+		r.Start = g.End
+	}
+	return true
+}
 
 // refsMust says what add expects of the pages.
 type refsMust bool
@@ -70,7 +98,7 @@ func (x *refSet) drop(r Range, gone []freed) []freed {
 		at = g.End
 		if p.n--; p.n == 0 {
 			dead++
-			gone = append(gone, freed{Range(g), p.kind})
+			gone = append(gone, freed{Range(g), p.kind, p.full})
 		}
 	}
 	if at != r.End {
@@ -88,5 +116,19 @@ func (x *refSet) sole(off uint64, r Range) Range {
 	if !ok || g.Value.n != 1 {
 		return Range{}
 	}
-	return Range{max(g.Start, r.Start), min(g.End, r.End)}
+	// Neighbours differ in what is known of them.
+	found := Range(g.Range)
+	for found.Start > r.Start {
+		if g, ok = x.s.Before(found.Start); !ok || g.End != found.Start || g.Value.n != 1 {
+			break
+		}
+		found.Start = g.Start
+	}
+	for found.End < r.End {
+		if g, ok = x.s.Find(found.End); !ok || g.Value.n != 1 {
+			break
+		}
+		found.End = g.End
+	}
+	return Range{max(found.Start, r.Start), min(found.End, r.End)}
 }

@@ -7,9 +7,14 @@ import (
 )
 
 // release disposes of pages that nobody refers to.
-func (f *File) release(r Range) {
+func (f *File) release(g freed) {
+	r := g.Range
 	if r.Len() <= maxRecycled {
-		switch n := f.Committed(r); {
+		n := r.Len()
+		if !g.full {
+			n = f.askCommitted(r)
+		}
+		switch {
 		case n == 0:
 			f.mu.Lock()
 			f.freeLocked(r)
@@ -77,7 +82,12 @@ func (f *File) punchAll() {
 
 // Decommit gives the pages of r back to the host at once; they read as zero
 // then. References stay. No guest may be storing to them.
-func (f *File) Decommit(r Range) { punchHole(f.fd, r) }
+func (f *File) Decommit(r Range) {
+	f.mu.Lock()
+	f.refs.setFull(r, false)
+	f.mu.Unlock()
+	punchHole(f.fd, r)
+}
 
 // idleTime is how long memory is kept for reuse while none is reused or added.
 const idleTime = 2 * time.Second

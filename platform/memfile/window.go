@@ -108,12 +108,21 @@ func (f *File) WriteAt(p []byte, off uint64) int {
 
 // Committed returns how many bytes of r (a page multiple) have memory.
 func (f *File) Committed(r Range) uint64 {
+	if f.isFull(r) {
+		return r.Len()
+	}
+	return f.askCommitted(r)
+}
+
+// askCommitted asks the host, even about pages without references.
+func (f *File) askCommitted(r Range) uint64 {
 	var n uint64
 	var vec [maxRecycled / pageSize]byte
 	for r.Start < r.End {
 		part := Range{r.Start, min(r.End, r.Start+maxRecycled)}
 		b := f.Window(part)
 		v := vec[:(len(b)+pageSize-1)/pageSize]
+		f.asked.Add(1)
 		resident(b, v)
 		before := n
 		for _, x := range v {
@@ -131,10 +140,14 @@ func (f *File) Committed(r Range) uint64 {
 // CommittedRuns appends to runs the parts of r, at most 1 MiB, that have
 // memory.
 func (f *File) CommittedRuns(r Range, runs []Range) []Range {
+	if f.isFull(r) {
+		return append(runs, r)
+	}
 	for r.Start < r.End {
 		b := f.Window(Range{r.Start, min(r.End, r.Start+maxRecycled)})
 		var vec [maxRecycled / pageSize]byte
 		v := vec[:(len(b)+pageSize-1)/pageSize]
+		f.asked.Add(1)
 		resident(b, v)
 		for i, x := range v {
 			if x&1 == 0 {
@@ -161,33 +174,66 @@ func (f *File) AllocCopy(src Range, o Options) (r Range, committed bool, err lin
 		return r, false, err
 	}
 	var buf [16]Range
+	runs := append(buf[:0], src)
+	if !o.Present {
+		runs = f.CommittedRuns(src, buf[:0])
+	}
+	whole := len(runs) == 1 && runs[0] == src
+	at := func(off uint64) uint64 { return r.Start + (off - src.Start) }
 	done := src.Start
-	for _, run := range f.CommittedRuns(src, buf[:0]) {
-		to := r.Start + (run.Start - src.Start)
+	for _, run := range runs {
 		if committed {
-			if done < run.Start {
-				f.Zero(Range{r.Start + (done - src.Start), to})
-			}
-			f.each(run, func(at uint64, b []byte) { f.WriteAt(b, to+(at-run.Start)) })
-		} else {
-			// A write(2) makes the pages without faults in our window.
-			f.each(run, func(at uint64, b []byte) {
-				if err == 0 {
-					err = write(f.fd, b, to+(at-run.Start))
-				}
-			})
+			f.zeroSome(Range{at(done), at(run.Start)})
+			f.copyWithin(run, at(run.Start))
+		} else if err == 0 {
+			err = f.writeWithin(run, at(run.Start))
 		}
 		done = run.End
 	}
-	if committed && done < src.End {
-		f.Zero(Range{r.Start + (done - src.Start), r.End})
+	if committed {
+		f.zeroSome(Range{at(done), r.End})
 	}
 	if err != 0 {
 		f.DecRef(r)
 		return Range{}, false, err
 	}
-	return r, committed || done == src.End, 0
+	if whole && !committed {
+		f.Filled(r)
+		committed = true
+	}
+	return r, committed, 0
 }
+
+func (f *File) zeroSome(r Range) {
+	if r.Start < r.End {
+		f.Zero(r)
+	}
+}
+
+// copyWithin copies src to the pages at to, which have memory.
+func (f *File) copyWithin(src Range, to uint64) {
+	for src.Start < src.End {
+		b := f.Window(src)
+		n := copy(f.Window(Range{to, to + uint64(len(b))}), b)
+		src.Start, to = src.Start+uint64(n), to+uint64(n)
+	}
+}
+
+// writeWithin copies src to the pages at to, which have none: a write(2) makes
+// them without faults in our window.
+func (f *File) writeWithin(src Range, to uint64) linux.Errno {
+	for src.Start < src.End {
+		b := f.Window(src)
+		if err := write(f.fd, b, to); err != 0 {
+			return err
+		}
+		src.Start, to = src.Start+uint64(len(b)), to+uint64(len(b))
+	}
+	return 0
+}
+
+// Asked returns how often the host was asked which pages have memory.
+func (f *File) Asked() uint64 { return f.asked.Load() }
 
 // Usage returns the bytes allocated for k, committed or not.
 func (f *File) Usage(k Kind) uint64 {

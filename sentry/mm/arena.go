@@ -174,10 +174,10 @@ func (m *MemoryManager) evictArenas(c platform.Context, r seg.Range, rel *releas
 }
 
 // forkArenas gives a child the arenas, to be copied when one side writes.
-func (m *MemoryManager) forkArenas(child *MemoryManager) {
+func (m *MemoryManager) forkArenas(x *forking) {
 	for _, a := range m.arenas {
-		m.sharePMAs(child, a.r)
-		child.arenas = append(child.arenas, a)
+		x.share(a.r, nil)
+		x.child.arenas = append(x.child.arenas, a)
 	}
 }
 

@@ -59,8 +59,7 @@ func (m *MemoryManager) brkLocked(c platform.Context, end uint64, rel *release) 
 			return old
 		}
 		m.active.Lock()
-		m.brkSpare.drop(m, rel)
-		m.apply(c, rel)
+		m.brkSpare.drop(m)
 		m.active.Unlock()
 	case newPage > oldPage:
 		if !m.growHeap(c, seg.Range{Start: oldPage, End: newPage}, rel) {
@@ -90,7 +89,7 @@ func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) 
 	defer m.active.Unlock()
 	at, ok := m.brkSpare.takeUp(r)
 	if !ok {
-		if at, ok = m.newBrkSpare(r, rel); !ok {
+		if at, ok = m.newBrkSpare(r); !ok {
 			m.apply(c, rel)
 			return true // without memory the first access gets SIGBUS
 		}
@@ -105,8 +104,8 @@ func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) 
 
 // newBrkSpare sets memory for growth aside, twice as much as the heap has,
 // and takes r off it.
-func (m *MemoryManager) newBrkSpare(r seg.Range, rel *release) (uint64, bool) {
-	m.brkSpare.drop(m, rel)
+func (m *MemoryManager) newBrkSpare(r seg.Range) (uint64, bool) {
+	m.brkSpare.drop(m)
 	n := min(max(2*(r.End-m.layout.StartBrk), brkSpareMin), brkSpareMax)
 	n = max(pageDown(n), r.Len())
 	o := memfile.Options{Kind: memfile.Anonymous, Phase: r.Start, Huge: n >= 4*hugeSize && m.hugeOK}
@@ -146,7 +145,7 @@ func (m *MemoryManager) MapStack(c platform.Context, prot linux.Prot) (top uint6
 
 	m.active.Lock()
 	defer m.active.Unlock()
-	m.stackSpare.drop(m, &rel)
+	m.stackSpare.drop(m)
 	if to, _, err := m.cfg.Memory.Alloc(stackReserve, memfile.Options{Kind: memfile.Anonymous}); err == 0 {
 		m.stackSpare = spare{r: seg.Range{Start: top - stackReserve, End: top}, at: to.Start}
 		at, _ := m.stackSpare.takeDown(r)

@@ -94,10 +94,14 @@ func (m *MemoryManager) chunk(within, r seg.Range, p *pma, addr uint64) (chunk s
 
 // untouched returns the run of pages around addr that have no memory yet.
 func (m *MemoryManager) untouched(within, r seg.Range, p *pma, addr uint64) (seg.Range, bool) {
+	// The page itself is asked about first: mostly it has memory.
+	page := p.at(r.Start, pageDown(addr))
+	if m.cfg.Memory.Committed(memfile.Range{Start: page, End: page + pageSize}) != 0 {
+		return seg.Range{}, false
+	}
 	base := addr &^ (holeMax - 1)
 	w := within.Intersect(seg.Range{Start: base, End: base + holeMax})
 	from := p.at(r.Start, w.Start)
-	page := p.at(r.Start, pageDown(addr))
 	var buf [32]memfile.Range
 	lo, hi := from, from+w.Len()
 	for _, run := range m.cfg.Memory.CommittedRuns(memfile.Range{Start: lo, End: hi}, buf[:0]) {
@@ -135,6 +139,7 @@ func (m *MemoryManager) copyPages(p *pma, off uint64, chunk seg.Range, hole bool
 		o.Dirty = true
 		if to, _, err = f.Alloc(n, o); err == 0 {
 			m.readPages(p.back, off, to)
+			f.Filled(to)
 			committed = true
 		}
 	}

@@ -167,7 +167,7 @@ func (x *forking) copyPages(r seg.Range, p *pma, v *vma) bool {
 		return false
 	}
 	for _, run := range runs {
-		to, _, err := f.AllocCopy(run, memfile.Options{Kind: memfile.Anonymous})
+		to, _, err := f.AllocCopy(run, memfile.Options{Kind: memfile.Anonymous, Present: v.anon()})
 		if err != 0 {
 			x.child.pmas.Remove(r, func(g seg.Range, q pma) {
 				f.DecRef(memfile.Range{Start: q.off, End: q.off + g.Len()})

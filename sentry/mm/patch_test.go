@@ -98,7 +98,7 @@ func TestPatchText(t *testing.T) {
 		want     linux.Errno
 	}{
 		{"other bytes there", site, wasText, []byte{1, 2}, linux.EAGAIN},
-		{"crossing a word", site + 7, []byte{0, 0}, []byte{1, 2}, linux.EINVAL},
+		{"crossing a line", site + 63, []byte{0, 0}, []byte{1, 2}, linux.EINVAL},
 		{"nothing", site, nil, nil, linux.EINVAL},
 		{"nowhere", at - pageSize, []byte{0}, []byte{1}, linux.EACCES},
 		{"data", mustMap(t, m, anonymous(pageSize, rw)), []byte{0}, []byte{1}, linux.EACCES},
@@ -378,7 +378,7 @@ func TestPatchUnderStub(t *testing.T) {
 	applies := s.p.applies
 	mustPatch(t, m, at+pageSize, wasText, []byte{9, 9})
 	mustPatch(t, m, at+pageSize+8, []byte{0}, []byte{9})
-	mustPatch(t, m, at+2*pageSize, []byte{2}, []byte{9})
+	mustPatch(t, m, at+2*pageSize-8, []byte{0}, []byte{9})
 	if got := s.p.applies - applies; got != 1 {
 		t.Errorf("%d changes of the stub's mappings for three patches side by side", got)
 	}

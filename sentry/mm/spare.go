@@ -2,7 +2,7 @@ package mm
 
 import (
 	"cordon/internal/seg"
-	"cordon/sentry/memmap"
+	"cordon/platform/memfile"
 )
 
 // A spare is memory set aside beside the heap or the stack, so that growth
@@ -33,14 +33,15 @@ func (s *spare) takeDown(r seg.Range) (at uint64, ok bool) {
 }
 
 // drop gives the spare up.
-func (s *spare) drop(m *MemoryManager, rel *release) {
+func (s *spare) drop(m *MemoryManager) {
 	if s.r.Len() > 0 {
-		rel.pages = append(rel.pages, backRange{m.memory, memmap.Range{Start: s.at, End: s.at + s.r.Len()}})
+		// No stub ever had it: this can neither wait nor be waited for.
+		m.cfg.Memory.DecRefUntouched(memfile.Range{Start: s.at, End: s.at + s.r.Len()})
 	}
 	*s = spare{}
 }
 
-func (m *MemoryManager) dropSpares(rel *release) {
-	m.brkSpare.drop(m, rel)
-	m.stackSpare.drop(m, rel)
+func (m *MemoryManager) dropSpares() {
+	m.brkSpare.drop(m)
+	m.stackSpare.drop(m)
 }
