@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"io"
 	"net/netip"
 	"sync/atomic"
 
@@ -57,7 +58,11 @@ type Stack struct {
 const kindLoopback = "loopback"
 
 // New returns a stack with a loopback interface that is up and has 127.0.0.1/8 and ::1/128.
-func New() (*Stack, error) {
+func New() (*Stack, error) { return NewFrom(nil) }
+
+// NewFrom is New with random numbers from a reader of the caller's, which several goroutines use and which never fails; nil
+// for the host's.
+func NewFrom(random io.Reader) (*Stack, error) {
 	s := wrapStack(stack.New(stack.Options{
 		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{
@@ -65,6 +70,7 @@ func New() (*Stack, error) {
 		},
 		RawFactory:               raw.EndpointFactory{},
 		HandleLocal:              true,
+		SecureRNG:                random,
 		AllowPacketEndpointWrite: true,
 	}))
 	if err := s.tune(); err != nil {

@@ -18,7 +18,7 @@ func (k *Kernel) assembleNetwork() error {
 		k.spaces.Net = socket.NewHostNamespace(hostinet.Network{}, k.sys.UserNS)
 		return nil
 	}
-	stack, err := netstack.New()
+	stack, err := netstack.NewFrom(reader(k.random))
 	if err != nil {
 		return &StartError{Message: "network stack: " + err.Error()}
 	}
@@ -30,4 +30,12 @@ func (k *Kernel) assembleNetwork() error {
 	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{})
 	k.spaces.Net = socket.NewNamespace(stack, k.sys.UserNS)
 	return nil
+}
+
+// A reader reads from a source of random numbers.
+type reader func(p []byte)
+
+func (r reader) Read(p []byte) (int, error) {
+	r(p)
+	return len(p), nil
 }

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"cordon/internal/linux"
@@ -191,6 +192,11 @@ func (b *builder) build() (*task.Image, error) {
 	b.m = mm.New(mm.Config{
 		Platform: sys.Platform, Memory: sys.Memory, Limits: b.t.Group().Limits(),
 		Fixed: b.t.Personality()&linux.ADDR_NO_RANDOMIZE != 0,
+		Random: func() uint64 {
+			var bits [8]byte
+			sys.Random(bits[:])
+			return binary.NativeEndian.Uint64(bits[:])
+		},
 	})
 	im, err := b.fill(p, interp, ifile)
 	if err != nil {

@@ -3,7 +3,6 @@ package native
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,12 +18,7 @@ const simSeconds = 8 * time.Second
 
 // TestSim runs the programs on the Sentry in this process.
 func TestSim(t *testing.T) {
-	if *record || *onHost {
-		t.Skip("the host is meant")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	simOnly(t)
 	programs := load(t)
 	got := map[string]string{}
 	for _, p := range programs {
