@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"math"
+	"sync"
 
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
@@ -11,30 +12,110 @@ import (
 	"cordon/sentry/vfs"
 )
 
+// An exchange is one message on its way through a socket, attempt by attempt.
+// Exchanges are used again: what is passed to a socket cannot be on the stack.
+type exchange struct {
+	t    *task.Task
+	s    socket.Socket
+	out  *socket.Outgoing // one of the two
+	in   *socket.Incoming
+	done int
+	// all: it is over when everything has gone, or come.
+	all, began bool
+
+	ownOut, tryOut socket.Outgoing
+	ownIn, tryIn   socket.Incoming
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func newExchange() *exchange { return exchanges.Get().(*exchange) }
+
+func (x *exchange) put() {
+	*x = exchange{}
+	exchanges.Put(x)
+}
+
+// run makes attempts until one says something other than EAGAIN.
+func (x *exchange) run(t *task.Task, s socket.Socket, d *vfs.Description, nonblock bool) error {
+	x.t, x.s = t, s
+	n, err := x.try()
+	if err != linux.EAGAIN || n > 0 || nonblock {
+		return err
+	}
+	timeout, sendTimeout := s.Timeouts()
+	if x.out != nil {
+		timeout = sendTimeout
+	}
+	_, err = socketIO(t, d, x.out != nil, false, patienceOf(t, timeout), x.try)
+	return err
+}
+
+func (x *exchange) try() (int, error) {
+	if x.out != nil {
+		return x.trySend()
+	}
+	return x.tryReceive()
+}
+
+func (x *exchange) trySend() (int, error) {
+	try := &x.tryOut
+	*try = *x.out
+	try.Control = controlFor(x.out.Control, x.done == 0)
+	n, err := x.s.Send(x.t.Caller(), try)
+	x.done += max(n, 0)
+	if err == nil && x.all && n > 0 && x.out.Data.Len() > 0 {
+		err = linux.EAGAIN
+	}
+	if err == linux.EAGAIN {
+		return 0, err
+	}
+	return x.done, err
+}
+
+func (x *exchange) tryReceive() (int, error) {
+	in, more := x.in, &x.tryIn
+	*more = socket.Incoming{Flags: in.Flags, Data: in.Data}
+	n, err := x.s.Receive(x.t.Caller(), more)
+	if err != nil {
+		more.Control.Release()
+		if x.began && err != linux.EAGAIN {
+			return x.done, nil
+		}
+		return 0, err
+	}
+	x.done += n
+	if !x.began {
+		x.began = true
+		in.From, in.OutFlags, in.Control = more.From, more.OutFlags, more.Control
+	} else {
+		in.OutFlags |= more.OutFlags
+		in.Control.Rights = append(in.Control.Rights, more.Control.Rights...)
+	}
+	if x.all && n > 0 && in.Data.Len() > 0 && len(in.Control.Rights) == 0 {
+		return 0, linux.EAGAIN
+	}
+	return x.done, nil
+}
+
 // send is every way to send one message. It keeps the references in m.Control.
 func send(t *task.Task, s socket.Socket, d *vfs.Description, m *socket.Outgoing) (uintptr, error) {
-	_, timeout := s.Timeouts()
-	nonblock := d.Nonblocking() || m.Flags&linux.MSG_DONTWAIT != 0
-	whole := s.Info().Type == linux.SOCK_STREAM && !nonblock
-	total := m.Data.Len()
-	done := uint64(0)
-	_, err := socketIO(t, d, true, nonblock, patienceOf(t, timeout), func() (int, error) {
-		try := *m
-		try.Control = controlFor(m.Control, done == 0)
-		n, err := s.Send(t.Caller(), &try)
-		done += uint64(max(n, 0))
-		if err == nil && whole && n > 0 && done < total {
-			err = linux.EAGAIN
-		}
-		if err == linux.EAGAIN {
-			return 0, err
-		}
-		return int(done), err
-	})
-	if done > 0 {
-		return uintptr(done), nil
+	x := newExchange()
+	defer x.put()
+	x.ownOut = *m
+	return x.send(t, s, d)
+}
+
+// send sends ownOut.
+func (x *exchange) send(t *task.Task, s socket.Socket, d *vfs.Description) (uintptr, error) {
+	x.out = &x.ownOut
+	nonblock := d.Nonblocking() || x.out.Flags&linux.MSG_DONTWAIT != 0
+	x.all = s.Info().Type == linux.SOCK_STREAM && !nonblock
+	err := x.run(t, s, d, nonblock)
+	if x.done > 0 {
+		return uintptr(x.done), nil
 	}
-	if err == linux.EPIPE && socket.RaisesSIGPIPE(s.Info(), m.Flags) {
+	if err == linux.EPIPE && socket.RaisesSIGPIPE(s.Info(), x.out.Flags) {
 		t.Send(userInfo(t, linux.SIGPIPE, linux.SI_USER))
 	}
 	return 0, err
@@ -59,35 +140,22 @@ func controlFor(c *socket.Control, first bool) *socket.Control {
 
 // receive is every way to receive one message. The caller owns in.Control.
 func receive(t *task.Task, s socket.Socket, d *vfs.Description, in *socket.Incoming) (uintptr, error) {
-	timeout, _ := s.Timeouts()
-	nonblock := d.Nonblocking() || in.Flags&linux.MSG_DONTWAIT != 0
-	all := socket.WaitsForAll(s.Info(), in.Flags) && !nonblock
-	done, began := 0, false
-	_, err := socketIO(t, d, false, nonblock, patienceOf(t, timeout), func() (int, error) {
-		more := socket.Incoming{Flags: in.Flags, Data: in.Data}
-		n, err := s.Receive(t.Caller(), &more)
-		if err != nil {
-			more.Control.Release()
-			if began && err != linux.EAGAIN {
-				return done, nil
-			}
-			return 0, err
-		}
-		done += n
-		if !began {
-			began = true
-			in.From, in.OutFlags, in.Control = more.From, more.OutFlags, more.Control
-		} else {
-			in.OutFlags |= more.OutFlags
-			in.Control.Rights = append(in.Control.Rights, more.Control.Rights...)
-		}
-		if all && n > 0 && in.Data.Len() > 0 && len(in.Control.Rights) == 0 {
-			return 0, linux.EAGAIN
-		}
-		return done, nil
-	})
-	if began {
-		return uintptr(done), nil
+	x := newExchange()
+	defer x.put()
+	x.ownIn = *in
+	n, err := x.receive(t, s, d)
+	*in = x.ownIn
+	return n, err
+}
+
+// receive receives into ownIn.
+func (x *exchange) receive(t *task.Task, s socket.Socket, d *vfs.Description) (uintptr, error) {
+	x.in = &x.ownIn
+	nonblock := d.Nonblocking() || x.in.Flags&linux.MSG_DONTWAIT != 0
+	x.all = socket.WaitsForAll(s.Info(), x.in.Flags) && !nonblock
+	err := x.run(t, s, d, nonblock)
+	if x.began {
+		return uintptr(x.done), nil
 	}
 	return 0, err
 }
@@ -97,24 +165,30 @@ func readSocket(t *task.Task, s socket.Socket, d *vfs.Description, dst *usermem.
 	if dst.Len() == 0 {
 		return 0, nil // as in Linux, nothing is received
 	}
-	in := socket.Incoming{Data: dst}
-	n, err := receive(t, s, d, &in)
-	in.Control.Release()
+	x := newExchange()
+	defer x.put()
+	x.ownIn.Data = dst
+	n, err := x.receive(t, s, d)
+	x.ownIn.Control.Release()
 	return n, err
 }
 
 func writeSocket(t *task.Task, s socket.Socket, d *vfs.Description, src *usermem.Seq) (uintptr, error) {
-	m := socket.Outgoing{Data: src}
+	x := newExchange()
+	defer x.put()
+	x.ownOut.Data = src
 	if s.Info().Type == linux.SOCK_SEQPACKET {
-		m.Flags = linux.MSG_EOR
+		x.ownOut.Flags = linux.MSG_EOR
 	}
-	return send(t, s, d, &m)
+	return x.send(t, s, d)
 }
 
 // sysSendto is sendto(2).
 func sysSendto(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, flags linux.MsgFlags, to arg.InBytes, toLen arg.Count) (uintptr, error) {
-	src, err := buf.Seq(t.MM(), uint64(n))
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	var err error
+	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
 	s, d, err := socketOf(t, fd)
@@ -122,7 +196,7 @@ func sysSendto(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, flags lin
 		return 0, err
 	}
 	defer d.DecRef()
-	m := socket.Outgoing{Flags: flags, Data: &src}
+	m := socket.Outgoing{Flags: flags, Data: &sc.seq}
 	if to != 0 {
 		if m.To, err = loadAddress(t, to, toLen); err != nil {
 			return 0, err
@@ -133,8 +207,10 @@ func sysSendto(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, flags lin
 
 // sysRecvfrom is recvfrom(2).
 func sysRecvfrom(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, flags linux.MsgFlags, from arg.OutBytes, fromLen arg.InOut[int32]) (uintptr, error) {
-	dst, err := buf.Seq(t.MM(), uint64(n))
-	if err != nil {
+	sc := getScratch()
+	defer sc.put()
+	var err error
+	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
 	s, d, err := socketOf(t, fd)
@@ -142,7 +218,7 @@ func sysRecvfrom(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, flags 
 		return 0, err
 	}
 	defer d.DecRef()
-	in := socket.Incoming{Flags: flags, Data: &dst}
+	in := socket.Incoming{Flags: flags, Data: &sc.seq}
 	r, err := receive(t, s, d, &in)
 	in.Control.Release()
 	if err == nil && from != 0 {

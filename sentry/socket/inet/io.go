@@ -3,6 +3,7 @@ package inet
 import (
 	"io"
 	"net/netip"
+	"sync"
 
 	"cordon/internal/linux"
 	"cordon/netstack"
@@ -26,6 +27,16 @@ type sink struct {
 	seen     int    // bytes of the packet looked at
 	typeAt   int    // where its ICMP type stands
 	unwanted bool
+}
+
+// sinks are used again: one that is passed to the stack cannot be on the Go stack.
+var sinks = sync.Pool{New: func() any { return new(sink) }}
+
+func newSink() *sink { return sinks.Get().(*sink) }
+
+func (k *sink) put() {
+	*k = sink{}
+	sinks.Put(k)
 }
 
 // look finds the ICMP type in a packet that comes in pieces.
@@ -111,8 +122,10 @@ func (s *Socket) receiveStream(in *socket.Incoming) (int, error) {
 		}
 		return 0, nil
 	}
-	k := sink{to: in.Data, discard: in.Flags&linux.MSG_TRUNC != 0}
-	r, err := s.ep().Read(&k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
+	k := newSink()
+	defer k.put()
+	k.to, k.discard = in.Data, in.Flags&linux.MSG_TRUNC != 0
+	r, err := s.ep().Read(k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
 	switch {
 	case err == nil:
 		return r.N, nil
@@ -130,10 +143,12 @@ func (s *Socket) receiveStream(in *socket.Incoming) (int, error) {
 }
 
 func (s *Socket) receiveDatagram(in *socket.Incoming) (int, error) {
+	k := newSink()
+	defer k.put()
 	for {
 		whole := *in.Data
-		k := sink{to: in.Data, datagram: true, filter: s.icmpFilter.Load()}
-		r, err := s.ep().Read(&k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
+		*k = sink{to: in.Data, datagram: true, filter: s.icmpFilter.Load()}
+		r, err := s.ep().Read(k, netstack.ReadOptions{Peek: in.Flags&linux.MSG_PEEK != 0})
 		if k.err != nil {
 			return 0, k.err
 		}
