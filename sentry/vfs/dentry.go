@@ -164,17 +164,22 @@ func (d *Dentry) cachedChild(name string) *Dentry {
 }
 
 // lookup returns the dentry of name in directory d, negative if it is absent.
-func (d *Dentry) lookup(name string) (*Dentry, error) {
+func (d *Dentry) lookup(name string) (*Dentry, error) { return d.lookupAhead(name, nil) }
+
+// lookupAhead is lookup during a walk that goes on as ahead says.
+func (d *Dentry) lookupAhead(name string, ahead *walker) (*Dentry, error) {
 	if c := d.cachedChild(name); c != nil {
 		return c, nil
 	}
 	d.kids.dir.Lock()
 	defer d.kids.dir.Unlock()
-	return d.lookupLocked(name)
+	return d.lookupAheadLocked(name, ahead)
 }
 
 // lookupLocked is lookup with d.kids.dir held.
-func (d *Dentry) lookupLocked(name string) (*Dentry, error) {
+func (d *Dentry) lookupLocked(name string) (*Dentry, error) { return d.lookupAheadLocked(name, nil) }
+
+func (d *Dentry) lookupAheadLocked(name string, ahead *walker) (*Dentry, error) {
 	d.kids.dir.AssertHeld()
 	if len(name) > linux.NAME_MAX {
 		return nil, linux.ENAMETOOLONG
@@ -191,6 +196,11 @@ func (d *Dentry) lookupLocked(name string) (*Dentry, error) {
 	}
 	// The name may be part of a longer path, which may not last.
 	name = strings.Clone(name)
+	if p, ok := d.dir.(Prefetcher); ok && ahead != nil {
+		if names, open := ahead.names(name); len(names) > 1 || open {
+			p.Prefetch(names, open)
+		}
+	}
 	inode, err := d.dir.Lookup(name)
 	if err != nil && err != error(linux.ENOENT) {
 		return nil, err

@@ -112,6 +112,14 @@ type Directory interface {
 	Rename(name string, moved Inode, newDir Directory, newName string, replaced Inode, flags linux.RenameFlags) error
 }
 
+// A Prefetcher is a directory that can look up more than one name at a time.
+// Prefetch is called before Lookup(names[0]) for a path that goes on with the
+// other names; open says that what is last is going to be opened for reading.
+// It makes the Lookups and the Open that follow cheaper, and may do nothing.
+type Prefetcher interface {
+	Prefetch(names []string, open bool)
+}
+
 // A TempCreator is a directory that can make a file without a name
 // (O_TMPFILE).
 type TempCreator interface {

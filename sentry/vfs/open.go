@@ -27,6 +27,7 @@ func Open(c *Caller, at Path, path string, how OpenHow) (*Description, error) {
 	if how.Flags&linux.O_CREAT != 0 {
 		return w.openCreate(how)
 	}
+	w.reads = how.Flags&(linux.O_PATH|linux.O_DIRECTORY) == 0 && !how.Flags.Writable()
 	var flags WalkFlags
 	if how.Flags&linux.O_NOFOLLOW != 0 {
 		flags |= NoFollow

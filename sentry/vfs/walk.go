@@ -99,6 +99,7 @@ type walker struct {
 	links   int
 	resolve linux.ResolveFlags
 	last    Last
+	reads   bool // the end is going to be opened for reading
 }
 
 const scoped = linux.RESOLVE_BENEATH | linux.RESOLVE_IN_ROOT
@@ -232,7 +233,31 @@ func (w *walker) child(name string) (*Dentry, error) {
 		}
 		return nil, linux.EAGAIN
 	}
-	return d.lookup(name)
+	return d.lookupAhead(name, w)
+}
+
+// maxPrefetch is how many names are looked up at a time.
+const maxPrefetch = 16
+
+// names returns the names from name, the one that is looked up now, on, as far
+// as no link or ".." can change their meaning before they are reached, and
+// whether the last of them is to be opened.
+func (w *walker) names(name string) (names []string, open bool) {
+	names = append(names, name)
+	rest := w.rest
+	for rest != "" && len(names) < maxPrefetch {
+		next := rest
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			next, rest = rest[:i], strings.TrimLeft(rest[i:], "/")
+		} else {
+			rest = ""
+		}
+		if next == "" || len(next) > linux.NAME_MAX || kindOf(next) != LastName {
+			return names, false
+		}
+		names = append(names, strings.Clone(next))
+	}
+	return names, w.reads && rest == "" && w.depth == 0 && !w.last.Slash
 }
 
 // enter returns the place of w.cur's child d, through what is mounted there.

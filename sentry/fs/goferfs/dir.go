@@ -42,9 +42,14 @@ func (d *Dir) RemoveXattr(name string) error { return d.inode().RemoveXattr(name
 
 func (d *Dir) ListXattr() ([]string, error) { return d.inode().ListXattr() }
 
-// listAfter is how many lookups ask the gofer for single names before the
-// directory is listed as a whole.
-const listAfter = 16
+const (
+	// listAfter is how many lookups, at least, ask the gofer for single names
+	// before the directory is listed as a whole.
+	listAfter = 16
+	// listedBytes is how many bytes of a directory cost as much to list as one
+	// lookup: about twelve names.
+	listedBytes = 512
+)
 
 // walk asks the gofer what name is.
 func (d *Dir) walk(name string, o client.WalkOption) (client.Step, error) {
@@ -148,39 +153,55 @@ func (in *Inode) worthListing() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.misses++
-	return in.misses > listAfter && in.namesLocked() == nil && !in.big
+	return in.misses > max(listAfter, int(in.attr.Size/listedBytes)) && in.namesLocked() == nil && !in.big
 }
 
-// Prefetch looks up names, the start of a path from d, in one round trip. The
-// Lookups that follow are answered from it. It may do nothing.
-func (d *Dir) Prefetch(names []string) {
+// Prefetch implements vfs.Prefetcher by one round trip. The Lookups that follow
+// are answered from it.
+func (d *Dir) Prefetch(names []string, open bool) {
 	in := d.inode()
-	if in.fs.shared || len(names) < 2 {
+	if in.fs.shared || in.knows(names[0]) || len(names) < 2 && (!open || in.worthListing()) {
 		return
 	}
 	n, err := in.acquire()
 	if err != nil {
 		return
 	}
-	steps, fd, err := n.node.Walk(names, client.WalkOption{})
+	before := in.fs.changes.Load()
+	steps, fd, err := n.node.Walk(names, client.WalkOption{Open: open})
 	n.release()
-	closeFD(fd)
 	for i := range steps {
 		c := in.fs.inode(in, names[i], steps[i], fresh)
-		in.foresee(names[i], c)
+		in.handOver(names[i], c, before)
+		in.foresee(names[i], c, before)
 		in = c
 	}
-	if err == error(linux.ENOENT) {
-		in.foresee(names[len(steps)], nil)
+	if fd >= 0 {
+		in.install(fd, false)
+		in.fs.idled(in)
 	}
+	if err == error(linux.ENOENT) {
+		in.foresee(names[len(steps)], nil, before)
+	}
+}
+
+// knows reports whether in can answer a lookup of name.
+func (in *Inode) knows(name string) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	_, ok := in.ahead[name]
+	return ok || in.namesLocked() != nil
 }
 
 // maxAhead bounds what Prefetch leaves in one directory.
 const maxAhead = 64
 
-func (in *Inode) foresee(name string, c *Inode) {
+func (in *Inode) foresee(name string, c *Inode, before uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.fs.changes.Load() != before {
+		return
+	}
 	if in.ahead == nil || len(in.ahead) >= maxAhead {
 		in.ahead = make(map[string]*Inode)
 	}

@@ -273,8 +273,21 @@ func TestRoundTrips(t *testing.T) {
 		e.write(fmt.Sprintf("a/b/c/f%d", i), "x")
 	}
 	e.write("a/lone/file", "x")
+	e.write("z/y/opened", "x")
 	e.trips()
-	e.root.(*Dir).Prefetch([]string{"a", "lone", "file"})
+	e.root.(*Dir).Prefetch([]string{"z", "y", "opened"}, true)
+	e.open(e.lookup("z/y/opened"), linux.O_RDONLY)
+	if n := e.trips(); n != 1 {
+		t.Errorf("the open of a deep path cost %d", n)
+	}
+	e.root.(*Dir).Prefetch([]string{"z", "absent", "file"}, false)
+	if _, err := e.lookup("z").(*Dir).Lookup("absent"); err != error(linux.ENOENT) {
+		t.Errorf("a name that is absent: %v", err)
+	}
+	if n := e.trips(); n != 1 {
+		t.Errorf("a deep path that is absent cost %d", n)
+	}
+	e.root.(*Dir).Prefetch([]string{"a", "lone", "file"}, false)
 	in := e.lookup("a/lone/file")
 	e.attr(in)
 	if n := e.trips(); n != 1 {

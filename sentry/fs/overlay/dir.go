@@ -118,8 +118,8 @@ func isOpaque(d vfs.Inode) bool {
 	return err == nil && string(v) == "y"
 }
 
-// Prefetch looks up the start of a path in one go, where the layer can.
-func (d *Dir) Prefetch(names []string) {
+// Prefetch implements vfs.Prefetcher, where there is one layer and it can.
+func (d *Dir) Prefetch(names []string, open bool) {
 	in := d.inode()
 	in.mu.Lock()
 	_, changed := in.changes[names[0]]
@@ -127,8 +127,8 @@ func (d *Dir) Prefetch(names []string) {
 	if changed || len(in.below) != 1 {
 		return
 	}
-	if p, ok := in.below[0].inode.(interface{ Prefetch([]string) }); ok {
-		p.Prefetch(names)
+	if p, ok := in.below[0].inode.(vfs.Prefetcher); ok {
+		p.Prefetch(names, open)
 	}
 }
 
