@@ -86,25 +86,21 @@ func checkPlan(t *testing.T, d *disassembly, p Plan) {
 	}
 	from, to := p.At, p.Site
 	if p.Form == FormE {
-		pad := p.Stores[0]
-		from, to = pad.Addr, pad.Addr+uint64(len(pad.Old))
-		if !whole(d, from, to) {
-			bad("the padding is not whole instructions")
+		from, to = p.Stores[0].Addr, p.Stores[0].Addr+jumpSize
+		// Back to where the padding begins, and what is before it.
+		at := from
+		for at > from-64 && (d.sizes[at] == 0 || isPadding(d.text[at])) {
+			at--
 		}
-		before := ""
-		for n := uint64(1); n <= maxInsn; n++ {
-			// Padding may begin before what is taken of it.
-			if d.sizes[from-n] == int(n) {
-				if before = d.text[from-n]; !strings.Contains(before, "nop") && !strings.HasPrefix(before, "xchg   %ax,%ax") {
-					break
-				}
-				from, n = from-n, 0
-			}
+		if !isLeave(strings.Fields(d.text[at])) && d.text[at+1] != "int3" {
+			bad("control reaches the padding from " + d.text[at])
 		}
-		if f := strings.Fields(before); len(f) == 0 || !isLeave(f) {
-			bad("control reaches the padding from " + before)
+		for at += uint64(d.sizes[at]); at < to && isPadding(d.text[at]); {
+			at += uint64(d.sizes[at])
 		}
-		from = pad.Addr
+		if at < to {
+			bad("not all of it is padding")
+		}
 	} else {
 		if d.sizes[from] != int(to-from) {
 			bad("not the instruction before")
@@ -118,21 +114,21 @@ func checkPlan(t *testing.T, d *disassembly, p Plan) {
 	}
 }
 
+func isPadding(what string) bool {
+	return strings.Contains(what, "nop") || strings.HasPrefix(what, "xchg   %ax,%ax") || what == "int3" ||
+		strings.HasPrefix(what, "data16") && strings.Contains(what, "nop")
+}
+
 func isLeave(f []string) bool {
+	if len(f) == 0 {
+		return false
+	}
 	for _, op := range []string{"ret", "jmp", "ud2", "hlt", "int3"} {
 		if f[0] == op || len(f) > 1 && f[1] == op {
 			return true
 		}
 	}
 	return false
-}
-
-// whole tells whether objdump sees whole instructions in [addr, end).
-func whole(d *disassembly, addr, end uint64) bool {
-	for addr < end && d.sizes[addr] > 0 {
-		addr += uint64(d.sizes[addr])
-	}
-	return addr == end
 }
 
 func around(d *disassembly, addr uint64) string {

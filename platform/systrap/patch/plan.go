@@ -106,10 +106,14 @@ func (t *text) formA(s Site) (Plan, bool) {
 		return Plan{}, false
 	}
 	in := decode(t.b[start:])
-	if in.kind != kindPlain && in.kind != kindNop || t.targeted(start+1, t.site) {
+	at := t.base + uint64(start)
+	switch {
+	case in.kind != kindPlain && (in.kind != kindNop || t.aligns(start)):
+		return Plan{}, false
+	case t.targeted(start+1, t.site), t.taken(at, n):
+		// If it is taken by this form, the site is reached by branches to it.
 		return Plan{}, false
 	}
-	at := t.base + uint64(start)
 	st := newStore(at, t.b[start:t.site])
 	if !st.Atomic {
 		// Without the bytes behind the jump, which nobody reaches.
@@ -144,14 +148,13 @@ func (t *text) formE(s Site) (Plan, bool) {
 	if !ok {
 		return Plan{}, false
 	}
-	first := newStore(t.base+uint64(pad.from), t.b[pad.from:pad.to])
+	first := newStore(t.base+uint64(pad), t.b[pad:pad+jumpSize])
 	first.Atomic = true
 	last := newStore(s.Addr, t.b[t.site:t.site+syscallSize])
 	return Plan{
 		Form: FormE, Site: s.Addr, At: s.Addr, Old: last.Old,
 		Size:   leaSize + farSize,
 		Stores: []Store{first, last},
-		slot:   t.base + uint64(pad.jump),
 	}, true
 }
 
@@ -194,30 +197,22 @@ func (p *Plan) Emit(tramp, entry uint64) (stores []Store, code []byte, ok bool) 
 	return stores, code, ok1 && ok3
 }
 
+// emitStores fills in what to store: the first store holds the jump to the
+// trampoline, in form E the second one the jump to the first.
 func (p *Plan) emitStores(tramp uint64) ([]Store, bool) {
 	stores := make([]Store, len(p.Stores))
 	copy(stores, p.Stores)
-	for i := range stores {
-		stores[i].New = bytes.Repeat([]byte{fill(p.Form)}, len(stores[i].Old))
+	first := &stores[0]
+	jump, ok := appendRel32([]byte{0xe9}, first.Addr, tramp)
+	for len(jump) < len(first.Old) {
+		jump = append(jump, 0x90)
 	}
-	jump := p.At
+	first.New = jump
 	if p.Form == FormE {
-		jump = p.slot
-		last := stores[len(stores)-1]
-		last.New[0], last.New[1] = 0xeb, byte(int8(int64(p.slot-p.Site)-syscallSize))
+		rel := int64(first.Addr - (p.Site + syscallSize))
+		stores[1].New = []byte{0xeb, byte(int8(rel))}
 	}
-	first := stores[0]
-	at := jump - first.Addr
-	_, ok := appendRel32(append(first.New[:at:len(first.New)], 0xe9), jump-at, tramp)
 	return stores, ok
-}
-
-// fill is what stands behind a jump that takes less room than there is.
-func fill(f Form) byte {
-	if f == FormA {
-		return 0x90
-	}
-	return 0xcc
 }
 
 // appendRel32 appends to code, which stands at base, the displacement from its

@@ -26,6 +26,9 @@ type text struct {
 	b    []byte
 	site int // offset of the syscall instruction in b
 
+	// taken tells which padding is in use.
+	taken func(addr uint64, n int) bool
+
 	// at marks the offsets where some decoding found an instruction, cover
 	// counts the instructions over each byte.
 	at    []bool
@@ -39,7 +42,10 @@ type text struct {
 // may be missing.
 func load(c Code, addr uint64) (*text, bool) {
 	first := addr &^ (page - 1)
-	t := &text{base: first, b: make([]byte, 3*page)}
+	t := &text{base: first, b: make([]byte, 3*page), taken: func(uint64, int) bool { return false }}
+	if o, ok := c.(*original); ok {
+		t.taken = o.set.taken
+	}
 	mid := t.b[page : 2*page]
 	n := clamp(c.Read(first, mid), page)
 	if n == page {
@@ -176,24 +182,21 @@ func (t *text) targeted(from, to int) bool {
 	return false
 }
 
-// A slot is padding that control never reaches: whole instructions at
-// [from, to), of which the five bytes at jump are to be used.
-type slot struct{ from, jump, to int }
-
-// padding finds the nearest slot that a short jump at the site reaches.
-func (t *text) padding() (best slot, ok bool) {
-	next := t.site + 2
-	for i := max(0, next-128-maxInsn); i < min(next+128, len(t.b)); i++ {
-		if i > 0 && t.cover[i-1] == 0 || !t.at[i] {
+// padding finds the nearest five bytes, in reach of a short jump at the site,
+// that are in padding which control never reaches and that nobody uses yet.
+func (t *text) padding() (best int, ok bool) {
+	next := t.site + syscallSize
+	for i := max(1, next-128-2*maxInsn); i < min(next+128, len(t.b)); i++ {
+		if !t.at[i] {
 			continue
 		}
 		end, ok1 := t.run(i)
 		if !ok1 {
 			continue
 		}
-		s, ok1 := t.cut(i, end)
-		if ok1 && (!ok || dist(s.jump, next) < dist(best.jump, next)) {
-			best, ok = s, true
+		jump, ok1 := t.cut(i, end)
+		if ok1 && (!ok || dist(jump, next) < dist(best, next)) {
+			best, ok = jump, true
 		}
 	}
 	return best, ok
@@ -226,29 +229,38 @@ func (t *text) run(i int) (end int, ok bool) {
 	if !traps && bits.TrailingZeros64(t.base+uint64(end)) < 3 {
 		return 0, false
 	}
+	b, in := t.before(i)
+	return end, (in.kind == kindJump || in.kind == kindLeave) && t.agreed(b, end)
+}
+
+// before returns an instruction that ends at i.
+func (t *text) before(i int) (int, insn) {
 	for b := i - 1; b >= 0 && b >= i-maxInsn; b-- {
-		in := decode(t.b[b:])
-		if t.at[b] && in.size == i-b {
-			return end, (in.kind == kindJump || in.kind == kindLeave) && t.agreed(b, end)
+		if in := decode(t.b[b:]); t.at[b] && in.size == i-b {
+			return b, in
+		}
+	}
+	return 0, insn{}
+}
+
+// aligns tells whether the nop at i is of padding behind an instruction that
+// never runs on: control comes to what is behind it by branches.
+func (t *text) aligns(i int) bool {
+	b, in := t.before(i)
+	for in.kind == kindNop {
+		b, in = t.before(b)
+	}
+	return in.kind == kindJump || in.kind == kindLeave
+}
+
+// cut takes from the padding [from, to) five bytes in reach of the site.
+func (t *text) cut(from, to int) (int, bool) {
+	next := t.site + syscallSize
+	hi := min(to-jumpSize, next+127)
+	for jump := max(from, next-128); jump <= hi; jump++ {
+		if !t.taken(t.base+uint64(jump), jumpSize) {
+			return jump, !t.targeted(from, jump+jumpSize)
 		}
 	}
 	return 0, false
-}
-
-// cut takes from the padding [from, to) the instructions that five bytes in
-// reach of the site stand in.
-func (t *text) cut(from, to int) (slot, bool) {
-	next := t.site + 2
-	lo, hi := max(from, next-128), min(to-5, next+127)
-	if lo > hi {
-		return slot{}, false
-	}
-	s := slot{from: from, jump: lo, to: from}
-	for s.to < lo+jumpSize {
-		n := decode(t.b[s.to:]).size
-		if s.to += n; s.to <= lo {
-			s.from = s.to
-		}
-	}
-	return s, !t.targeted(s.from, s.to)
 }
