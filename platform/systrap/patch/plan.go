@@ -79,7 +79,7 @@ func Analyze(c Code, s Site) (Plan, bool) {
 		return Plan{}, false
 	}
 	t, ok := load(c, s.Addr)
-	if !ok || t.restorer() {
+	if !ok || t.restorer() || t.taken(s.Addr, syscallSize) {
 		return Plan{}, false
 	}
 	if p, ok := t.formA(s); ok {
