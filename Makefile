@@ -28,9 +28,10 @@ test: build
 	@GO="$(GO)" scripts/test.sh
 
 # bench: costs side by side with native; PEER=path adds another runtime that
-# has a do command, ROWS=getpid,fork takes some rows only.
+# has a do command, ROWS=getpid,fork takes some rows only and ROWS=growth costs
+# as work grows, PLATFORM=ptrace one platform, BENCHFLAGS='-json out.json' more.
 bench: build
-	@$(GO) run ./test/bench -runsc $(RUNSC) $(if $(PEER),-peer $(PEER)) $(if $(ROWS),-rows $(ROWS))
+	@$(GO) run ./test/bench -runsc $(RUNSC) $(if $(PLATFORM),-platform $(PLATFORM)) $(if $(PEER),-peer '$(PEER)') $(if $(ROWS),-rows $(ROWS)) $(BENCHFLAGS)
 
 # fuzz: each fuzz target for T (T=30s), then random system calls in sandboxes
 # for CALLS (CALLS=10m; SEED=n starts from a seed).

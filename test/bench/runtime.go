@@ -1,8 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -17,144 +19,118 @@ import (
 type runtime struct {
 	name    string
 	command []string
-	figures map[string][]float64
 }
 
-// starts is how often a round starts a sandbox.
-const starts = 5
-
-func (rt *runtime) add(key string, v float64) {
-	if rt.figures == nil {
-		rt.figures = map[string][]float64{}
-	}
-	rt.figures[key] = append(rt.figures[key], v)
-}
-
-func (rt *runtime) median(key string) float64 {
-	v := slices.Clone(rt.figures[key])
-	if len(v) == 0 {
-		return 0
-	}
-	slices.Sort(v)
-	return v[len(v)/2]
-}
-
-func (rt *runtime) cmd(args ...string) *exec.Cmd {
+func (rt *runtime) cmd(ctx context.Context, args ...string) *exec.Cmd {
 	args = append(slices.Clone(rt.command), args...)
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stderr = os.Stderr
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	// What a script leaves behind is found by its group.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// round measures every row once.
-func (rt *runtime) round(guest string, rows []row) error {
-	inside := []string{guest}
-	for _, r := range rows {
-		switch r.key {
-		case "start":
-			if err := rt.start(); err != nil {
-				return err
-			}
-		case "idle":
-			if err := rt.idle(guest); err != nil {
-				return err
-			}
-		default:
-			inside = append(inside, r.key)
+// searchPath finds the system's programs and the Go that runs this, not the
+// wrappers a user may have before them.
+func searchPath() string {
+	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	if g, err := exec.LookPath("go"); err == nil {
+		if g, err = filepath.EvalSymlinks(g); err == nil {
+			path = filepath.Dir(g) + ":" + path
 		}
 	}
-	if len(inside) == 1 {
-		return nil
+	return path
+}
+
+func (b *bench) has(name string) bool {
+	if filepath.IsAbs(name) {
+		_, err := os.Stat(name)
+		return err == nil
 	}
-	out, err := rt.cmd(inside...).Output()
-	if err != nil {
-		return err
+	for dir := range strings.SplitSeq(searchPath(), ":") {
+		if _, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return true
+		}
 	}
-	for l := range strings.Lines(string(out)) {
-		key, value, _ := strings.Cut(strings.TrimSpace(l), " ")
-		v, err := strconv.ParseFloat(value, 64)
+	return false
+}
+
+// preamble makes the directory of a script and takes it away again.
+const preamble = `dir=$(mktemp -d) && cd "$dir"
+done_() { cd / && rm -rf "$dir"; }
+`
+
+// script runs a row's script and reads its figures.
+func (b *bench) script(r row, rt *runtime) ([]sample, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
+	defer cancel()
+	// The script's own trap would replace ours: it is a shell of its own.
+	text := preamble + "status=0\nsh -e -c \"$SCRIPT\" || status=$?\ndone_\nexit $status\n"
+	cmd := rt.cmd(ctx, "/bin/sh", "-c", text)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "PATH=") || strings.HasPrefix(s, "TMPDIR=") })
+	if len(rt.command) == 0 {
+		// A sandbox's /tmp is in memory; a disk would hide what is compared.
+		cmd.Env = append(cmd.Env, "TMPDIR=/dev/shm")
+	}
+	cmd.Env = append(cmd.Env, "PATH="+searchPath(), "BENCH="+b.dir, "PORT="+port(), "SCRIPT="+r.script)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("ended after %v", *timeout)
+		}
+		return nil, fmt.Errorf("%v%s", err, tail(errs.String()))
+	}
+	var got []sample
+	for l := range strings.Lines(out.String()) {
+		s, err := parseFigure(r, l)
 		if err != nil {
-			return err
+			continue // what a program said
 		}
-		rt.add(key, v)
+		if len(r.sizes) == 0 {
+			got = nil // the last one counts
+		}
+		got = append(got, s)
 	}
-	return nil
+	if len(got) == 0 {
+		return nil, fmt.Errorf("no figure in %q%s", out.String(), tail(errs.String()))
+	}
+	return got, nil
 }
 
-func (rt *runtime) start() error {
-	for range starts {
-		begin := time.Now()
-		if err := rt.cmd("/bin/true").Run(); err != nil {
-			return err
-		}
-		rt.add("start", float64(time.Since(begin)))
+// parseFigure reads "FIGURE", or "SIZE FIGURE" in a row of growth.
+func parseFigure(r row, line string) (s sample, err error) {
+	f := strings.Fields(line)
+	want := 1
+	if len(r.sizes) > 0 {
+		want = 2
 	}
-	return nil
+	if len(f) != want {
+		return s, errors.New("another number of words")
+	}
+	if want == 2 {
+		if s.at, err = strconv.Atoi(f[0]); err != nil {
+			return s, err
+		}
+	}
+	s.value, err = strconv.ParseFloat(f[want-1], 64)
+	return s, err
 }
 
-// idle adds up the memory of all processes that a sleeping program needs.
-func (rt *runtime) idle(guest string) error {
-	cmd := rt.cmd(guest, "idle")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
+// port is one that few use; native servers share it with the host's.
+func port() string { return itoa(21000 + os.Getpid()%9000) }
+
+// tail is the end of what a program said, for a message of one line.
+func tail(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if s == "" {
+		return ""
 	}
-	if err := cmd.Start(); err != nil {
-		return err
+	if len(s) > 300 {
+		s = "..." + s[len(s)-300:]
 	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		return err
-	}
-	time.Sleep(time.Second) // it is idle when what it started with is done
-	total := 0.0
-	for _, pid := range family(cmd.Process.Pid) {
-		v, err := pss(pid)
-		if err != nil {
-			return err
-		}
-		total += v
-		if os.Getenv("BENCH_PROCESSES") != "" {
-			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-			fmt.Fprintf(os.Stderr, "%s: %6.2f MB %q\n", rt.name, v/1e6, bytes.ReplaceAll(line, []byte{0}, []byte{' '}))
-		}
-	}
-	rt.add("idle", total)
-	return nil
+	return ": " + s
 }
 
-// family lists a process and all its descendants.
-func family(pid int) []int {
-	children := map[int][]int{}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, d := range dirs {
-		stat, err := os.ReadFile(d + "/stat")
-		if err != nil {
-			continue // gone
-		}
-		child, _ := strconv.Atoi(filepath.Base(d))
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		parent, _ := strconv.Atoi(fields[1])
-		children[parent] = append(children[parent], child)
-	}
-	all := []int{pid}
-	for i := 0; i < len(all); i++ {
-		all = append(all, children[all[i]]...)
-	}
-	return all
-}
-
-func pss(pid int) (float64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, err
-	}
-	for l := range strings.Lines(string(data)) {
-		if f := strings.Fields(l); len(f) > 1 && f[0] == "Pss:" {
-			kb, err := strconv.ParseFloat(f[1], 64)
-			return kb * 1024, err
-		}
-	}
-	return 0, fmt.Errorf("process %d has no proportional set size", pid)
-}
+func itoa(n int) string { return strconv.Itoa(n) }
