@@ -73,6 +73,8 @@ func (m *MemoryManager) faultLocked(c platform.Context, g seg.Seg[vma], addr uin
 		if p.stub == p.want() && (!write || has&linux.PROT_WRITE != 0) {
 			return m.noProgress(c, r, p, addr, rel)
 		}
+	} else if p != nil && m.parentHabits != nil {
+		m.parentHabits.add(r.Start)
 	}
 	// A first touch of memory that may be stored to at once needs no second
 	// fault; nothing is copied or marked dirty on suspicion.

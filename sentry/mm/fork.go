@@ -1,6 +1,9 @@
 package mm
 
 import (
+	"maps"
+	"sync/atomic"
+
 	"cordon/internal/linux"
 	"cordon/internal/seg"
 	"cordon/platform"
@@ -17,7 +20,6 @@ func (m *MemoryManager) Fork(c platform.Context, limits *limit.Set) (*MemoryMana
 	cfg.Limits = limits
 	child := newManager(cfg)
 	child.mmapBase = m.mmapBase
-	child.forked = true
 	if m.patcher != nil {
 		child.patcher = m.patcher.Fork()
 	}
@@ -83,33 +85,77 @@ func (m *MemoryManager) forkPMAs(c platform.Context, child *MemoryManager, rel *
 	x := forking{m: m, child: child}
 	// Nobody stores to pages while they are copied: not even another thread.
 	x.copies = m.users.Load() == 1 && m.pins.Load() == 0
+	// The stack first: that it is stored to is certain.
+	stack, _ := m.vmas.Find(m.layout.StartStack - 1)
+	if stack.Value.flags&(vmDontFork|vmWipeOnFork) == 0 && stack.Len() > 0 {
+		x.share(stack.Range, &stack.Value)
+	}
 	for vr, v := range m.vmas.All() {
 		if v.flags&(vmDontFork|vmWipeOnFork) != 0 {
 			// The child has none, or its first touch gives it zeroes.
 			child.patches.forget(vr)
 			continue
 		}
-		x.share(vr, v)
+		if vr != stack.Range {
+			x.share(vr, v)
+		}
 	}
 	m.forkArenas(&x)
 	if x.changed {
 		m.pmas.Merge(seg.Range{Start: m.min, End: m.max})
 	}
-	child.replay = child.pmas.Len() <= forkReplay
+	if m.habits == nil {
+		m.habits = &habits{}
+	}
+	child.parentHabits = m.habits
 	m.apply(c, rel)
 }
 
+// habits are what the children of a space touch, by the address at which a
+// translation begins: the next child has it mapped before it runs. A child's
+// children have habits of their own.
+type habits struct {
+	starts atomic.Pointer[map[uint64]struct{}] // never changed
+}
+
+// maxHabits is how many are remembered.
+const maxHabits = 48
+
+// add notes a fault of a child's at a translation.
+func (h *habits) add(start uint64) {
+	for {
+		old := h.starts.Load()
+		var next map[uint64]struct{}
+		if old != nil {
+			if _, ok := (*old)[start]; ok || len(*old) >= maxHabits {
+				return
+			}
+			next = maps.Clone(*old)
+		} else {
+			next = map[uint64]struct{}{}
+		}
+		next[start] = struct{}{}
+		if h.starts.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}
+
+func (h *habits) has(start uint64) bool {
+	if s := h.starts.Load(); s != nil {
+		_, ok := (*s)[start]
+		return ok
+	}
+	return false
+}
+
 const (
-	// forkReplay is how many translations a forked space may have for all of
-	// them to be mapped before it runs. Of more it gets its own copies and its
-	// text, the rest by faults.
-	forkReplay = 40
 	// copyEach and copyAll are how many bytes of a mapping, and of a space, fork
 	// copies at once: what a program is certain to store to soon (stack, data,
 	// thread-local memory) is cheaper to copy than to take faults for on both
 	// sides.
 	copyEach = 64 << 10
-	copyAll  = 256 << 10
+	copyAll  = 512 << 10
 	// copyRuns is how many pieces it may be in.
 	copyRuns = 4
 )

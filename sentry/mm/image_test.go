@@ -129,7 +129,7 @@ func checkRestored(t *testing.T, a, b *MemoryManager, private, shared, mapped ui
 func TestImageCoversState(t *testing.T) {
 	const rebuilt, setup = "rebuilt by use", "follows from the configuration"
 	if err := checkpoint.CheckCovered[MemoryManager, Image](map[string]string{
-		"cfg": "Limits, Fixed, Total and the slots", "hugeOK": setup, "patcher": "the platform makes a new one", "replay": "all comes back by faults", "forked": "all comes back by faults",
+		"cfg": "Limits, Fixed, Total and the slots", "hugeOK": setup, "patcher": "the platform makes a new one", "parentHabits": "learned again", "habits": "learned again",
 		"mapping": "a lock", "sizes": "counted from the VMAs", "active": "a lock", "ops": "empty between calls",
 		"generation": rebuilt, "spurious": rebuilt, "deferred": "no I/O is under way", "brkSpare": rebuilt, "stackSpare": rebuilt,
 		"lost": rebuilt, "pins": "no I/O is under way", "as": rebuilt, "patches": "the pages are saved as they were", "arenas": "the platform makes new ones",

@@ -46,8 +46,8 @@ type MemoryManager struct {
 	mmapBase uint64 // mappings are placed downwards from here
 	hugeOK   bool
 	patcher  platform.Patcher // of the platform's, or nil
-	replay   bool             // Activate maps everything, or nothing if that is too much
-	forked   bool
+	// parentHabits are those of the space that this one was forked from.
+	parentHabits *habits
 
 	mapping lock.RWMutex[lock.MM]
 	// guarded by mapping
@@ -65,6 +65,7 @@ type MemoryManager struct {
 	spurious   [8]spuriousFault
 	deferred   []backRange // to drop when pins is zero
 	patches    patches
+	habits     *habits
 	arenas     []arena // changed with mapping held too
 	brkSpare   spare
 	stackSpare spare
@@ -83,7 +84,6 @@ func New(cfg Config) *MemoryManager {
 		cfg.Random = rand.Uint64
 	}
 	m := newManager(cfg)
-	m.replay = true
 	m.chooseBase()
 	return m
 }
@@ -184,19 +184,21 @@ func (m *MemoryManager) Activate() (platform.AddressSpace, error) {
 	return as, nil
 }
 
-// mapFirst maps what a new stub is likely to need, in one batch.
+// mapFirst maps what a new stub is likely to need, in one batch: of a program just
+// loaded everything, of a forked space its own copies, its text and what earlier
+// children of the same parent touched. The rest is left to faults.
 func (m *MemoryManager) mapFirst() {
-	all := m.replay && m.pmas.Len() <= replayMax
+	h := m.parentHabits
 	for r, p := range m.pmas.All() {
 		own := p.private && !p.cow
-		if !all && (m.replay || !own && p.prot&linux.PROT_EXEC == 0) {
+		if h != nil && !own && p.prot&linux.PROT_EXEC == 0 && !h.has(r.Start) {
 			continue
 		}
 		if len(m.ops) == replayMax {
 			break
 		}
 		var f platform.OpFlags
-		if m.forked && own && r.Len() <= cowSmall {
+		if h != nil && own && r.Len() <= cowSmall {
 			f = platform.Populate // the copies that fork made
 		}
 		m.mapOp(r, p, f, false)

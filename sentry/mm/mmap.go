@@ -174,7 +174,7 @@ func (m *MemoryManager) mmapLocked(c platform.Context, o *MMapOpts, v vma, n uin
 	defer m.active.Unlock()
 	m.evictArenas(c, r, rel)
 	stale := m.dropPMAs(r, rel)
-	m.populateNew(r, &v, o, stale)
+	m.populateNew(r, &v, o, stale, rel)
 	m.apply(c, rel)
 	return addr, nil
 }
@@ -214,29 +214,45 @@ func (m *MemoryManager) checkCommit(v *vma, n uint64) error {
 }
 
 // populateNew gives a new mapping its translations as far as they cost
-// nothing, and maps them.
-func (m *MemoryManager) populateNew(r seg.Range, v *vma, o *MMapOpts, stale bool) {
+// nothing, and maps them. stale says that the stub has something else at r.
+func (m *MemoryManager) populateNew(r seg.Range, v *vma, o *MMapOpts, stale bool, rel *release) {
 	populate := o.Flags&(linux.MAP_POPULATE|linux.MAP_NONBLOCK) == linux.MAP_POPULATE || v.flags&(vmLocked|vmLockOnFault) == vmLocked
-	if stale && (v.prot == 0 || !v.anon()) {
-		m.op(platform.Op{Kind: platform.OpUnmap, Addr: r.Start, Len: r.Len()})
-		stale = false
-	}
-	if v.prot == 0 {
-		return
-	}
-	if v.anon() {
-		if m.allocAnon(r, v) != 0 && stale {
-			m.op(platform.Op{Kind: platform.OpUnmap, Addr: r.Start, Len: r.Len()})
-		}
-	} else if m.as.Load() != nil || populate {
+	switch {
+	case v.prot == 0:
+	case v.anon():
+		// A mapping takes the place of what was there.
+		stale = m.allocAnon(r, v) != 0 && stale
+	default:
 		// An error here is one that the first access will see again.
 		_ = m.translate(r, v, seg.Range{Start: r.Start, End: r.Start + pageSize}, r, v.shared() && v.prot&linux.PROT_WRITE != 0 && populate)
-		for g, p := range m.pmas.Over(r) {
-			m.mapOp(g, p, 0, false)
+		if o.Flags&linux.MAP_FIXED != 0 && v.writable() && !v.shared() && r.Len() <= cowLarge {
+			m.copyData(r, v, rel)
 		}
+		for g, p := range m.pmas.Over(r) {
+			m.mapOp(g, p, 0, stale)
+		}
+		if stale {
+			for gap := range m.pmas.Gaps(r) {
+				m.op(platform.Op{Kind: platform.OpUnmap, Addr: gap.Start, Len: gap.Len()})
+			}
+			stale = false
+		}
+	}
+	if stale {
+		m.op(platform.Op{Kind: platform.OpUnmap, Addr: r.Start, Len: r.Len()})
 	}
 	if populate {
 		m.populate(r)
+	}
+}
+
+// copyData copies a small part of a file that is mapped for stores at a fixed
+// address: it is the data of a program or library, and relocation stores to all of
+// it at once.
+func (m *MemoryManager) copyData(r seg.Range, v *vma, rel *release) {
+	if g, p := m.pmas.Ref(r.Start); p != nil && !p.private && g.Covers(r) {
+		// If there is no memory for that, a fault will see it again.
+		_ = m.copyOnWrite(seg.Seg[vma]{Range: r, Value: *v}, r.Start, rel)
 	}
 }
 

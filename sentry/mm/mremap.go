@@ -165,7 +165,7 @@ func (m *MemoryManager) extendUp(c platform.Context, g seg.Seg[vma], r seg.Range
 	}
 	m.active.Lock()
 	defer m.active.Unlock()
-	m.populateNew(r, &v, &MMapOpts{}, false)
+	m.populateNew(r, &v, &MMapOpts{}, false, rel)
 	m.apply(c, rel)
 	return nil
 }
@@ -209,7 +209,7 @@ func (m *MemoryManager) move(c platform.Context, g seg.Seg[vma], x *remap, at ui
 	if rest := (seg.Range{Start: at + x.oldLen, End: to.End}); x.oldLen != 0 && rest.Len() > 0 {
 		w := v
 		w.off = v.offAt(at, rest.Start)
-		m.populateNew(rest, &w, &MMapOpts{}, false)
+		m.populateNew(rest, &w, &MMapOpts{}, false, rel)
 	}
 	m.apply(c, rel)
 	m.active.Unlock()
