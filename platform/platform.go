@@ -184,6 +184,10 @@ type Event struct {
 	// For EventSyscall: the instruction entered the host's kernel, and a
 	// Patcher may spare the next ones that.
 	Trapped bool
+
+	// For EventSyscall: of the registers only RAX, OrigRAX and the arguments
+	// have been written. A Completer writes the others.
+	Partial bool
 }
 
 // Access is a kind of memory access.
@@ -219,4 +223,19 @@ type Context interface {
 
 	// Release ends the context's host thread. Owner only.
 	Release()
+}
+
+// A Completer is a Context whose events may be Partial.
+type Completer interface {
+	// Complete writes the registers that the last Switch left out. Without it
+	// the next Switch takes nothing but RAX. Owner only; it may be called more
+	// than once.
+	Complete(r *arch.Registers)
+}
+
+// A Rester is a Context that wants to know when its owner is about to sleep, with
+// the guest stopped in a system call: it need not be quick to answer it.
+type Rester interface {
+	// Rest is called before the owner sleeps. Owner only.
+	Rest()
 }

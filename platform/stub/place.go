@@ -129,6 +129,8 @@ func (p *Placer) Leave(h *Place) {
 	defer p.mu.Unlock()
 	if h.spinning {
 		p.restLocked(h)
+		h.turns.Add(1)
+		p.out.Add(-1)
 	}
 	if h.bound {
 		h.bound = false
@@ -139,6 +141,9 @@ func (p *Placer) Leave(h *Place) {
 
 // Enter says that h's guest is about to run.
 func (p *Placer) Enter(h *Place) {
+	if h.spinning {
+		return // it counts as running until it stops spinning
+	}
 	if h.loose.Load() {
 		p.mu.Lock()
 		h.loose.Store(false)
@@ -154,6 +159,9 @@ func (p *Placer) Enter(h *Place) {
 
 // Exit says that h's guest has stopped.
 func (p *Placer) Exit(h *Place) {
+	if h.spinning {
+		return
+	}
 	h.turns.Add(1)
 	p.out.Add(-1)
 }

@@ -20,7 +20,7 @@ const (
 	spinRounds = 25
 
 	// guestLooks is how often a stub looks for the answer of an owner that spins.
-	guestLooks = 3000
+	guestLooks = 1000
 )
 
 // Wait returns how often the stub shall look for its answer before it sleeps. It is
@@ -63,6 +63,19 @@ func (p *Placer) Spin(h *Place, look func(n int32) bool) bool {
 	p.restLocked(h)
 	p.mu.Unlock()
 	return false
+}
+
+// Rest ends the spinning of an owner that is about to sleep, and says whether it
+// was.
+func (p *Placer) Rest(h *Place) bool {
+	if !h.spinning {
+		return false
+	}
+	p.mu.Lock()
+	p.restLocked(h)
+	p.mu.Unlock()
+	p.Exit(h)
+	return true
 }
 
 // Ran says that the guest of an owner that sleeps has come back.

@@ -19,10 +19,12 @@ type Context struct {
 
 	// task-only
 	as      *AddressSpace  // where t is
+	target  *target        // t, for Interrupt
 	t       *thread        // nil: none yet
 	kind    uint32         // what the guest handed over last; 0: nothing since bind
 	frame   int            // kindSignal: offset of the struct ucontext in the slot
-	last    arch.Registers // kindCall: what Switch returned
+	partial bool           // kindCall: Complete has not been called
+	last    arch.Registers // kindCall: what Complete returned
 	fs      uint64
 	stepped bool   // the trap flag is Switch's
 	state   []byte // extended state to load before the guest goes on, or nil
@@ -43,7 +45,11 @@ type target struct {
 	h   *header
 }
 
-var _ platform.Context = (*Context)(nil)
+var (
+	_ platform.Context   = (*Context)(nil)
+	_ platform.Completer = (*Context)(nil)
+	_ platform.Rester    = (*Context)(nil)
+)
 
 // How long Switch waits for the guest before it looks whether the stub is alive,
 // and before it repeats a kick, in nanoseconds; and after how many kicks the stub
@@ -62,6 +68,13 @@ func (c *Context) Interrupt() {
 	if t := c.running.Load(); t != nil {
 		stub.Tgkill(t.pid, atomic.LoadInt32(&t.h.tid), kickSignal)
 		t.h.wake() // its owner repeats the kick if this one was lost
+	}
+}
+
+// Rest implements platform.Rester.
+func (c *Context) Rest() {
+	if c.p.place.Rest(&c.place) {
+		c.t.h.rest()
 	}
 }
 
@@ -105,10 +118,12 @@ func (c *Context) Switch(pas platform.AddressSpace, r *arch.Registers, singleSte
 // stub has died.
 func (c *Context) turn() bool {
 	h := c.t.h
-	c.running.Store(&target{c.as.pid, h})
+	c.running.Store(c.target)
 	c.p.place.Enter(&c.place)
 	spin := c.p.place.Wait(&c.place)
-	h.spin = uint32(spin)
+	if h.spin != uint32(spin) {
+		h.spin = uint32(spin)
+	}
 	if h.giveTurn() {
 		h.wake()
 	}
@@ -172,7 +187,8 @@ func (c *Context) bind(as *AddressSpace) unix.Errno {
 		as.leave(nil)
 		return unix.ESRCH
 	}
-	c.as, c.t, c.kind = as, t, 0
+	c.as, c.t, c.kind, c.partial = as, t, 0, false
+	c.target = &target{as.pid, t.h}
 	c.p.place.Bind(&c.place, t.h.tid)
 	if c.state == nil {
 		c.state = arch.InitialFPU()

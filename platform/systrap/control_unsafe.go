@@ -12,34 +12,35 @@ import (
 // stub_amd64.s has it. Guests can write to it whenever they like: whatever is
 // read from it is a claim.
 type header struct {
-	self     uint64
-	turn     uint32 // futex: 0 the guest's, 1 the Sentry's
-	sentry   uint32 // the Sentry waits on turn
-	stub     uint32 // the stub waits on turn
-	spin     uint32 // how often the stub looks at turn before it waits
-	command  uint32
-	kind     uint32
-	fs, gs   uint64
-	context  uint64 // the struct ucontext of the last signal, or that to load
-	info     uint64 // its siginfo
-	_        uint32
-	tid      int32
-	result   uint64
-	rax, rbx uint64
-	rcx, rdx uint64
-	rsi, rdi uint64
-	rbp, rsp uint64
-	r8, r9   uint64
-	r10, r12 uint64
-	r13, r14 uint64
-	r15      uint64
-	_        uint64
-	stack    struct {
+	// One line of the cache, which goes to and fro: whose turn it is, and the
+	// call. rax is its number, then its result.
+	turn                            uint32 // futex: 0 the guest's, 1 the Sentry's, 2 the Sentry's for long
+	_                               uint32
+	rax, rdi, rsi, rdx, r10, r8, r9 uint64
+
+	// One line that seldom changes.
+	self    uint64
+	sentry  uint32 // the Sentry waits on turn
+	stub    uint32 // the stub waits on turn
+	spin    uint32 // how often the stub looks at turn before it waits
+	command uint32
+	kind    uint32
+	_       [9]uint32
+
+	// The guest's: registers that few calls need.
+	rcx, rbx, rbp, rsp, r12, r13, r14, r15 uint64
+
+	fs      uint64
+	gs      uint64
+	context uint64 // the struct ucontext of the last signal, or that to load
+	info    uint64 // its siginfo
+	stack   struct {
 		sp    uint64
 		flags uint32
 		_     uint32
 		size  uint64
 	}
+	tid int32
 }
 
 func headerOf(slot []byte) *header { return (*header)(unsafe.Pointer(&slot[slotHeader])) }
@@ -52,6 +53,9 @@ func (h *header) giveTurn() bool {
 	atomic.StoreUint32(&h.turn, 0)
 	return atomic.LoadUint32(&h.stub) != 0
 }
+
+// rest tells a stub that spins to sleep.
+func (h *header) rest() { atomic.CompareAndSwapUint32(&h.turn, 1, 2) }
 
 func (h *header) setSentry(v uint32) { atomic.StoreUint32(&h.sentry, v) }
 

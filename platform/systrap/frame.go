@@ -31,6 +31,7 @@ const (
 	infoCall   = 24 // SIGSYS
 	infoArch   = 28 // SIGSYS
 	flagTF     = 1 << 8
+	callFlags  = 0x246 // after a call of patched code
 	userFlags  = 0x50dd5
 	userCS     = 0x33
 	userDS     = 0x2b
@@ -48,10 +49,14 @@ func contextRegisters(r *arch.Registers) [17]*uint64 {
 // load makes the waiting thread go on with r.
 func (c *Context) load(r *arch.Registers, singleStep bool) bool {
 	h := c.t.h
-	if c.kind == kindCall && !singleStep && c.state == nil && c.onlyResult(r) {
-		h.command, h.result = commandResult, r.RAX
+	if c.kind == kindCall && !singleStep && c.state == nil && (c.partial || c.onlyResult(r)) {
+		if h.command != commandResult {
+			h.command = commandResult
+		}
+		h.rax = r.RAX
 		return true
 	}
+	c.Complete(r)
 	frame := c.frame
 	if c.kind != kindSignal {
 		if c.state == nil { // it is still in the processor
@@ -184,18 +189,30 @@ func (c *Context) event(r *arch.Registers, singleStep bool) (ev platform.Event, 
 	c.kind = h.kind
 	switch c.kind {
 	case kindCall:
-		c.fs = h.fs
-		c.last = arch.Registers{
-			RAX: uint64(linux.ENOSYS.Result()), OrigRAX: h.rax, RBX: h.rbx, RCX: h.rcx, RDX: h.rdx, RSI: h.rsi, RDI: h.rdi,
-			RBP: h.rbp, RSP: h.rsp, R8: h.r8, R9: h.r9, R10: h.r10, R11: 0x246, R12: h.r12, R13: h.r13, R14: h.r14, R15: h.r15,
-			RIP: h.rcx, RFlags: 0x246, CS: userCS, SS: userDS, FSBase: h.fs,
-		}
-		*r = c.last
-		return platform.Event{Kind: platform.EventSyscall}, true
+		r.RAX, r.OrigRAX = uint64(linux.ENOSYS.Result()), h.rax
+		r.RDI, r.RSI, r.RDX, r.R10, r.R8, r.R9 = h.rdi, h.rsi, h.rdx, h.r10, h.r8, h.r9
+		c.partial = true
+		return platform.Event{Kind: platform.EventSyscall, Partial: true}, true
 	case kindSignal:
 		return c.signal(r)
 	}
 	return platform.Event{Kind: platform.EventDied}, true
+}
+
+// Complete implements platform.Completer. What the header holds by now may be
+// another number or other arguments than those of the call: a matter for the guest
+// that wrote them.
+func (c *Context) Complete(r *arch.Registers) {
+	if !c.partial || c.t == nil {
+		return
+	}
+	c.partial = false
+	h := c.t.h
+	r.RCX, r.RBX, r.RBP, r.RSP, r.R12, r.R13, r.R14, r.R15 = h.rcx, h.rbx, h.rbp, h.rsp, h.r12, h.r13, h.r14, h.r15
+	r.RIP, r.R11, r.RFlags, r.CS, r.SS = r.RCX, callFlags, callFlags, userCS, userDS
+	r.FSBase, r.GSBase, r.DS, r.ES, r.FS, r.GS = h.fs, 0, 0, 0, 0, 0
+	c.fs = h.fs
+	c.last = *r
 }
 
 // signal reads a signal's frame.

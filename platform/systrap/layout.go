@@ -71,7 +71,7 @@ const (
 
 // Commands to a waiting guest thread.
 const (
-	commandResult = iota // go on after a fast call with header.result
+	commandResult = iota // go on after a fast call with header.rax
 	commandReload        // load all registers from the frame at header.context
 	commandStore         // store the extended state and hand over again
 	commandLeave         // end

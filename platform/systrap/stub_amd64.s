@@ -21,34 +21,33 @@
 #define SECRET 0x10002000
 
 // Offsets in a header, as layout.go has them.
-#define hSelf    0x00
-#define hTurn    0x08
-#define hSentry  0x0c
-#define hStub    0x10
-#define hSpin    0x14
-#define hCommand 0x18
-#define hKind    0x1c
-#define hFS      0x20
-#define hGS      0x28
-#define hContext 0x30
-#define hInfo    0x38
-#define hResult  0x48
-#define hRAX     0x50
-#define hRBX     0x58
-#define hRCX     0x60
-#define hRDX     0x68
-#define hRSI     0x70
-#define hRDI     0x78
-#define hRBP     0x80
-#define hRSP     0x88
-#define hR8      0x90
-#define hR9      0x98
-#define hR10     0xa0
-#define hR12     0xa8
-#define hR13     0xb0
-#define hR14     0xb8
-#define hR15     0xc0
-#define hStack   0xd0
+#define hTurn    0x00
+#define hRAX     0x08
+#define hRDI     0x10
+#define hRSI     0x18
+#define hRDX     0x20
+#define hR10     0x28
+#define hR8      0x30
+#define hR9      0x38
+#define hSelf    0x40
+#define hSentry  0x48
+#define hStub    0x4c
+#define hSpin    0x50
+#define hCommand 0x54
+#define hKind    0x58
+#define hRCX     0x80
+#define hRBX     0x88
+#define hRBP     0x90
+#define hRSP     0x98
+#define hR12     0xa0
+#define hR13     0xa8
+#define hR14     0xb0
+#define hR15     0xb8
+#define hFS      0xc0
+#define hGS      0xc8
+#define hContext 0xd0
+#define hInfo    0xd8
+#define hStack   0xe0
 #define hXSave   0x1000
 
 // Facts lie in the page before the header.
@@ -390,28 +389,30 @@ fail:
 	// Where patched code enters: RAX the call's number, RCX the address after
 	// the syscall instruction; R11 and the flags are free. No stack.
 	MARK(1)
-	MOVL AX, R11
-	CMPL 4(GS), $0x7fff      // is GS ours? If not, this or the next traps
+	CMPL (hSelf+4)(GS), $0x7fff // is GS ours? If not, this or the next traps
 	JNE  foreign
 	MOVQ R12, hR12(GS)
-	MOVQ 0(GS), R12
-	MOVQ AX, hRAX(R12)
-	MOVQ BX, hRBX(R12)
+	MOVQ hSelf(GS), R12
 	MOVQ CX, hRCX(R12)
-	MOVQ DX, hRDX(R12)
-	MOVQ SI, hRSI(R12)
-	MOVQ DI, hRDI(R12)
+	MOVQ BX, hRBX(R12)
 	MOVQ BP, hRBP(R12)
 	MOVQ SP, hRSP(R12)
-	MOVQ R8, hR8(R12)
-	MOVQ R9, hR9(R12)
-	MOVQ R10, hR10(R12)
 	MOVQ R13, hR13(R12)
 	MOVQ R14, hR14(R12)
 	MOVQ R15, hR15(R12)
 	RDFSBASEQ R11
 	MOVQ R11, hFS(R12)
+	CMPL hKind(R12), $1
+	JEQ  call
 	MOVL $1, hKind(R12)
+call:
+	MOVQ AX, hRAX(R12)
+	MOVQ DI, hRDI(R12)
+	MOVQ SI, hRSI(R12)
+	MOVQ DX, hRDX(R12)
+	MOVQ R10, hR10(R12)
+	MOVQ R8, hR8(R12)
+	MOVQ R9, hR9(R12)
 
 	// Hand over to the Sentry and wait for its answer. R12 is the header.
 handoff:
@@ -427,24 +428,31 @@ handoff:
 wait:
 	MOVL hSpin(R12), CX
 spin:
-	CMPL hTurn(R12), $0
+	MOVL hTurn(R12), DX
+	TESTL DX, DX
 	JEQ  got
+	CMPL DX, $1
+	JNE  sleep               // the answer will take its time
 	PAUSE
 	DECL CX
 	JGT  spin
+sleep:
 	MOVL $1, AX
 	XCHGL AX, hStub(R12)
-	CMPL hTurn(R12), $0
+	MOVL hTurn(R12), DX
+	TESTL DX, DX
 	JEQ  got
-	LEAQ hTurn(R12), DI      // futex(turn, FUTEX_WAIT, 1, NULL)
+	LEAQ hTurn(R12), DI      // futex(turn, FUTEX_WAIT, turn, NULL)
 	MOVQ $0, SI
-	MOVQ $1, DX
 	MOVQ $0, R10
 	MOVQ $202, AX
 	SYSCALL
 	JMP  wait
 got:
+	CMPL hStub(R12), $0
+	JEQ  awake
 	MOVL $0, hStub(R12)
+awake:
 	MOVL hCommand(R12), AX
 	CMPL AX, $1
 	JEQ  reload
@@ -452,7 +460,7 @@ got:
 	JEQ  store
 	CMPL AX, $3
 	JEQ  leave
-	MOVQ hResult(R12), AX
+	MOVQ hRAX(R12), AX
 	MOVQ hRCX(R12), CX
 	MOVQ hRDX(R12), DX
 	MOVQ hRSI(R12), SI

@@ -8,7 +8,8 @@ import (
 	"cordon/platform/stub"
 )
 
-const headerTID = 0x44
+// headerTID is the offset of header.tid.
+const headerTID = 0xf8
 
 // randomSecret draws what the filter and the leaders share.
 func randomSecret(s *secret) error {

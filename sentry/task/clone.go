@@ -108,6 +108,7 @@ func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
 	if f&linux.CLONE_VM != 0 && f&linux.CLONE_VFORK == 0 {
 		c.altStack = linux.StackT{Flags: linux.SS_DISABLE}
 	}
+	t.complete()
 	c.regs = t.regs
 	c.regs.RAX = 0
 	if a.Stack != 0 {

@@ -173,6 +173,7 @@ func (t *Task) badFrame(s linux.Signal) {
 // frame's return address.
 func (t *Task) SigReturn() {
 	image := make([]byte, arch.FrameReadSize())
+	t.complete()
 	sp := t.regs.RSP - 8
 	n, _ := t.MM().CopyIn(sp, image)
 	f, ok := arch.ParseFrame(image[:n], sp, func(addr uint64, p []byte) bool {

@@ -148,6 +148,7 @@ func (t *Task) die() {
 // doWork does what has to be done before the guest goes on, the most pressing
 // first.
 func (t *Task) doWork() {
+	t.complete()
 	work := t.work.Load()
 	switch {
 	case work&workKill != 0:

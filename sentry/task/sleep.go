@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"cordon/internal/linux"
+	"cordon/platform"
 	"cordon/sentry/ktime"
 	"cordon/sentry/vfs"
 	"cordon/sentry/wait"
@@ -62,6 +63,10 @@ func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error
 		defer t.disarmTimer()
 	}
 	t.times.voluntary.Add(1)
+	t.complete() // others may look at who sleeps
+	if r, ok := t.ctx.(platform.Rester); ok {
+		r.Rest()
+	}
 	for {
 		if t.Pressing() {
 			return ErrInterrupted
@@ -83,6 +88,7 @@ func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error
 // uninterruptible waits until ready returns true or the task is killed, whose
 // sign is false. Used in the named run states only.
 func (t *Task) uninterruptible(ready func() bool) bool {
+	t.complete()
 	for !ready() {
 		if t.work.Load()&workKill != 0 {
 			return false

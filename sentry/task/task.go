@@ -154,7 +154,18 @@ func (t *Task) TID() int32 { return t.tid.Load() }
 func (t *Task) PID() int32 { return t.group.ID() }
 
 // Regs are the guest's registers. Task-only.
-func (t *Task) Regs() *arch.Registers { return &t.regs }
+func (t *Task) Regs() *arch.Registers {
+	t.complete()
+	return &t.regs
+}
+
+// complete fetches the registers that a system call leaves with the platform. What
+// looks at more than arguments and result calls it first. Task-only.
+func (t *Task) complete() {
+	if c, ok := t.ctx.(platform.Completer); ok {
+		c.Complete(&t.regs)
+	}
+}
 
 // Context is the platform's side of the thread. Task-only.
 func (t *Task) Context() platform.Context { return t.ctx }
