@@ -152,7 +152,8 @@ func (d *Description) pwrite(c *Caller, src *usermem.Seq, off int64, app bool) (
 	}
 	f, ok := d.file.(WriterAt)
 	if !ok {
-		if d.mode&seekable == 0 {
+		_, stream := d.file.(CallerWriter) // read with offsets, written without
+		if d.mode&seekable == 0 || stream {
 			return 0, linux.ESPIPE
 		}
 		if d.mode&mayWrite == 0 {

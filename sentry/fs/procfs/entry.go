@@ -203,3 +203,34 @@ func (f *writableFile) WriteAt(src *usermem.Seq, _ int64) (int, error) {
 	}
 	return k, nil
 }
+
+// A stringFile is a textFile that takes a value from whoever writes, wherever:
+// the one who opened it does not count.
+type stringFile struct {
+	textFile
+	// immutable
+	write func(o *opening, b []byte) error
+}
+
+// byWriter returns an entry's file for such a value.
+func byWriter(text func(*opening) ([]byte, error), write func(*opening, []byte) error) func(*opening) (vfs.File, error) {
+	e := &entry{text: text}
+	return func(o *opening) (vfs.File, error) {
+		return &stringFile{textFile{o: o, e: e}, write}, nil
+	}
+}
+
+// WriteAs implements vfs.CallerWriter.
+func (f *stringFile) WriteAs(c *vfs.Caller, src *usermem.Seq) (int, error) {
+	b := make([]byte, min(src.Len(), maxWrite))
+	k, err := src.CopyIn(b)
+	if err != nil {
+		return 0, err
+	}
+	o := *f.o
+	o.caller = callerTask(c)
+	if err := f.write(&o, b[:k]); err != nil {
+		return 0, err
+	}
+	return k, nil
+}

@@ -26,7 +26,7 @@ func (sh *shared) threadEntries() []entry {
 		{name: "personality", mode: regular | 0o400, text: personalityText},
 		{name: "limits", mode: regular | 0o444, text: limitsText},
 		{name: "sched", mode: regular | 0o644, text: schedText},
-		{name: "comm", mode: regular | 0o644, text: commText, write: writeComm},
+		{name: "comm", mode: regular | 0o644, file: byWriter(commText, writeComm)},
 		{name: "syscall", mode: regular | 0o400, text: syscallText},
 		{name: "cmdline", mode: regular | 0o444, text: cmdlineText},
 		{name: "stat", mode: regular | 0o444, text: statText},
@@ -63,7 +63,7 @@ func (sh *shared) processEntries() []entry {
 		{name: "task", mode: dirRX, dir: newTaskNames},
 		{name: "mountstats", mode: regular | 0o400, file: mountsFile(mountNS.MountStatsText)},
 		{name: "coredump_filter", mode: regular | 0o644, text: coredumpText, write: writeCoredump},
-		{name: "timerslack_ns", mode: regular | 0o666, text: timerSlackText, write: writeTimerSlack},
+		{name: "timerslack_ns", mode: regular | 0o666, file: byWriter(timerSlackText, writeTimerSlack)},
 	}
 	all := slices.DeleteFunc(sh.threadEntries(), func(e entry) bool { return e.name == "children" })
 	return append(own, all...)
