@@ -7,54 +7,73 @@ import (
 	"testing"
 )
 
-// installed are files of this machine, by what they show.
-var installed = []string{
-	"/lib/x86_64-linux-gnu/libc.so.6",
-	"/lib64/ld-linux-x86-64.so.2",
-	"/usr/lib/x86_64-linux-musl/libc.so",
-	"/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
-	"/bin/busybox",
+// installed are files that most machines have, and how many of 100 sites must
+// have a plan there, some less than was found.
+var installed = []struct {
+	path string
+	min  int
+}{
+	{"/lib/x86_64-linux-gnu/libc.so.6", 95},
+	{"/lib64/ld-linux-x86-64.so.2", 93},
+	{"/usr/lib/x86_64-linux-musl/libc.so", 92},
+	{"/usr/lib/x86_64-linux-gnu/libcrypto.so.3", 0},
+	{"/bin/busybox", 94},
 }
 
-// TestDecodeAsObjdump compares every instruction of real files, among them
-// those of the wide vectors in libcrypto.
-func TestDecodeAsObjdump(t *testing.T) {
-	for _, path := range installed {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			if _, err := os.Stat(path); err != nil {
+func TestRealFiles(t *testing.T) {
+	for _, f := range installed {
+		t.Run(filepath.Base(f.path), func(t *testing.T) {
+			if _, err := os.Stat(f.path); err != nil {
 				t.Skip(err)
 			}
-			im, d := loadImage(t, path), disassemble(t, path)
-			wrong, refused := 0, 0
-			for addr, size := range d.sizes {
-				what := d.text[addr]
-				if size > maxInsn || strings.Contains(what, "(bad)") || strings.HasPrefix(what, ".byte") {
-					continue
-				}
-				var b [maxInsn]byte
-				in := decode(b[:im.Read(addr, b[:])])
-				if in.kind == kindBad {
-					refused++
-				} else if in.size != size {
-					if wrong++; wrong < 20 {
-						t.Logf("%x: %d bytes, not %d: % x %s", addr, in.size, size, b[:size], what)
-					}
-				}
-			}
-			// objdump reads fwait as part of the instruction behind it. libcrypto
-			// has tables in its text, which read as instructions of the kernel's.
-			t.Logf("%d instructions, %d of another length, %d refused", len(d.sizes), wrong, refused)
-			if wrong > len(d.sizes)/10000 || refused > len(d.sizes)/100 {
-				t.Error("too many")
-			}
+			im, d := loadImage(t, f.path), disassemble(t, f.path)
+			t.Run("decodes_as_objdump", func(t *testing.T) { compareDecoder(t, im, d) })
+			t.Run("plans", func(t *testing.T) { checkCoverage(t, im, d, f.min) })
+			t.Run("agreement_is_right", func(t *testing.T) { checkAgreement(t, im, d, f.min > 0) })
 		})
+	}
+	built := func(name string, least int, path func() string) {
+		t.Run(name, func(t *testing.T) {
+			p := path()
+			checkCoverage(t, loadImage(t, p), disassemble(t, p), least)
+		})
+	}
+	built("glibc-static", 92, func() string { return compile(t, "prog", threadsC, "gcc", "-static") })
+	built("musl-static", 90, func() string { return compile(t, "prog", threadsC, "musl-gcc", "-static") })
+	built("go", 95, func() string { return goBuild(t, httpGo) })
+}
+
+// compareDecoder holds every instruction of a file against objdump.
+func compareDecoder(t *testing.T, im *image, d *disassembly) {
+	wrong, refused := 0, 0
+	for addr, size := range d.sizes {
+		what := d.text[addr]
+		// objdump reads fwait as part of the instruction behind it.
+		var b [maxInsn]byte
+		n := im.Read(addr, b[:])
+		if size > maxInsn || strings.Contains(what, "(bad)") || strings.HasPrefix(what, ".byte") || b[0] == 0x9b {
+			continue
+		}
+		in := decode(b[:n])
+		if in.kind == kindBad {
+			refused++
+		} else if in.size != size && !strings.Contains(what, "rex") {
+			wrong++
+			t.Logf("%x: %d bytes, not %d: % x %s", addr, in.size, size, b[:size], what)
+		}
+	}
+	// libcrypto has tables in its text, which read as instructions of the
+	// kernel's, and of anything.
+	t.Logf("%d instructions, %d of another length, %d refused", len(d.sizes), wrong, refused)
+	if wrong > 0 || refused > len(d.sizes)/100 {
+		t.Error("too many")
 	}
 }
 
-// survey analyzes every site of a file, and holds each plan against objdump's
-// reading of the file.
-func survey(t *testing.T, path string) (a, e, all int) {
-	im, d := loadImage(t, path), disassemble(t, path)
+// checkCoverage analyzes every site of a file, and holds each plan against
+// objdump's reading of the file.
+func checkCoverage(t *testing.T, im *image, d *disassembly, least int) {
+	a, e, all := 0, 0, 0
 	for _, s := range d.sites {
 		s.Number = number(im, s.Addr)
 		p, ok := Analyze(im, s)
@@ -76,7 +95,10 @@ func survey(t *testing.T, path string) (a, e, all int) {
 		}
 		checkPlan(t, d, p)
 	}
-	return a, e, all
+	t.Logf("%d sites: %d by form A, %d by form E, %d not", all, a, e, all-a-e)
+	if (a+e)*100 < all*least {
+		t.Errorf("fewer than %d %% of the sites have a plan", least)
+	}
 }
 
 func checkPlan(t *testing.T, d *disassembly, p Plan) {
@@ -141,35 +163,41 @@ func around(d *disassembly, addr uint64) string {
 	return s
 }
 
-// coverage is how many of 100 sites must have a plan, by file. They are some
-// below what was found.
-var coverage = []struct {
-	path string
-	min  int
-}{
-	{"/lib/x86_64-linux-gnu/libc.so.6", 95},
-	{"/lib64/ld-linux-x86-64.so.2", 93},
-	{"/usr/lib/x86_64-linux-musl/libc.so", 91},
-	{"/bin/busybox", 94},
-}
-
-func TestSurvey(t *testing.T) {
-	check := func(t *testing.T, path string, least int) {
-		a, e, all := survey(t, path)
-		t.Logf("%d sites: %d by form A, %d by form E, %d not", all, a, e, all-a-e)
-		if all == 0 || (a+e)*100 < all*least {
-			t.Errorf("fewer than %d %% of the sites have a plan", least)
+// checkAgreement asks for the instruction before every few instructions, and for
+// padding near it, as if a system call stood there: so often that a wrong
+// agreement of the decodings would show. Where there are tables in the text, not
+// pure, objdump sees branches in them.
+func checkAgreement(t *testing.T, im *image, d *disassembly, pure bool) {
+	asked, agreed, padded, wrong := 0, 0, 0, 0
+	for addr, size := range d.sizes {
+		// Alignment is no predecessor worth asking for.
+		site := addr + uint64(size)
+		if site%31 != 0 || d.sizes[site] == 0 || isPadding(d.text[addr]) {
+			continue
+		}
+		x, ok := load(im, site)
+		if !ok {
+			continue
+		}
+		asked++
+		if start, ok := x.previous(); ok {
+			agreed++
+			if got := x.base + uint64(start); got != addr {
+				wrong++
+				t.Logf("%x: %x, not %x: %s", site, got, addr, around(d, site))
+			}
+		}
+		if p, ok := x.formE(Site{Addr: site}); ok && pure {
+			padded++
+			checkPlan(t, d, p)
 		}
 	}
-	for _, f := range coverage {
-		t.Run(filepath.Base(f.path), func(t *testing.T) {
-			if _, err := os.Stat(f.path); err != nil {
-				t.Skip(err)
-			}
-			check(t, f.path, f.min)
-		})
+	t.Logf("asked %d times: agreed %d, padding %d, wrong %d", asked, agreed, padded, wrong)
+	if agreed*10 < asked*8 {
+		t.Error("too few agreements")
 	}
-	t.Run("glibc-static", func(t *testing.T) { check(t, compile(t, "prog", threadsC, "gcc", "-static"), 92) })
-	t.Run("musl-static", func(t *testing.T) { check(t, compile(t, "prog", threadsC, "musl-gcc", "-static"), 85) })
-	t.Run("go", func(t *testing.T) { check(t, goBuild(t, httpGo), 95) })
+	// objdump can be wrong itself behind the tables in libcrypto.
+	if wrong*10000 > agreed {
+		t.Error("wrong agreements")
+	}
 }

@@ -120,6 +120,11 @@ func decode(b []byte) insn {
 			return insn{}
 		}
 		return decodeVector(b, i, op, p)
+	case 0x8f:
+		// Half of it is pop, the rest are AMD's XOP instructions.
+		if i < len(b) && b[i]&0x38 != 0 {
+			return decodeXOP(b, i, p)
+		}
 	case 0x0f:
 		return decodeTwo(b, i, p)
 	}
@@ -271,9 +276,9 @@ func classify(b []byte, i int, op byte, in insn, p prefixes) insn {
 		}
 	case 0xcd, 0xf1:
 		in.kind = kindFixed
-	case 0x8f, 0xc6, 0xc7:
+	case 0xc6, 0xc7:
 		if reg != 0 {
-			if op == 0x8f || b[i] != 0xf8 {
+			if b[i] != 0xf8 {
 				return insn{}
 			}
 			in.kind = kindFixed // xabort, xbegin
@@ -379,4 +384,20 @@ func decodeVector(b []byte, i int, op byte, p prefixes) insn {
 		return insn{}
 	}
 	return finish(b, i, sh, p)
+}
+
+// decodeXOP decodes AMD's vector instructions; i is behind their first byte.
+func decodeXOP(b []byte, i int, p prefixes) insn {
+	if p.isRex || p.word || p.rep || p.lock || i+2 >= len(b) {
+		return insn{}
+	}
+	switch b[i] & 0x1f {
+	case 8:
+		return finish(b, i+3, shRM8, p)
+	case 9:
+		return finish(b, i+3, shRM, p)
+	case 10:
+		return finish(b, i+3, shRMZ, p)
+	}
+	return insn{}
 }

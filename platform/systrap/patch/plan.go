@@ -79,7 +79,7 @@ func Analyze(c Code, s Site) (Plan, bool) {
 		return Plan{}, false
 	}
 	t, ok := load(c, s.Addr)
-	if !ok || t.restorer() || t.taken(s.Addr, syscallSize) {
+	if !ok || t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 || t.restorer() || t.taken(s.Addr, syscallSize) {
 		return Plan{}, false
 	}
 	if p, ok := t.formA(s); ok {

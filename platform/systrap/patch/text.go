@@ -15,6 +15,8 @@ const (
 	seedNear = 320
 	// reach is how far behind a site its neighbourhood is decoded.
 	reach = 320
+	// inStep is within how many bytes decodings fall in step.
+	inStep = 64
 	// minSeeds is how many decodings, begun independently of each other, must
 	// agree on a boundary before it counts as one.
 	minSeeds = 3
@@ -57,7 +59,7 @@ func load(c Code, addr uint64) (*text, bool) {
 	}
 	t.b = t.b[from : page+n]
 	t.site = int(addr - t.base)
-	if t.site+2 > len(t.b) || t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 {
+	if t.site+2 > len(t.b) {
 		return nil, false
 	}
 	t.at = make([]bool, len(t.b))
@@ -115,7 +117,7 @@ func (t *text) mark(i int) int {
 // agreed tells whether [from, to) is a row of whole instructions in every
 // decoding.
 func (t *text) agreed(from, to int) bool {
-	if from < t.site && (t.seeds < minSeeds || t.settled() > from) {
+	if from < t.site && !t.settled(from) {
 		return false
 	}
 	i := from
@@ -134,9 +136,18 @@ func (t *text) agreed(from, to int) bool {
 	return i == to
 }
 
-// settled is the first offset where decodings may count.
-func (t *text) settled() int {
-	return max(0, t.site-seedNear) + 64
+// settled tells whether the decodings had time to fall in step before i. What
+// is no instruction, or is not known here, puts all of them out of it.
+func (t *text) settled(i int) bool {
+	if t.seeds < minSeeds || i < max(0, t.site-seedNear)+inStep {
+		return false
+	}
+	for j := i - inStep; j < i; j++ {
+		if t.at[j] && decode(t.b[j:]).kind == kindBad {
+			return false
+		}
+	}
+	return true
 }
 
 // previous returns where the instruction before the site begins, if all

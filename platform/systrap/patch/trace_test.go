@@ -95,7 +95,7 @@ func TestCallsAreMadeByEntry(t *testing.T) {
 	elsewhere := map[uint64]int{}
 	x := tracer{t: t, stop: func(_ int, regs *unix.PtraceRegs) {
 		// At the entry of a system call, rax says that none was made.
-		if int64(regs.Rax) != -int64(unix.ENOSYS) || int64(regs.Orig_rax) < 0 {
+		if int64(regs.Rax) != -int64(unix.ENOSYS) || int64(regs.Orig_rax) < 0 || regs.Orig_rax == rtSigreturn {
 			return
 		}
 		if all++; regs.Rip >= r.entries && regs.Rip < r.end {
@@ -109,7 +109,7 @@ func TestCallsAreMadeByEntry(t *testing.T) {
 		t.Errorf("exit %d, native %d; printed\n%s\nnative\n%s", code2, code, got, want)
 	}
 	t.Logf("%d of %d calls by way of an entry routine, others from %x", patched, all, elsewhere)
-	if all < 1000 || patched*100 < all*90 {
+	if all < 1000 || patched*100 < all*97 {
 		t.Error("too few")
 	}
 }
