@@ -65,7 +65,7 @@ func checkReply(q *donate.Request, r *donate.Reply) bool {
 		return checkWalk(q, r)
 	}
 	if r.Errno != 0 {
-		return len(r.Entries) == 0 && r.FD < 0
+		return len(r.Entries) == 0 && r.FD < 0 && len(r.FDs) == 0
 	}
 	for i := range r.Dirents {
 		d := &r.Dirents[i]
@@ -80,6 +80,8 @@ func checkReply(q *donate.Request, r *donate.Reply) bool {
 		return checkScan(q, r)
 	case donate.OpOpen:
 		return len(r.Entries) == 1 && goodFile(r.FD, q.Flags)
+	case donate.OpOpenMany:
+		return checkMany(q, r)
 	case donate.OpCreate:
 		return len(r.Entries) == 1 && goodFile(r.FD, q.Flags)
 	case donate.OpTmpfile:
@@ -128,7 +130,7 @@ func checkScan(q *donate.Request, r *donate.Reply) bool {
 	for _, d := range r.Dirs {
 		of := d.Of &^ donate.ScanTop
 		if d.Of&donate.ScanTop != 0 {
-			if of >= uint32(len(q.Names)) {
+			if uint64(of) >= uint64(len(q.Names))-q.Offset {
 				return false
 			}
 		} else if uint64(of) >= start || !r.Dirents[of].Attr.Mode.IsDir() {
@@ -139,6 +141,19 @@ func checkScan(q *donate.Request, r *donate.Reply) bool {
 		}
 	}
 	return start == uint64(len(r.Dirents))
+}
+
+// checkMany checks that there are as many regular files as entries.
+func checkMany(q *donate.Request, r *donate.Reply) bool {
+	if len(r.Entries) == 0 || uint64(len(r.Entries)) > uint64(len(q.Names))-q.Offset || len(r.FDs) != len(r.Entries) {
+		return false
+	}
+	for i, fd := range r.FDs {
+		if !r.Entries[i].Attr.Mode.IsRegular() || !goodFile(fd, unix.O_RDONLY) {
+			return false
+		}
+	}
+	return true
 }
 
 // goodFile reports whether fd is a regular file open with flags' access mode.
@@ -160,4 +175,6 @@ func closeFD(r *donate.Reply) {
 		unix.Close(r.FD)
 		r.FD = -1
 	}
+	donate.CloseAll(r.FDs)
+	r.FDs = nil
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -111,6 +112,51 @@ func (n *Node) Open(flags linux.OpenFlags) (int, Attr, error) {
 	}
 	return r.FD, r.Entries[0].Attr, nil
 }
+
+// join gives q the names in the directory that path leads to.
+func join(q *donate.Request, path, names []string) linux.Errno {
+	if len(names) == 0 || len(path)+len(names) > donate.MaxNames {
+		return linux.EINVAL
+	}
+	q.Names, q.Offset = append(slices.Clip(path), names...), uint64(len(path))
+	for _, name := range q.Names {
+		if e := checkName(name); e != 0 {
+			return e
+		}
+	}
+	return 0
+}
+
+// An Opened is a regular file that OpenMany has opened.
+type Opened struct {
+	Attr Attr
+	FD   int
+}
+
+// OpenMany opens the regular files called names, at most MaxOpen, in the
+// directory that path leads to from n for reading, up to the first that it
+// cannot open.
+func (n *Node) OpenMany(path, names []string) ([]Opened, error) {
+	if len(names) > MaxOpen {
+		return nil, linux.EINVAL
+	}
+	q := donate.Request{Op: donate.OpOpenMany, Handle: n.handle}
+	if e := join(&q, path, names); e != 0 {
+		return nil, e
+	}
+	var r donate.Reply
+	if e := n.c.do(&q, &r); e != 0 {
+		return nil, e
+	}
+	out := make([]Opened, len(r.FDs))
+	for i, fd := range r.FDs {
+		out[i] = Opened{r.Entries[i].Attr, fd}
+	}
+	return out, nil
+}
+
+// MaxOpen is the most files of one OpenMany.
+const MaxOpen = donate.MaxFDs
 
 // NoID as a user or group leaves it to the gofer.
 const NoID = donate.NoID
@@ -234,25 +280,21 @@ func (n *Node) Readdir(cookie uint64) ([]Dirent, bool, error) {
 
 // A Scanned is a directory that a scan has listed.
 type Scanned struct {
-	// Parent is which of the directories before has Name in it, -1 for n.
+	// Parent is which of the directories before has Name in it, -1 for where
+	// path leads.
 	Parent  int
 	Name    string
 	Entries []Dirent
 }
 
-// Scan lists the directories called names in n, and what is below them, up to
-// about room bytes of attributes and names. What does not fit, or cannot be
-// listed, is left out.
-func (n *Node) Scan(names []string, room int) ([]Scanned, error) {
-	if len(names) == 0 || len(names) > donate.MaxNames {
-		return nil, linux.EINVAL
+// Scan lists the directories called names in the directory that path leads to
+// from n, and what is below them, up to about room bytes of attributes and
+// names. What does not fit, or cannot be listed, is left out.
+func (n *Node) Scan(path, names []string, room int) ([]Scanned, error) {
+	q := donate.Request{Op: donate.OpScan, Handle: n.handle, Length: uint64(room)}
+	if e := join(&q, path, names); e != 0 {
+		return nil, e
 	}
-	for _, name := range names {
-		if e := checkName(name); e != 0 {
-			return nil, e
-		}
-	}
-	q := donate.Request{Op: donate.OpScan, Handle: n.handle, Names: names, Length: uint64(room)}
 	var r donate.Reply
 	if e := n.c.do(&q, &r); e != 0 {
 		return nil, e

@@ -221,12 +221,15 @@ func (c *channels) wait(w *call) {
 
 // receiveOne receives one reply and gives it to its caller.
 func (c *channels) receiveOne() bool {
-	n, fd, e := c.side.Recv(c.in)
+	n, fds, e := c.side.RecvAll(c.in)
 	if e != 0 {
 		return false
 	}
 	var r donate.Reply
-	ok := r.Decode(c.in[:n]) && (fd < 0 || r.Op.GivesFD() && r.Op != donate.OpDonation)
+	ok := r.Decode(c.in[:n])
+	if len(fds) > 0 {
+		ok = ok && r.Op.GivesFD() && r.Op != donate.OpDonation && (len(fds) == 1 || r.Op == donate.OpOpenMany)
+	}
 	var w *call
 	if ok {
 		c.mu.Lock()
@@ -239,12 +242,14 @@ func (c *channels) receiveOne() bool {
 		c.mu.Unlock()
 	}
 	if w == nil {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
+		donate.CloseAll(fds)
 		return false
 	}
-	r.FD = fd
+	if r.Op == donate.OpOpenMany {
+		r.FDs = fds
+	} else if len(fds) > 0 {
+		r.FD = fds[0]
+	}
 	*w.r = r
 	w.done <- struct{}{}
 	return true

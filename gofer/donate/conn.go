@@ -18,12 +18,12 @@ func NewConn(fd int) *Conn { return &Conn{fd: fd} }
 // FD returns the socket, for polling.
 func (c *Conn) FD() int { return c.fd }
 
-// Send sends one packet, with the descriptor fd unless that is negative. fd
-// stays the caller's.
-func (c *Conn) Send(p []byte, fd int) linux.Errno {
+// Send sends one packet, with the descriptors fds, which stay the caller's. A
+// negative one is left out.
+func (c *Conn) Send(p []byte, fds ...int) linux.Errno {
 	var oob []byte
-	if fd >= 0 {
-		oob = unix.UnixRights(fd)
+	if len(fds) > 0 && fds[0] >= 0 {
+		oob = unix.UnixRights(fds...)
 	}
 	for {
 		err := unix.Sendmsg(c.fd, p, oob, nil, unix.MSG_NOSIGNAL)
@@ -34,46 +34,59 @@ func (c *Conn) Send(p []byte, fd int) linux.Errno {
 }
 
 // Recv receives one packet into p and returns its length and the descriptor
-// that came with it, or -1. A packet larger than p, with more than one
-// descriptor or with other control data is EPROTO; the end of the connection
-// is EPIPE. No descriptor is leaked in any case.
+// that came with it, or -1. A packet with more than one is EPROTO; see RecvAll.
 func (c *Conn) Recv(p []byte) (int, int, linux.Errno) {
-	// Room for two, so that a second descriptor is seen and refused.
-	var oob [64]byte
+	n, fds, e := c.RecvAll(p)
+	switch {
+	case e != 0:
+		return 0, -1, e
+	case len(fds) == 0:
+		return n, -1, 0
+	case len(fds) > 1:
+		CloseAll(fds)
+		return 0, -1, linux.EPROTO
+	}
+	return n, fds[0], 0
+}
+
+// RecvAll receives one packet into p and returns its length and the descriptors
+// that came with it. A packet larger than p, with more than MaxFDs descriptors
+// or with other control data is EPROTO; the end of the connection is EPIPE. No
+// descriptor is leaked in any case.
+func (c *Conn) RecvAll(p []byte) (int, []int, linux.Errno) {
+	// Room for more, so that one too many is seen and refused.
+	var oob [unix.SizeofCmsghdr + 4*(MaxFDs+4)]byte
 	for {
 		n, on, flags, _, err := unix.Recvmsg(c.fd, p, oob[:], unix.MSG_CMSG_CLOEXEC)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return 0, -1, Errno(err)
+			return 0, nil, Errno(err)
 		}
-		fd, ok := oneFD(oob[:on])
+		fds, ok := rights(oob[:on])
 		if ok && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) == 0 {
-			if n == 0 && fd < 0 {
-				return 0, -1, linux.EPIPE
+			if n == 0 && len(fds) == 0 {
+				return 0, nil, linux.EPIPE
 			}
-			return n, fd, 0
+			return n, fds, 0
 		}
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-		return 0, -1, linux.EPROTO
+		CloseAll(fds)
+		return 0, nil, linux.EPROTO
 	}
 }
 
-// oneFD takes the only descriptor out of control data. Where there are more it
-// closes them all and reports false.
-func oneFD(oob []byte) (int, bool) {
+// rights takes the descriptors out of control data, and reports whether there
+// was nothing else and not too many.
+func rights(oob []byte) (fds []int, ok bool) {
 	if len(oob) == 0 {
-		return -1, true
+		return nil, true
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return -1, false
+		return nil, false
 	}
-	var fds []int
-	ok := true
+	ok = true
 	for i := range msgs {
 		got, err := unix.ParseUnixRights(&msgs[i])
 		if err != nil {
@@ -82,13 +95,14 @@ func oneFD(oob []byte) (int, bool) {
 		}
 		fds = append(fds, got...)
 	}
-	if ok && len(fds) == 1 {
-		return fds[0], true
-	}
+	return fds, ok && len(fds) <= MaxFDs
+}
+
+// CloseAll closes descriptors.
+func CloseAll(fds []int) {
 	for _, fd := range fds {
 		unix.Close(fd)
 	}
-	return -1, ok && len(fds) == 0
 }
 
 // Shutdown ends the connection: the peer and every blocked Recv see the end.

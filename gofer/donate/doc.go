@@ -4,8 +4,8 @@
 //
 // # Objects
 //
-// A Conn is one end of the socket; a packet is one message and at most one
-// descriptor. A Request names an operation and fills the fields that
+// A Conn is one end of the socket; a packet is one message and a few
+// descriptors. A Request names an operation and fills the fields that
 // requestFields lists for it; a Reply answers it under the same tag. A
 // handle is the gofer's name for an inode it keeps an O_PATH descriptor of; it
 // is valid on both channels until it is clunked.

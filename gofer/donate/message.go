@@ -17,6 +17,8 @@ const (
 	MaxDirents = 1024
 	// MaxDirs is the most directories of one scan.
 	MaxDirs = 1024
+	// MaxFDs is the most descriptors of one packet.
+	MaxFDs = 16
 	// MaxData bounds an extended attribute or a list of their names.
 	MaxData = linux.XATTR_SIZE_MAX
 )
@@ -40,6 +42,11 @@ const (
 	OpStat
 	// OpOpen donates a descriptor of Handle, a regular file.
 	OpOpen
+	// OpOpenMany donates, for reading, the regular files called Names in
+	// Handle, up to the first that cannot be had; an error if that is the
+	// first of all. There is an entry for each, and a descriptor in FDs.
+	// The first Offset Names are as in OpScan.
+	OpOpenMany
 	// OpCreate makes the regular file Name in Handle and donates it.
 	OpCreate
 	// OpTmpfile makes an unnamed file in directory Handle and donates it.
@@ -63,7 +70,8 @@ const (
 	OpReaddir
 	// OpScan lists whole directories: those that Names are in Handle, in
 	// order, each followed by the directories below it on the same device,
-	// as long as the reply has room: about Length bytes.
+	// as long as the reply has room: about Length bytes. The first Offset
+	// Names lead from Handle to the directory that the others are in.
 	OpScan
 	OpGetXattr
 	OpSetXattr
@@ -142,6 +150,8 @@ type Reply struct {
 	// FD is the descriptor that came with the reply, or -1. Whoever holds
 	// the reply owns it.
 	FD int
+	// FDs are the descriptors of OpOpenMany.
+	FDs []int
 }
 
 // A Dir is a directory of a scan. Its entries follow those of the Dir before in
@@ -204,6 +214,7 @@ var ops = [opCount]opInfo{
 	OpWalk:        {"walk", fHandle | fNames | fFlags | fMode, fEntries | fFD},
 	OpStat:        {"stat", fHandle, fEntries},
 	OpOpen:        {"open", fHandle | fFlags, fEntries | fFD},
+	OpOpenMany:    {"openmany", fHandle | fNames | fRange, fEntries | fFD},
 	OpCreate:      {"create", fCreate | fFlags, fEntries | fFD},
 	OpTmpfile:     {"tmpfile", fHandle | fMode | fOwners | fFlags, fEntries | fFD},
 	OpMkdir:       {"mkdir", fCreate, fEntries},

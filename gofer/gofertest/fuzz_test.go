@@ -155,7 +155,7 @@ func FuzzClient(f *testing.F) {
 				checkErrno(t, err)
 				_, _, err = node.Readdir(0)
 				checkErrno(t, err)
-				_, err = node.Scan([]string{"a", "b"}, 4096)
+				_, err = node.Scan(nil, []string{"a", "b"}, 4096)
 				checkErrno(t, err)
 			}
 			checkErrno(t, err)

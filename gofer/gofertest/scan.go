@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"cordon/gofer/client"
 	"cordon/internal/linux"
+
+	"golang.org/x/sys/unix"
 )
 
 // scans checks listings of whole trees.
@@ -30,6 +33,19 @@ func scans(e *env) {
 			t.Errorf("%v, want %v", got, want)
 		}
 	})
+	t.Run("begins where a path leads", func(t *testing.T) {
+		sc, err := e.root.Scan([]string{"a", "b"}, []string{"c"}, 1<<20)
+		e.must(err)
+		if len(sc) != 1 || sc[0].Name != "c" || sc[0].Parent != -1 || len(sc[0].Entries) != 1 {
+			t.Errorf("%+v", sc)
+		}
+		for path, want := range map[string]linux.Errno{"link": linux.ENOTDIR, "d/4": linux.ENOTDIR, "x": linux.ENOENT, "..": linux.EINVAL} {
+			_, err := e.root.Scan(strings.Split(path, "/"), []string{"c"}, 1000)
+			e.want(err, want)
+			_, err = e.root.OpenMany(strings.Split(path, "/"), []string{"secret"})
+			e.want(err, want)
+		}
+	})
 	t.Run("does not follow links", func(t *testing.T) {
 		if got := paths(t, e, []string{"link"}, 1<<20); len(got) > 0 {
 			t.Errorf("listed %v", got)
@@ -42,7 +58,7 @@ func scans(e *env) {
 	})
 	t.Run("refuses what is no name", func(t *testing.T) {
 		for _, name := range []string{"..", ".", "", "a/b", "a\x00"} {
-			if _, err := e.root.Scan([]string{name}, 1000); err != error(linux.EINVAL) {
+			if _, err := e.root.Scan(nil, []string{name}, 1000); err != error(linux.EINVAL) {
 				t.Errorf("%q: %v", name, err)
 			}
 		}
@@ -51,12 +67,12 @@ func scans(e *env) {
 		for i := range 50 {
 			e.write(fmt.Sprintf("wide/%02d/file", i), "")
 		}
-		sc, err := e.root.Scan([]string{"d", "wide"}, 2000)
+		sc, err := e.root.Scan(nil, []string{"d", "wide"}, 2000)
 		e.must(err)
 		if len(sc) != 1 || sc[0].Name != "d" || len(sc[0].Entries) != 1 {
 			t.Errorf("%+v", sc)
 		}
-		sc, err = e.root.Scan([]string{"wide"}, 10000)
+		sc, err = e.root.Scan(nil, []string{"wide"}, 10000)
 		e.must(err)
 		if len(sc) < 2 || len(sc) > 40 || len(sc[0].Entries) != 50 {
 			t.Errorf("%d directories", len(sc))
@@ -68,7 +84,7 @@ func scans(e *env) {
 // slash.
 func paths(t *testing.T, e *env, names []string, room int) []string {
 	t.Helper()
-	sc, err := e.root.Scan(names, room)
+	sc, err := e.root.Scan(nil, names, room)
 	e.must(err)
 	var all []string
 	dirs := make([]string, len(sc))
@@ -87,4 +103,46 @@ func paths(t *testing.T, e *env, names []string, room int) []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+func opensMany(e *env) {
+	var names []string
+	for i := range client.MaxOpen {
+		name := fmt.Sprint(i)
+		e.write(name, "contents of "+name)
+		names = append(names, name)
+	}
+	e.must(os.Mkdir(e.host("d"), 0o755))
+	e.must(unix.Mkfifo(e.host("fifo"), 0o644))
+	e.must(os.Symlink("0", e.host("link")))
+	open := func(want int, names ...string) {
+		e.Helper()
+		got, err := e.root.OpenMany(nil, names)
+		e.must(err)
+		if len(got) != want {
+			e.Errorf("%d of %v opened, want %d", len(got), names, want)
+		}
+		for i, o := range got {
+			b := make([]byte, 100)
+			n, err := unix.Pread(o.FD, b, 0)
+			e.must(err)
+			if s := string(b[:n]); s != "contents of "+names[i] || o.Attr.Size != uint64(n) {
+				e.Errorf("%s: %q, %d bytes", names[i], s, o.Attr.Size)
+			}
+			unix.Close(o.FD)
+		}
+	}
+	open(len(names), names...)
+	for _, stop := range []string{"absent", "d", "fifo", "link"} {
+		open(1, "1", stop, "2")
+		if _, err := e.root.OpenMany(nil, []string{stop, "1"}); err == nil {
+			e.Errorf("%s was opened", stop)
+		}
+	}
+	for _, bad := range []string{"", "..", "a/b"} {
+		_, err := e.root.OpenMany(nil, []string{"1", bad})
+		e.want(err, linux.EINVAL)
+	}
+	_, err := e.root.OpenMany(nil, append(names, "0"))
+	e.want(err, linux.EINVAL)
 }

@@ -104,6 +104,7 @@ func Run(t *testing.T, dial Dialer) {
 		{"attributes", hostfs.Mount{}, attributes},
 		{"listing has attributes", hostfs.Mount{}, listing},
 		{"scan", hostfs.Mount{}, scans},
+		{"many opens at once", hostfs.Mount{}, opensMany},
 		{"extended attributes", hostfs.Mount{}, xattrs},
 		{"locks", hostfs.Mount{}, locks},
 		{"fallocate, fsync and statfs", hostfs.Mount{}, space},

@@ -23,15 +23,17 @@ type scanner struct {
 
 // scan lists the directories q.Names in n and those below them. What cannot be
 // opened or does not fit is left out: the Sentry lists it by itself.
-func scan(_ *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
-	if !n.mode.IsDir() {
-		return linux.ENOTDIR
+func scan(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
+	n, names, e := f.dirAt(n, q)
+	if e != 0 {
+		return e
 	}
+	defer n.release()
 	s := scanner{r: r, room: replyRoom, buf: make([]byte, 32<<10)}
 	if q.Length < uint64(s.room) {
 		s.room = int(q.Length)
 	}
-	for i, name := range q.Names {
+	for i, name := range names {
 		if e := checkName(name); e != 0 {
 			return e
 		}
@@ -40,6 +42,28 @@ func scan(_ *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
 		}
 	}
 	return 0
+}
+
+// dirAt walks the names of q that come first to a directory, and returns it with
+// a reference and the other names.
+func (f *fsys) dirAt(n *node, q *donate.Request) (*node, []string, linux.Errno) {
+	if q.Offset > uint64(len(q.Names)) {
+		return nil, nil, linux.EINVAL
+	}
+	n.refs.Add(1)
+	for _, name := range q.Names[:q.Offset] {
+		next, _, e := f.lookup(n, name)
+		n.release()
+		if e != 0 {
+			return nil, nil, e
+		}
+		n = next
+	}
+	if !n.mode.IsDir() {
+		n.release()
+		return nil, nil, linux.ENOTDIR
+	}
+	return n, q.Names[q.Offset:], 0
 }
 
 // dir lists name in parent and then what is below it, and reports whether there

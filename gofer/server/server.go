@@ -112,9 +112,11 @@ func (s *server) serve(packet, out []byte) ([]byte, bool) {
 	r := donate.Reply{Tag: q.Tag, Op: q.Op, FD: -1}
 	s.backend.Do(&q, &r)
 	out = r.Append(out)
-	errno := s.side.Send(out, r.FD)
+	fds := r.FDs
 	if r.FD >= 0 {
-		unix.Close(r.FD)
+		fds = []int{r.FD}
 	}
+	errno := s.side.Send(out, fds...)
+	donate.CloseAll(fds)
 	return out, errno == 0
 }

@@ -38,6 +38,9 @@ func (s *InodeState) extended() *inodeExt {
 
 func (s *InodeState) hold() { s.holders.Add(1) }
 
+// Held reports whether a dentry, a description or HoldInode has the inode.
+func (s *InodeState) Held() bool { return s.holders.Load() > 0 }
+
 // HoldInode keeps an inode that is reached otherwise than by a dentry or a
 // description (an overlay's upper file) from being evicted.
 func HoldInode(i Inode) {

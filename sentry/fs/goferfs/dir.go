@@ -113,6 +113,9 @@ func (in *Inode) recall(name string) (*Inode, bool) {
 	}
 	in.mu.Unlock()
 	if ok || !listed {
+		if c != nil && !in.fs.has(c) {
+			return nil, false // evicted meanwhile
+		}
 		return c, ok
 	}
 	a := e.unpack(in.fs.host)

@@ -84,6 +84,9 @@ func (in *Inode) donate(write bool) (int, error) {
 	if write {
 		mode = linux.O_RDWR
 	}
+	if fd := in.openAhead(write); fd >= 0 {
+		return fd, nil
+	}
 	if n := in.held(); n != nil {
 		defer n.release()
 		fd, a, err := n.node.Open(mode)

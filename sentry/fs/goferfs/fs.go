@@ -55,6 +55,7 @@ type FS struct {
 	scanRoom atomic.Int64  // what the last scan asked for
 	brought  atomic.Int64  // directories that scans have listed since
 	used     atomic.Int64  // those of them that were read since
+	inOrder  atomic.Bool   // the files of the last directory are opened in order
 
 	mu lock.Mutex[lock.Inode]
 
@@ -240,6 +241,13 @@ func (fs *FS) known(a *client.Attr) *Inode {
 	return nil
 }
 
+// has reports whether in is the Inode of what it stands for.
+func (fs *FS) has(in *Inode) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.inodes[in.key] == in
+}
+
 // inoLocked is the number programs see: that of the host, with the device's
 // place in the top bits if it is another than the root's.
 func (fs *FS) inoLocked(k inodeKey) uint64 {
@@ -290,6 +298,9 @@ func (fs *FS) idled(in *Inode) {
 	fs.mu.Unlock()
 	if old != nil {
 		old.dropFiles()
+		if !old.vstate.Held() {
+			old.Evict() // opened ahead, and nobody came
+		}
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"cordon/internal/linux"
-	"cordon/sentry/usermem"
-	"cordon/sentry/vfs"
 )
 
 func TestHotFile(t *testing.T) {
@@ -22,16 +20,6 @@ func TestHotFile(t *testing.T) {
 	t.Run("ends where the file does", func(t *testing.T) {
 		if got := e.read(f, 9995, 10); got != "56789" {
 			t.Errorf("%q at the end", got)
-		}
-	})
-	t.Run("does not allocate", func(t *testing.T) {
-		buf, r := make([]byte, 64), f.(vfs.ReaderAt)
-		seq := new(usermem.Seq)
-		if n := testing.AllocsPerRun(100, func() {
-			*seq = usermem.OfBytes(buf)
-			_, _ = r.ReadAt(seq, 0)
-		}); n > 0 {
-			t.Errorf("%v allocations per read", n)
 		}
 	})
 	t.Run("may be cut off on the host", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package goferfs
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"cordon/gofer/client"
@@ -169,23 +170,60 @@ func (in *Inode) find(o client.WalkOption) (client.Step, int, error) {
 	if parent == nil {
 		return client.Step{}, -1, linux.ESTALE
 	}
-	p, err := parent.acquire()
+	n, way, path, err := parent.nearest()
 	if err != nil {
 		return client.Step{}, -1, err
 	}
-	defer p.release()
-	steps, fd, err := p.node.Walk([]string{name}, o)
+	steps, fd, err := n.node.Walk(append(path, name), o)
+	n.release()
+	// The directories on the way have nodes now too.
+	for i, dir := range way[:min(len(way), len(steps))] {
+		if s := &steps[i]; s.Node != nil && !(dir.is(&s.Attr) && dir.adopt(s.Node)) {
+			s.Node.Clunk()
+		}
+	}
 	if err != nil {
 		return client.Step{}, -1, err
 	}
-	if !in.is(&steps[0].Attr) {
+	last := steps[len(steps)-1]
+	if len(steps) <= len(path) || !in.is(&last.Attr) {
 		closeFD(fd)
-		if steps[0].Node != nil {
-			steps[0].Node.Clunk()
+		if len(steps) > len(path) && last.Node != nil {
+			last.Node.Clunk()
 		}
 		return client.Step{}, -1, linux.ESTALE
 	}
-	return steps[0], fd, nil
+	return last, fd, nil
+}
+
+// maxWay is how far up nearest looks for a node.
+const maxWay = 32
+
+// nearest returns the node of in, or of a directory above it, with the Inodes
+// and names that lead from there to in. The caller releases the node.
+func (in *Inode) nearest() (n *nodeRef, way []*Inode, path []string, err error) {
+	for range maxWay {
+		if n = in.held(); n != nil {
+			slices.Reverse(way)
+			slices.Reverse(path)
+			return n, way, path, nil
+		}
+		in.mu.Lock()
+		parent, name := in.parent, in.name
+		in.mu.Unlock()
+		if parent == nil {
+			return nil, nil, nil, linux.ESTALE
+		}
+		way, path = append(way, in), append(path, name)
+		in = parent
+	}
+	n, err = in.acquire()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	slices.Reverse(way)
+	slices.Reverse(path)
+	return n, way, path, nil
 }
 
 // Evict implements vfs.Evicter.

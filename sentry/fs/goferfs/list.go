@@ -83,7 +83,8 @@ func (e *entry) unpack(host uint64) client.Attr {
 	}
 }
 
-func (e *entry) isDir() bool { return linux.FileMode(e.attr.mode).IsDir() }
+func (e *entry) isDir() bool  { return linux.FileMode(e.attr.mode).IsDir() }
+func (e *entry) isFile() bool { return linux.FileMode(e.attr.mode).IsRegular() }
 
 func (e *entry) target() string {
 	if e.more != nil {
@@ -125,6 +126,9 @@ type names struct {
 	index   map[string]int // made at the first lookup
 	scanned bool           // for a program that reads the directory
 	unused  bool           // came with a scan and was not read yet
+	started bool           // a file was opened
+	opened  int            // the position whose file was opened last
+	streak  int            // how many were opened one after the other
 }
 
 // find returns the entry called name, nil if there is none.

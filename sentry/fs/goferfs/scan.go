@@ -64,13 +64,13 @@ func (in *Inode) scan() {
 	if len(batch) == 0 {
 		return
 	}
-	n, err := parent.acquire()
+	before := in.fs.changes.Load()
+	n, _, path, err := parent.nearest()
 	if err != nil {
 		return
 	}
 	defer n.release()
-	before := in.fs.changes.Load()
-	found, err := n.node.Scan(batch, in.fs.room())
+	found, err := n.node.Scan(path, batch, in.fs.room())
 	if err == nil {
 		parent.scanned(found, before)
 	}
@@ -86,7 +86,7 @@ func (in *Inode) following(name string) []string {
 		return nil
 	}
 	batch := []string{name}
-	for i := l.index[name] + 1; i < len(l.all) && len(batch) < donate.MaxNames; i++ {
+	for i := l.index[name] + 1; i < len(l.all) && len(batch) < donate.MaxNames-maxWay; i++ {
 		if e := &l.all[i]; e.isDir() && !e.gone && e.below().load() == nil {
 			batch = append(batch, e.name)
 		}

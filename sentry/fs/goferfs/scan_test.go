@@ -72,7 +72,7 @@ func TestScan(t *testing.T) {
 		d := e.lookup("top/05").(*Dir)
 		n, err := d.inode().acquire()
 		e.must(err)
-		found, err := n.node.Scan([]string{"6"}, 4096)
+		found, err := n.node.Scan(nil, []string{"6"}, 4096)
 		n.release()
 		e.must(err)
 		six := e.lookup("top/05/6").(*Dir)
@@ -118,4 +118,55 @@ func TestEntryKeepsAttributes(t *testing.T) {
 			t.Errorf("%+v, want %+v", got, a)
 		}
 	}
+}
+
+func TestOpenAhead(t *testing.T) {
+	e := mount(t, false)
+	for i := range 200 {
+		e.write(fmt.Sprintf("d/%03d", i), fmt.Sprint(i))
+	}
+	d := e.lookup("d")
+	order := e.names(d)
+	e.trips()
+	for _, name := range order {
+		in, err := d.(vfs.Directory).Lookup(name)
+		e.must(err)
+		f, err := in.Open(nil, vfs.Path{}, linux.O_RDONLY)
+		e.must(err)
+		var n int
+		_, err = fmt.Sscan(e.read(f, 0, 10), &n)
+		e.must(err)
+		if fmt.Sprintf("%03d", n) != name {
+			t.Errorf("%s has %d", name, n)
+		}
+		f.Release()
+	}
+	if n := e.trips(); n > 24 {
+		t.Errorf("%d round trips to open 200 files", n)
+	}
+	t.Run("at random, one at a time", func(t *testing.T) {
+		e := mount(t, false)
+		before := e.fds()
+		for i := range 10 {
+			e.write(fmt.Sprintf("r/%d", i), "x")
+		}
+		r := e.lookup("r")
+		names := e.names(r)
+		for _, i := range []int{0, 9, 3, 1} {
+			in, err := r.(vfs.Directory).Lookup(names[i])
+			e.must(err)
+			e.open(in, linux.O_RDONLY)
+		}
+		if n := e.fds() - before; n > 4+1 { // and the gofer's, which is in this process, of r
+			t.Errorf("%d descriptors for 4 files", n)
+		}
+	})
+}
+
+// fds counts the descriptors of this process.
+func (e *env) fds() int {
+	e.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	e.must(err)
+	return len(fds)
 }
