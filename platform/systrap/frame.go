@@ -186,7 +186,7 @@ func (c *Context) writeFPU(uc []byte) bool {
 // doing; then r has not been written.
 func (c *Context) event(r *arch.Registers, singleStep bool) (ev platform.Event, ok bool) {
 	h := c.t.h
-	c.kind = h.kind
+	c.kind, c.partial = h.kind, false
 	switch c.kind {
 	case kindCall:
 		r.RAX, r.OrigRAX = uint64(linux.ENOSYS.Result()), h.rax
