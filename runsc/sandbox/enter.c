@@ -164,6 +164,10 @@ static void enter_boot(long id)
 	int file = openat(mnt, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (file < 0)
 		fail("making the memory file");
+	// mincore(2) tells only those who may write a file which pages it has;
+	// nobody else can name this one.
+	if (fchmod(file, 0666) < 0)
+		fail("sharing the memory file");
 	close(mnt);
 	place_fd(file, FD_MEMFILE, "the memory file");
 	empty_root();

@@ -188,7 +188,7 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 	defer s.tree.Unlock()
 	g := t.group
 	g.mu.Lock()
-	dying := g.exiting || g.execing != nil
+	dying := g.exiting || g.execing != nil || g.dumping != nil
 	pressing := t.work.Load()&workKill != 0
 	g.mu.Unlock()
 	if dying || pressing {

@@ -75,10 +75,6 @@ func (t *Task) defaultAction(info *linux.SigInfo) {
 
 func (g *ThreadGroup) isInit() bool { return !g.sys.PlainInit && g == g.sys.InitGroup() }
 
-// dumpCore reports whether a core image was written. RLIMIT_CORE is 0 unless
-// the guest raises it, and core_pattern is not honoured: no image is made.
-func (t *Task) dumpCore(*linux.SigInfo) bool { return false }
-
 // settleCall decides whether the call that a handler interrupts runs again
 // after it.
 func (t *Task) settleCall(act linux.SigAction) {

@@ -110,7 +110,7 @@ func (t *Task) becomeOnlyThread() bool {
 	s, g := t.sys, t.group
 	s.tree.Lock()
 	g.mu.Lock()
-	if g.exiting || g.execing != nil || t.work.Load()&workKill != 0 {
+	if g.exiting || g.execing != nil || g.dumping != nil || t.work.Load()&workKill != 0 {
 		g.mu.Unlock()
 		s.tree.Unlock()
 		return false

@@ -96,6 +96,9 @@ func (t *Task) exit() {
 	if e := g.execing; e != nil {
 		e.Nudge()
 	}
+	if g.dumping != nil {
+		g.dumping.Nudge()
+	}
 	stopComplete, sig := g.stopDoneLocked(), g.stop.signal
 	g.mu.Unlock()
 	s.live--

@@ -29,6 +29,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
 			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "childEvents": empty, "exitEvents": "epoll entries are added again",
 			"mu": lockField, "stopSeq": "counted as tasks park again", "execing": "a checkpoint waits for the exec",
+			"dumping": "a core file ends in an exit, which a checkpoint waits for", "halted": "likewise",
 		}),
 		checkpoint.CheckCovered[stopState, StopImage](map[string]string{"parked": "counted as tasks park again"}),
 		checkpoint.CheckCovered[posixTimer, PosixTimerImage](map[string]string{"group": "the image's owner"}),

@@ -154,6 +154,8 @@ func (t *Task) doWork() {
 	case work&workKill != 0:
 		t.runState = Exiting
 		t.exitCode = t.groupExitStatus()
+	case work&workHalt != 0:
+		t.halt()
 	case work&workTell != 0:
 		t.tellContinued()
 	case work&workFreeze != 0:

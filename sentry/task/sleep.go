@@ -25,7 +25,7 @@ var ErrInterrupted error = interrupted{}
 // Pressing reports whether something is to be done that ends a sleep.
 func (t *Task) Pressing() bool {
 	work := t.work.Load()
-	if work&(workKill|workStop|workFreeze|workTell) != 0 {
+	if work&(workKill|workStop|workFreeze|workTell|workHalt) != 0 {
 		return true
 	}
 	if work&workSignal == 0 {
@@ -92,6 +92,10 @@ func (t *Task) uninterruptible(ready func() bool) bool {
 	for !ready() {
 		if t.work.Load()&workKill != 0 {
 			return false
+		}
+		if t.work.Load()&workHalt != 0 {
+			t.halt()
+			continue
 		}
 		if t.work.Load()&workFreeze != 0 {
 			t.freeze()

@@ -23,6 +23,7 @@ const (
 	workFreeze                    // the system freezes
 	workMask                      // a temporary signal mask is to be taken back
 	workTell                      // the parent may have to be told that the group goes on
+	workHalt                      // another thread writes a core file
 )
 
 // A Task is one guest thread.

@@ -60,6 +60,8 @@ type ThreadGroup struct {
 	exiting    bool
 	exitStatus linux.WaitStatus
 	execing    *Task // ends its siblings
+	dumping    *Task // writes a core file, once
+	halted     int   // siblings that wait for the end of that
 	stop       stopState
 	timers     posixTimers
 	itimers    itimers
