@@ -1,6 +1,9 @@
 package syscalls
 
 import (
+	"encoding/binary"
+	"sync"
+
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
 	"cordon/sentry/ktime"
@@ -9,27 +12,37 @@ import (
 	"cordon/sentry/wait"
 )
 
-// A pollSet waits for events of several files: what poll and select share.
+// A pollSet waits for events of several files: what poll and select share. Sets
+// are used again.
 type pollSet struct {
-	items []pollItem
+	items  []pollItem
+	queued bool // items wait in their files' queues, and must not move
+	// Room for what the guest gave, and for what it gets.
+	in, out []byte
 }
 
 type pollItem struct {
 	d     *vfs.Description // nil: no such descriptor, or none asked for
+	fd    linux.FD
 	mask  wait.Events
 	ready wait.Events
-	entry *wait.Entry
+	entry wait.Entry
 }
 
+var pollSets = sync.Pool{New: func() any { return new(pollSet) }}
+
+func newPollSet() *pollSet { return pollSets.Get().(*pollSet) }
+
 // add looks fd up and asks for mask.
-func (s *pollSet) add(t *task.Task, fd linux.FD, mask wait.Events) {
-	it := pollItem{mask: mask}
+func (s *pollSet) add(t *task.Task, fd linux.FD, mask wait.Events) *pollItem {
+	it := pollItem{fd: fd, mask: mask}
 	if fd >= 0 {
 		if it.d = t.FDs().Get(fd); it.d == nil {
 			it.ready = wait.Nval
 		}
 	}
 	s.items = append(s.items, it)
+	return &s.items[len(s.items)-1]
 }
 
 // check asks every file and returns how many are ready.
@@ -51,14 +64,16 @@ func (s *pollSet) wait(t *task.Task, clock ktime.Clock, deadline int64) (n int, 
 	if n = s.check(); n > 0 || deadline <= 0 {
 		return n, nil
 	}
+	s.queued = true
+	waker := t.Waker(0)
 	for i := range s.items {
 		it := &s.items[i]
 		if it.d == nil {
 			continue
 		}
 		if q := it.d.Queue(); q != nil {
-			it.entry = t.Waker(it.mask)
-			q.Add(it.entry)
+			it.entry.Mask, it.entry.Callback = it.mask, waker.Callback
+			q.Add(&it.entry)
 		}
 	}
 	err = t.Sleep(clock, deadline, func() bool { n = s.check(); return n > 0 })
@@ -68,17 +83,35 @@ func (s *pollSet) wait(t *task.Task, clock ktime.Clock, deadline int64) (n int, 
 	return n, err
 }
 
+// pollSetKept is up to how many items a set is kept for the next call.
+const pollSetKept = 1024
+
+// release ends the use of s.
 func (s *pollSet) release() {
 	for i := range s.items {
 		it := &s.items[i]
 		if it.d == nil {
 			continue
 		}
-		if it.entry != nil {
-			it.d.Queue().Remove(it.entry)
+		if q := it.d.Queue(); s.queued && q != nil {
+			q.Remove(&it.entry)
 		}
 		it.d.DecRef()
 	}
+	if len(s.items) > pollSetKept {
+		return
+	}
+	clear(s.items)
+	s.items, s.queued = s.items[:0], false
+	pollSets.Put(s)
+}
+
+// room returns *b with n bytes, of any value.
+func room(b *[]byte, n int) []byte {
+	if cap(*b) < n {
+		*b = make([]byte, n)
+	}
+	return (*b)[:n]
 }
 
 // pollFDs is poll(2) with the deadline worked out: 0 does not wait.
@@ -86,23 +119,27 @@ func pollFDs(t *task.Task, fds arg.InOut[linux.PollFD], n uint32, deadline int64
 	if uint64(n) > t.Group().Limits().Soft(linux.RLIMIT_NOFILE) {
 		return 0, linux.EINVAL
 	}
-	list, err := fds.LoadAll(t.MM(), int(n))
-	if err != nil {
+	s := newPollSet()
+	defer s.release()
+	const size, events, revents = 8, 4, 6 // of struct pollfd
+	list := room(&s.in, int(n)*size)
+	if k, err := t.MM().CopyIn(uint64(fds), list); k < len(list) {
 		return 0, err
 	}
-	s := pollSet{items: make([]pollItem, 0, n)}
-	defer s.release()
-	for _, p := range list {
-		s.add(t, p.FD, wait.Events(uint16(p.Events)))
+	for b := list; len(b) > 0; b = b[size:] {
+		s.add(t, linux.FD(int32(binary.LittleEndian.Uint32(b))), wait.Events(binary.LittleEndian.Uint16(b[events:])))
 	}
 	ready, err := s.wait(t, t.System().Clocks.Monotonic, deadline)
 	if err != nil {
 		return 0, err
 	}
-	for i := range list {
-		list[i].Revents = linux.PollEvents(s.items[i].ready)
+	for i := range s.items {
+		binary.LittleEndian.PutUint16(list[i*size+revents:], uint16(s.items[i].ready))
 	}
-	return uintptr(ready), fds.StoreAll(t.MM(), list)
+	if k, err := t.MM().CopyOut(uint64(fds), list); k < len(list) {
+		return 0, err
+	}
+	return uintptr(ready), nil
 }
 
 // sysPoll is poll(2).
@@ -201,59 +238,76 @@ func selectFDs(t *task.Task, n arg.Count, sets [3]arg.Addr, deadline int64) (uin
 		return 0, linux.EINVAL
 	}
 	n = min(n, arg.Count(t.FDs().Size()))
-	words := (int(n) + 63) / 64
-	var in, out [3][]uint64
+	size := (int(n) + 63) / 64 * 8
+	s := newPollSet()
+	defer s.release()
+	in, out := room(&s.in, len(sets)*size), room(&s.out, len(sets)*size)
+	clear(in)
+	clear(out)
 	for i, a := range sets {
 		if a == 0 {
 			continue
 		}
-		var err error
-		if in[i], err = arg.In[uint64](a).LoadAll(t.MM(), words); err != nil {
+		if k, err := t.MM().CopyIn(uint64(a), in[i*size:(i+1)*size]); k < size {
 			return 0, err
 		}
-		out[i] = make([]uint64, words)
 	}
-	// What each set asks for and what counts as an answer (Linux: fs/select.c
-	// POLLIN_SET, POLLOUT_SET, POLLEX_SET).
-	masks := [3]wait.Events{wait.Readable, wait.Writable, wait.Pri}
-	var s pollSet
-	defer s.release()
-	var fds []linux.FD
-	for fd := range linux.FD(n) {
-		var mask wait.Events
-		for i := range in {
-			if in[i] != nil && in[i][fd/64]>>(fd%64)&1 != 0 {
-				mask |= masks[i]
-			}
-		}
-		if mask == 0 {
-			continue
-		}
-		if s.add(t, fd, mask); s.items[len(s.items)-1].d == nil {
-			return 0, linux.EBADF
-		}
-		fds = append(fds, fd)
+	if err := s.addSets(t, in, size, linux.FD(n)); err != nil {
+		return 0, err
 	}
 	if _, err := s.wait(t, t.System().Clocks.Monotonic, deadline); err != nil {
 		return 0, err
 	}
 	bits := 0
-	for k, fd := range fds {
-		for i := range in {
-			if in[i] != nil && in[i][fd/64]>>(fd%64)&1 != 0 && s.items[k].ready&masks[i] != 0 {
-				out[i][fd/64] |= 1 << (fd % 64)
+	for k := range s.items {
+		it := &s.items[k]
+		for i, mask := range selectMasks {
+			at, bit := i*size+int(it.fd/8), byte(1)<<(it.fd%8)
+			if in[at]&bit != 0 && it.ready&mask != 0 {
+				out[at] |= bit
 				bits++
 			}
 		}
 	}
 	for i, a := range sets {
-		if a != 0 {
-			if err := arg.Out[uint64](a).StoreAll(t.MM(), out[i]); err != nil {
-				return 0, err
-			}
+		if a == 0 {
+			continue
+		}
+		if k, err := t.MM().CopyOut(uint64(a), out[i*size:(i+1)*size]); k < size {
+			return 0, err
 		}
 	}
 	return uintptr(bits), nil
+}
+
+// selectMasks are what each set asks for and what counts as an answer (Linux:
+// fs/select.c POLLIN_SET, POLLOUT_SET, POLLEX_SET).
+var selectMasks = [3]wait.Events{wait.Readable, wait.Writable, wait.Pri}
+
+// addSets adds the descriptors below n of three sets of size bytes each. EBADF:
+// one is not open.
+func (s *pollSet) addSets(t *task.Task, in []byte, size int, n linux.FD) error {
+	for at := range size {
+		if in[at]|in[size+at]|in[2*size+at] == 0 {
+			continue
+		}
+		for bit := range 8 {
+			fd := linux.FD(at*8 + bit)
+			var mask wait.Events
+			for i, m := range selectMasks {
+				if in[i*size+at]>>bit&1 != 0 {
+					mask |= m
+				}
+			}
+			if mask == 0 || fd >= n {
+				continue
+			}
+			if s.add(t, fd, mask).d == nil {
+				return linux.EBADF
+			}
+		}
+	}
+	return nil
 }
 
 // sysSelect is select(2).

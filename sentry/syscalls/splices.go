@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"sync"
+
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
 	"cordon/sentry/file/pipe"
@@ -12,6 +14,9 @@ import (
 
 // copyChunk is how much one step of a copy between two files moves.
 const copyChunk = 128 << 10
+
+// copyBuffers are used again: most copies are small, and fresh memory is zeroed.
+var copyBuffers = sync.Pool{New: func() any { return new([copyChunk]byte) }}
 
 // A cursor is a file and where a copy stands in it: at an offset that the
 // caller keeps, or at the description's own.
@@ -135,7 +140,8 @@ func sysSendfile(t *task.Task, to, from linux.FD, off arg.InOut[int64], n arg.Si
 // sendAll moves n bytes from src.at on to out, at its own offset. src.at ends
 // behind the last byte that out took.
 func sendAll(t *task.Task, src *cursor, out *vfs.Description, n uint64) (int, error) {
-	buf := make([]byte, min(n, copyChunk))
+	buf := copyBuffers.Get().(*[copyChunk]byte)
+	defer copyBuffers.Put(buf)
 	done := 0
 	for uint64(done) < n {
 		b := buf[:min(uint64(len(buf)), n-uint64(done))]
@@ -357,7 +363,8 @@ func copyCheck(src, dst *cursor, n uint64) (uint64, error) {
 }
 
 func copyRange(t *task.Task, src, dst *cursor, n uint64) (int, error) {
-	buf := make([]byte, min(n, copyChunk))
+	buf := copyBuffers.Get().(*[copyChunk]byte)
+	defer copyBuffers.Put(buf)
 	done := 0
 	for uint64(done) < n {
 		b := buf[:min(uint64(len(buf)), n-uint64(done))]

@@ -12,7 +12,10 @@
 // it, and does not touch the queue.
 package wait
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Events is a set of poll(2) event bits.
 type Events uint32
@@ -56,12 +59,17 @@ type Entry struct {
 
 // A Queue is a set of entries. The zero value is ready to use.
 type Queue struct {
-	mu          sync.Mutex
+	// atomic
+	entries atomic.Int32 // how many there are: most often none
+
+	mu sync.Mutex
+	// guarded by mu
 	first, last *Entry
 }
 
 // Add puts e on q.
 func (q *Queue) Add(e *Entry) {
+	q.entries.Add(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e.queue = q
@@ -92,11 +100,16 @@ func (q *Queue) Remove(e *Entry) {
 		q.last = e.prev
 	}
 	e.next, e.prev, e.queue = nil, nil, nil
+	q.entries.Add(-1)
 }
 
 // Notify calls the entries interested in ready: all that are not exclusive,
-// and the first exclusive one.
+// and the first exclusive one. What became ready did so before the call, and
+// who waits looks again after Add: an entry that comes now has missed nothing.
 func (q *Queue) Notify(ready Events) {
+	if q.entries.Load() == 0 {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	exclusiveDone := false
@@ -110,11 +123,7 @@ func (q *Queue) Notify(ready Events) {
 }
 
 // Empty reports whether nobody waits.
-func (q *Queue) Empty() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.first == nil
-}
+func (q *Queue) Empty() bool { return q.entries.Load() == 0 }
 
 // Channel returns an entry whose callback wakes whoever receives from c, which
 // has room for one token.

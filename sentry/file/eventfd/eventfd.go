@@ -17,6 +17,7 @@ package eventfd
 import (
 	"encoding/binary"
 	"math"
+	"sync"
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
@@ -45,6 +46,10 @@ var (
 	_ vfs.Writer = (*Event)(nil)
 	_ vfs.Poller = (*Event)(nil)
 )
+
+// words are used again: what is copied to and from guest memory cannot be on
+// the stack.
+var words = sync.Pool{New: func() any { return new([8]byte) }}
 
 // New returns a counter that begins at count. Of flags only EFD_SEMAPHORE
 // matters here.
@@ -75,7 +80,8 @@ func (e *Event) Read(dst *usermem.Seq) (int, error) {
 	e.count -= n
 	e.mu.Unlock()
 	e.queue.Notify(wait.Out | wait.WrNorm)
-	var b [8]byte
+	b := words.Get().(*[8]byte)
+	defer words.Put(b)
 	binary.LittleEndian.PutUint64(b[:], n)
 	if _, err := dst.CopyOut(b[:]); err != nil {
 		return 0, err
@@ -90,7 +96,8 @@ func (e *Event) Write(src *usermem.Seq) (int, error) {
 	}
 	// A write that has to wait is tried again with the same bytes.
 	again := *src
-	var b [8]byte
+	b := words.Get().(*[8]byte)
+	defer words.Put(b)
 	if _, err := again.CopyIn(b[:]); err != nil {
 		return 0, err
 	}

@@ -35,8 +35,9 @@ func (s *Socket) sendDatagram(c *vfs.Caller, m *socket.Outgoing, who sending) (i
 		return 0, linux.EAGAIN
 	}
 	whole := *m.Data
-	b := &message{buf: make([]byte, m.Data.Len())}
-	b.data = b.buf
+	to.mu.Lock()
+	b := to.queue.datagram(int(m.Data.Len()))
+	to.mu.Unlock()
 	if _, err := m.Data.CopyIn(b.data); err != nil {
 		return 0, err
 	}
@@ -59,7 +60,7 @@ func (s *Socket) sendDatagram(c *vfs.Caller, m *socket.Outgoing, who sending) (i
 	if b.rights != nil {
 		m.Control.Rights = nil
 	}
-	return len(b.data), nil
+	return int(whole.Len()), nil
 }
 
 // recipient returns whom a datagram goes to, and whether the message names it.
@@ -172,6 +173,11 @@ func (s *Socket) receiveDatagram(c *vfs.Caller, in *socket.Incoming) (n int, don
 		} else if m.rights != nil {
 			in.Control.Rights = s.provider.detach(m.rights)
 		}
+		s.mu.Lock()
+		if s.state != dead && len(done) == 0 {
+			s.queue.recycle(m)
+		}
+		s.mu.Unlock()
 	}
 	in.Control.Cloexec = in.Flags&linux.MSG_CMSG_CLOEXEC != 0
 	return n, done, err

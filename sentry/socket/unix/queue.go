@@ -99,6 +99,17 @@ func (q *messages) buffer(n int) *message {
 	return m
 }
 
+// datagram returns a message of n bytes: an emptied one where datagrams are read as they come, else one that is not larger
+// than it has to be.
+func (q *messages) datagram(n int) *message {
+	if q.first == nil && 0 < n && n <= smallBuffer {
+		return q.buffer(n)
+	}
+	m := &message{buf: make([]byte, n)}
+	m.data = m.buf
+	return m
+}
+
 // recycle keeps an emptied message for the next writer.
 func (q *messages) recycle(m *message) {
 	buf := m.buf
