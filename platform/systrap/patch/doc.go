@@ -7,7 +7,9 @@
 // Analyze reads the text around a Site through a Code and returns a Plan. An
 // Arena gives the plan a trampoline and makes it a Patch: the trampoline's code,
 // and the stores that switch it on in the order in which they are to be made.
-// Patch.Undo returns those that switch it off. The trampoline is
+// Patch.Undo returns those that switch it off. A Set holds the patches of one
+// address space; through Set.Original Analyze sees the text without them, and
+// gives no padding away twice. The trampoline is
 //
 //	[the instruction before the system call]   form A only
 //	lea   S+2(%rip), %rcx
@@ -22,7 +24,8 @@
 // Form A replaces the instruction before the system call by a jump, if it has
 // five bytes or more, runs on to the system call and can stand elsewhere (an
 // operand relative to rip is adjusted). The syscall instruction stays: a branch
-// to it takes the slow way, and a system call that is restarted finds it.
+// to it takes the slow way, and a system call that is restarted finds it. If
+// such branches are frequent, a second plan for the site is of form E.
 //
 // Form E replaces the system call by a short jump to padding that nobody
 // reaches, and five bytes of the padding by a jump. Nothing moves.
@@ -32,8 +35,9 @@
 // Where the instruction before the system call begins is not written in the
 // text. Decoding starts at each byte of a stretch some 300 bytes earlier; x86
 // decodings fall in step after a few instructions. Form A needs that all of them
-// agree, of which at least three began independently, and that they arrive at
-// the system call. Where they disagree, it still counts if the bytes before are
+// agree, of which at least three began independently, that they arrive at the
+// system call, and that for 64 bytes before it they met nothing that is not an
+// instruction: behind that all of them could agree on a wrong boundary. Where they disagree, it still counts if the bytes before are
 // an instruction that loads just the number which the call was made with, and
 // cannot be read as one that loads another register. Padding is a run of nops up
 // to an aligned address, or of int3, behind a ret, an unconditional jump or a
@@ -57,6 +61,10 @@
 // Atomic: nobody reaches it before the last store. No thread's ip is ever inside
 // of what is replaced, beyond its first byte.
 //
+// A patch whose stores are made by one thread at a time and in order is never
+// seen in part: the padding first, and Undo the other way round. A Store that is
+// not Atomic needs every thread of the address space to be stopped.
+//
 // # Locking
 //
 // None: callers serialize what concerns one address space.
@@ -69,7 +77,15 @@
 //
 // # Differences
 //
-// A program that reads its own text sees the patch. A fault of the moved
-// instruction, and a signal in the trampoline, happen at an ip of the
-// trampoline, which the caller must translate (Patch.Resume).
+// A program that reads its own text sees the patch: a checksum over it, a
+// disassembler, a memory dump. Set.Overlay hides it from reads that go through
+// the Sentry (ptrace, /proc/pid/mem), not from the program's own loads.
+//
+// A fault of the moved instruction, and a signal in the trampoline, happen at an
+// ip of the trampoline. The caller must translate it (Resume) before anybody
+// looks: unwinders, and libcs that compare ip with a range to decide whether a
+// cancelled system call was made, know only the original code.
+//
+// r11 does not hold the flags behind a patched system call, and the arithmetic
+// flags change, as behind none of Linux's.
 package patch

@@ -39,6 +39,8 @@ func same(t *testing.T, stdin string, native, patched []string) {
 	got, code2 := run(t, stdin, patched...)
 	if got != want || code != code2 {
 		t.Errorf("%v: exit %d, native %d; printed\n%.2000s\nnative\n%.2000s", native[1:], code2, code, got, want)
+	} else if testing.Verbose() {
+		t.Logf("exit %d, printed %.60q", code, got)
 	}
 }
 
@@ -134,10 +136,75 @@ func TestPatchedDynamic(t *testing.T) {
 			for _, py := range []string{"/usr/bin/python3", "/usr/local/bin/python3"} {
 				both("", py, "-c", python)
 			}
-			both("", "/usr/bin/java", "-version")
 		})
 	}
 }
+
+// TestPatchedLibc gives whole trees of processes a patched libc.
+func TestPatchedLibc(t *testing.T) {
+	const path = "/lib/x86_64-linux-gnu/libc.so.6"
+	if _, err := os.Stat(path); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	r := rewrite(t, path, filepath.Join(dir, filepath.Base(path)), false)
+	t.Logf("%d of %d sites", len(r.patches), r.sites)
+	if maps, _ := run(t, "", "/bin/sh", "-c", "LD_LIBRARY_PATH="+dir+" cat /proc/self/maps"); !strings.Contains(maps, dir) {
+		t.Fatalf("programs do not load %s:\n%s", r.path, maps)
+	}
+	java := filepath.Join(dir, "Prog.java")
+	if err := os.WriteFile(java, []byte(javaProg), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ needs, script string }{
+		{"java", "java " + java},
+		{"gcc", `echo '#include <stdio.h>
+			int main(void) { printf("hello %s\\n", __FILE__); return 3; }' > a.c; gcc -O2 -o a a.c && ./a; echo $?; sha256sum < a`},
+		{"git", `export GIT_AUTHOR_DATE=2026-01-01T00:00:00Z GIT_COMMITTER_DATE=2026-01-01T00:00:00Z
+			git init -q r && cd r && git config user.email a@b && git config user.name a && cp -r /usr/include/linux . &&
+			git add -A && git commit -qm x && git log --format=%T && git status --short && git gc -q && git fsck`},
+		{"tar", `tar cf - -C /usr/include linux | tar xf - && find . | sort | sha256sum; ls -lR linux | sed 's/[A-Z].*:..//' | wc -l`},
+		{"perl", `perl -e '$SIG{ALRM} = sub { print "alarm\n" }; alarm 1; sleep 5; for (1..50) { fork or exit $_ } ; 1 while wait > 0; print "done\n"'`},
+		{"python3", "python3 -c '" + strings.ReplaceAll(python, "'", `"`) + "'"},
+		{"redis-server", `redis-server --port 0 --unixsocket $PWD/s --daemonize no --save '' > log & p=$!
+			while ! redis-cli -s s ping; do sleep 0.1; done 2>/dev/null | tail -1
+			redis-benchmark -s s -n 5000 -c 20 -q > log2; redis-cli -s s dbsize; redis-cli -s s shutdown nosave; wait $p; echo $?`},
+	} {
+		t.Run(c.needs, func(t *testing.T) {
+			if _, err := exec.LookPath(c.needs); err != nil {
+				t.Skip(err)
+			}
+			sh := func(env string) []string {
+				return []string{"/bin/sh", "-c", "cd " + t.TempDir() + " && export " + env + "\n" + c.script}
+			}
+			same(t, "", sh("A=b"), sh("LD_LIBRARY_PATH="+dir))
+		})
+	}
+}
+
+const javaProg = `
+import java.util.concurrent.*;
+import java.nio.file.*;
+class Prog {
+	public static void main(String[] a) throws Exception {
+		var pool = Executors.newFixedThreadPool(8);
+		var sum = new java.util.concurrent.atomic.AtomicLong();
+		for (int i = 0; i < 100; i++) {
+			int n = i;
+			pool.submit(() -> { Thread.sleep(1); sum.addAndGet(n); return 0; });
+		}
+		pool.shutdown();
+		pool.awaitTermination(20, TimeUnit.SECONDS);
+		var f = Files.createTempFile("x", "y");
+		Files.writeString(f, "hello");
+		System.gc();
+		var p = new ProcessBuilder("/bin/echo", "child").start();
+		System.out.println(sum + " " + Files.readString(f) + " " + new String(p.getInputStream().readAllBytes()));
+		Files.delete(f);
+		System.exit(p.waitFor() + 4);
+	}
+}
+`
 
 const nodeJS = `
 const http = require('http'), fs = require('fs'), cp = require('child_process');
