@@ -55,7 +55,7 @@ type FS struct {
 	scanRoom atomic.Int64  // what the last scan asked for
 	brought  atomic.Int64  // directories that scans have listed since
 	used     atomic.Int64  // those of them that were read since
-	inOrder  atomic.Bool   // the files of the last directory are opened in order
+	habit    atomic.Int32  // 1 + the order that files were opened in last; 0: none
 
 	mu lock.Mutex[lock.Inode]
 

@@ -13,7 +13,7 @@ func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[FS, Image](map[string]string{
 			"client": "Gofer", "hosts": "Gofer", "self": "of Shared", "mu": lockField, "inodes": "put there by the inodes", "idle": opened,
-			"noded": host, "changes": cached, "scanRoom": cached, "brought": cached, "used": cached, "inOrder": cached, "listings": cached, "listed": cached,
+			"noded": host, "changes": cached, "scanRoom": cached, "brought": cached, "used": cached, "habit": cached, "listings": cached, "listed": cached,
 		}),
 		checkpoint.CheckCovered[Inode, InodeImage](map[string]string{
 			"key": host, "target": host, "born": host, "size": host, "stale": host, "attr": host, "changed": host, "node": host, "queued": host,

@@ -126,9 +126,7 @@ type names struct {
 	index   map[string]int // made at the first lookup
 	scanned bool           // for a program that reads the directory
 	unused  bool           // came with a scan and was not read yet
-	started bool           // a file was opened
-	opened  int            // the position whose file was opened last
-	streak  int            // how many were opened one after the other
+	open    opening
 }
 
 // find returns the entry called name, nil if there is none.

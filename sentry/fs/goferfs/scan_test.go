@@ -1,6 +1,7 @@
 package goferfs
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -121,29 +122,34 @@ func TestEntryKeepsAttributes(t *testing.T) {
 }
 
 func TestOpenAhead(t *testing.T) {
-	e := mount(t, false)
-	for i := range 200 {
-		e.write(fmt.Sprintf("d/%03d", i), fmt.Sprint(i))
+	for name, sort := range map[string]func(e *env, d vfs.Inode, names []string){
+		"as listed": func(*env, vfs.Inode, []string) {},
+		"by name":   func(_ *env, _ vfs.Inode, names []string) { slices.Sort(names) },
+		"by number": func(e *env, d vfs.Inode, names []string) {
+			ino := make(map[string]uint64)
+			for _, name := range names {
+				in, err := d.(vfs.Directory).Lookup(name)
+				e.must(err)
+				ino[name] = e.attr(in).Ino
+			}
+			slices.SortFunc(names, func(a, b string) int { return cmp.Compare(ino[a], ino[b]) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) { openInOrder(mount(t, false), sort) })
 	}
-	d := e.lookup("d")
-	order := e.names(d)
-	e.trips()
-	for _, name := range order {
-		in, err := d.(vfs.Directory).Lookup(name)
-		e.must(err)
-		f, err := in.Open(nil, vfs.Path{}, linux.O_RDONLY)
-		e.must(err)
-		var n int
-		_, err = fmt.Sscan(e.read(f, 0, 10), &n)
-		e.must(err)
-		if fmt.Sprintf("%03d", n) != name {
-			t.Errorf("%s has %d", name, n)
+	t.Run("names made since have no place in the order", func(t *testing.T) {
+		e := mount(t, false)
+		e.write("d/1", "")
+		e.write("d/2", "")
+		d := e.lookup("d").(*Dir)
+		e.names(d)
+		l := d.inode().names.load()
+		l.arrange(byName)
+		l.add(newEntry("3", &d.inode().attr, "", 0))
+		if l.rank(2) != -1 || l.follows(2) {
+			t.Error("it has")
 		}
-		f.Release()
-	}
-	if n := e.trips(); n > 24 {
-		t.Errorf("%d round trips to open 200 files", n)
-	}
+	})
 	t.Run("at random, one at a time", func(t *testing.T) {
 		e := mount(t, false)
 		before := e.fds()
@@ -161,6 +167,33 @@ func TestOpenAhead(t *testing.T) {
 			t.Errorf("%d descriptors for 4 files", n)
 		}
 	})
+}
+
+// openInOrder opens 200 files.
+func openInOrder(e *env, sort func(e *env, d vfs.Inode, names []string)) {
+	for i := range 200 {
+		e.write(fmt.Sprintf("d/%03d", i*7%200), fmt.Sprint(i*7%200))
+	}
+	d := e.lookup("d")
+	order := e.names(d)
+	sort(e, d, order)
+	e.trips()
+	for _, name := range order {
+		in, err := d.(vfs.Directory).Lookup(name)
+		e.must(err)
+		f, err := in.Open(nil, vfs.Path{}, linux.O_RDONLY)
+		e.must(err)
+		var n int
+		_, err = fmt.Sscan(e.read(f, 0, 10), &n)
+		e.must(err)
+		if fmt.Sprintf("%03d", n) != name {
+			e.Errorf("%s has %d", name, n)
+		}
+		f.Release()
+	}
+	if n := e.trips(); n > 30 {
+		e.Errorf("%d round trips to open 200 files", n)
+	}
 }
 
 // fds counts the descriptors of this process.
