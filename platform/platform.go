@@ -233,6 +233,20 @@ type Completer interface {
 	Complete(r *arch.Registers)
 }
 
+// A Fact is a system call without arguments whose answer is a number that the guest
+// may know.
+type Fact struct {
+	Call  uint32
+	Value uint32
+}
+
+// An Informer is a Context that can answer calls without an event.
+type Informer interface {
+	// Inform replaces what may be answered so, from the guest's next call on.
+	// It may be called from any goroutine.
+	Inform(facts []Fact)
+}
+
 // A Rester is a Context that wants to know when its owner is about to sleep, with
 // the guest stopped in a system call: it need not be quick to answer it.
 type Rester interface {

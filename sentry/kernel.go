@@ -113,7 +113,7 @@ func (k *Kernel) assemble() error {
 	k.vdso = startVDSO(clocks, vdso)
 	k.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
-		Calls: k.calls, Loader: loader.New(vdso),
+		Calls: k.calls, Traced: k.cfg.Trace != nil, Loader: loader.New(vdso),
 		UserNS: cred.NewRootNamespace(), Random: k.random, Turn: k.turn(),
 		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) }, PlainInit: k.cfg.PlainInit,
 	}

@@ -1,6 +1,7 @@
 package systrap
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,11 @@ type Context struct {
 	buf     []byte // what FPU returned last
 	place   stub.Place
 
+	// guarded by factsMu: what the guest is told, and where.
+	factsMu sync.Mutex
+	facts   []platform.Fact
+	told    *thread
+
 	// atomic: pending is set by Interrupt and cleared by the Switch that
 	// reports it. running is the thread to kick, or nil outside Switch.
 	// Interrupt writes pending and then reads running; Switch writes running
@@ -49,6 +55,7 @@ var (
 	_ platform.Context   = (*Context)(nil)
 	_ platform.Completer = (*Context)(nil)
 	_ platform.Rester    = (*Context)(nil)
+	_ platform.Informer  = (*Context)(nil)
 )
 
 // How long Switch waits for the guest before it looks whether the stub is alive,
@@ -190,6 +197,7 @@ func (c *Context) bind(as *AddressSpace) unix.Errno {
 	c.as, c.t, c.kind, c.partial = as, t, 0, false
 	c.target = &target{as.pid, t.h}
 	c.p.place.Bind(&c.place, t.h.tid)
+	c.tell(t)
 	if c.state == nil {
 		c.state = arch.InitialFPU()
 	}
@@ -205,6 +213,7 @@ func (c *Context) unbind() {
 	}
 	t, as := c.t, c.as
 	c.t, c.as = nil, nil
+	c.tell(nil)
 	as.leave(t)
 }
 
@@ -215,6 +224,7 @@ func (c *Context) lost() {
 	}
 	as := c.as
 	c.t, c.as = nil, nil
+	c.tell(nil)
 	unix.Kill(int(as.pid), unix.SIGKILL)
 	as.leave(nil)
 }

@@ -48,6 +48,13 @@ func headerOf(slot []byte) *header { return (*header)(unsafe.Pointer(&slot[slotH
 // turnOf and others are the words that both sides use at the same time.
 func (h *header) loadTurn() uint32 { return atomic.LoadUint32(&h.turn) }
 
+// answer sets the word of a call.
+func (t *thread) answer(call uint32, word uint64) {
+	if call < factCalls {
+		atomic.StoreUint64((*uint64)(unsafe.Pointer(&t.slot[8*call])), word)
+	}
+}
+
 // giveTurn lets the guest go on and reports whether it has to be woken.
 func (h *header) giveTurn() bool {
 	atomic.StoreUint32(&h.turn, 0)

@@ -51,8 +51,7 @@
 #define hXSave   0x1000
 
 // Facts lie in the page before the header.
-#define fNumbers -0xff0
-#define fEnabled -0x1000
+#define fCalls 0xfffff000
 
 #define kickSignal 28
 
@@ -391,6 +390,15 @@ fail:
 	MARK(1)
 	CMPL (hSelf+4)(GS), $0x7fff // is GS ours? If not, this or the next traps
 	JNE  foreign
+	CMPQ AX, $448
+	JCC  ask
+	BYTE $0x65; BYTE $0x4c; BYTE $0x8b; BYTE $0x1c; BYTE $0xc5 // mov %gs:fCalls(,%rax,8), %r11
+	LONG $fCalls
+	TESTQ R11, R11
+	JGE  ask
+	MOVL R11, AX             // the page of facts has the answer
+	JMP  CX
+ask:
 	MOVQ R12, hR12(GS)
 	MOVQ hSelf(GS), R12
 	MOVQ CX, hRCX(R12)

@@ -149,6 +149,7 @@ func (t *Task) takeLeadTreeLocked(old *Task) {
 	delete(s.tasks, t.TID())
 	id := old.TID()
 	t.tid.Store(id)
+	t.withdrawFacts()
 	s.tasks[id] = t
 	t.exitSignal = old.exitSignal
 	t.parentTask = old.parentTask

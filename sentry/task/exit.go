@@ -282,9 +282,11 @@ func (g *ThreadGroup) leaveChildrenTreeLocked() {
 	for _, c := range g.children {
 		if to == g || to == nil {
 			c.parent = nil
+			c.withdrawFactsTreeLocked()
 			continue
 		}
 		c.parent = to
+		c.withdrawFactsTreeLocked()
 		c.leader.parentTask = to.leader
 		to.children = append(to.children, c)
 		c.leader.exitSignal = linux.SIGCHLD

@@ -15,7 +15,7 @@ func TestImageCoversState(t *testing.T) {
 	)
 	for _, err := range []error{
 		checkpoint.CheckCovered[System, SystemImage](map[string]string{
-			"Futexes": "waiters ask again", "Calls": parts, "Random": parts, "NewIPC": parts, "Sockets": parts,
+			"Futexes": "waiters ask again", "Calls": parts, "Traced": "the new sandbox's", "Random": parts, "NewIPC": parts, "Sockets": parts,
 			"Turn": parts, "Epoll": "instances count themselves", "Inotify": "instances count themselves", "tree": lockField,
 			"groups": "found by their members", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
 			"live": "counted by StartRestored", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
@@ -23,7 +23,7 @@ func TestImageCoversState(t *testing.T) {
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,
-			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "caller": "filled by each call", "timer": idle,
+			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "facts": "published again", "caller": "filled by each call", "timer": idle,
 			"ownLimits": "the group has them", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{

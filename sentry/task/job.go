@@ -61,6 +61,7 @@ func (g *ThreadGroup) SessionID() int32 {
 func (g *ThreadGroup) joinTreeLocked(p *ProcessGroup) {
 	old := g.pgrp
 	g.pgrp = p
+	g.withdrawFactsTreeLocked()
 	p.members = append(p.members, g)
 	if old != nil {
 		old.leaveTreeLocked(g)

@@ -45,6 +45,9 @@ func (t *Task) enterGuest() {
 		t.ForceSignal(&linux.SigInfo{Signo: linux.SIGKILL, Code: linux.SI_KERNEL})
 		return
 	}
+	if !t.facts.published.Load() {
+		t.publishFacts()
+	}
 	t.inGuest.Store(true)
 	if t.work.Load() != 0 { // set before inGuest was seen
 		t.inGuest.Store(false)

@@ -51,6 +51,7 @@ type System struct {
 	Random      func(p []byte) // from the host's generator
 	NewIPC      func() any     // an empty IPC namespace
 	NumCPU      int
+	Traced      bool   // every call is to reach Calls
 	MemoryLimit uint64 // bytes
 	// Sockets are the address families there are, nil for none.
 	Sockets *socket.Registry

@@ -76,6 +76,7 @@ type Task struct {
 	// task-only
 	ctx        platform.Context
 	regs       arch.Registers
+	facts      facts
 	caller     vfs.Caller
 	ownLimits  *limit.Set // of a process to be, whose address space reads them already
 	savedMask  linux.SigSet
@@ -178,7 +179,10 @@ func (t *Task) MM() *mm.MemoryManager { return t.mm.Load() }
 func (t *Task) Cred() *cred.Credentials { return t.cred.Load() }
 
 // SetCred swaps the identity. Only the task itself does.
-func (t *Task) SetCred(c *cred.Credentials) { t.cred.Store(c) }
+func (t *Task) SetCred(c *cred.Credentials) {
+	t.cred.Store(c)
+	t.withdrawFacts()
+}
 
 // FDs is the descriptor table. Once the task has exited, it holds nothing of
 // the task's any more.

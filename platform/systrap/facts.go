@@ -1,0 +1,47 @@
+package systrap
+
+import "cordon/platform"
+
+// The first page of a slot, which the stub can only read, has a word for each
+// system call: answerable and the answer, or 0.
+const (
+	factCalls  = 448
+	answerable = 1 << 63
+)
+
+// Inform implements platform.Informer.
+func (c *Context) Inform(facts []platform.Fact) {
+	c.factsMu.Lock()
+	defer c.factsMu.Unlock()
+	old := c.facts
+	c.facts = facts
+	if c.told == nil {
+		return
+	}
+	for _, f := range old {
+		c.told.answer(f.Call, 0)
+	}
+	c.tellLocked()
+}
+
+// tell moves what the guest is told to another thread.
+func (c *Context) tell(t *thread) {
+	c.factsMu.Lock()
+	defer c.factsMu.Unlock()
+	if c.told != nil {
+		for _, f := range c.facts {
+			c.told.answer(f.Call, 0)
+		}
+	}
+	c.told = t
+	c.tellLocked()
+}
+
+func (c *Context) tellLocked() {
+	if c.told == nil {
+		return
+	}
+	for _, f := range c.facts {
+		c.told.answer(f.Call, answerable|uint64(f.Value))
+	}
+}

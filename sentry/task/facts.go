@@ -1,0 +1,72 @@
+package task
+
+import (
+	"sync/atomic"
+
+	"cordon/platform"
+)
+
+// Facts are system calls whose answer is a number that the guest may know anyway:
+// ids. A platform that can (platform.Informer) answers them in the guest's address
+// space, from a page that the guest can only read. Whatever changes one of them
+// withdraws all, which takes effect at once, and they are published again when
+// the task next goes to its guest by way of the Sentry.
+//
+// A traced sandbox (System.Traced) publishes none, so that a trace has every call.
+
+// Numbers of calls on amd64.
+const (
+	sysGetpid  = 39
+	sysGetuid  = 102
+	sysGetgid  = 104
+	sysGeteuid = 107
+	sysGetegid = 108
+	sysGetppid = 110
+	sysGetpgrp = 111
+	sysGettid  = 186
+)
+
+// facts says whether a task's are published.
+type facts struct{ published atomic.Bool }
+
+// publishFacts tells the platform the answers. Task-only.
+func (t *Task) publishFacts() {
+	i, ok := t.ctx.(platform.Informer)
+	if !ok || t.sys.Traced {
+		t.facts.published.Store(true)
+		return
+	}
+	// Whoever withdraws from here on is seen below.
+	t.facts.published.Store(true)
+	c := t.Cred()
+	ns := c.UserNS
+	g := t.group
+	i.Inform([]platform.Fact{
+		{Call: sysGetpid, Value: uint32(g.ID())},
+		{Call: sysGettid, Value: uint32(t.TID())},
+		{Call: sysGetppid, Value: uint32(g.ParentID())},
+		{Call: sysGetpgrp, Value: uint32(g.ProcessGroup())},
+		{Call: sysGetuid, Value: ns.FromRootUID(c.RUID)},
+		{Call: sysGeteuid, Value: ns.FromRootUID(c.EUID)},
+		{Call: sysGetgid, Value: ns.FromRootGID(c.RGID)},
+		{Call: sysGetegid, Value: ns.FromRootGID(c.EGID)},
+	})
+	if !t.facts.published.Load() {
+		i.Inform(nil)
+	}
+}
+
+// withdrawFacts makes the guest ask again. It may be called for any task.
+func (t *Task) withdrawFacts() {
+	t.facts.published.Store(false)
+	if i, ok := t.ctx.(platform.Informer); ok {
+		i.Inform(nil)
+	}
+}
+
+// withdrawFactsTreeLocked is withdrawFacts for all threads.
+func (g *ThreadGroup) withdrawFactsTreeLocked() {
+	for _, t := range g.tasks {
+		t.withdrawFacts()
+	}
+}
