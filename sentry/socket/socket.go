@@ -98,6 +98,10 @@ func WaitsForAll(i Info, f linux.MsgFlags) bool {
 	return i.Type == linux.SOCK_STREAM && f&linux.MSG_WAITALL != 0 && f&(linux.MSG_PEEK|linux.MSG_DONTWAIT) == 0
 }
 
+// LooksAtCaller reports whether Send and Receive of a family use their caller: an inet socket's rights were settled when it
+// was made, and to say who calls costs as much as a small message.
+func LooksAtCaller(i Info) bool { return i.Family != linux.AF_INET && i.Family != linux.AF_INET6 }
+
 // RaisesSIGPIPE reports whether an EPIPE of Send is to be told by a signal too.
 func RaisesSIGPIPE(i Info, f linux.MsgFlags) bool {
 	return i.Type == linux.SOCK_STREAM && f&linux.MSG_NOSIGNAL == 0

@@ -188,3 +188,34 @@ func BenchmarkAccept(bb *testing.B) {
 		return sysClose(b.t, a)
 	})
 }
+
+func BenchmarkUDP(bb *testing.B) {
+	b := newNetBench(bb)
+	r := b.must(sysSocket(b.t, linux.SocketDomain(linux.AF_INET), linux.SOCK_DGRAM, 0))
+	w := b.must(sysSocket(b.t, linux.SocketDomain(linux.AF_INET), linux.SOCK_DGRAM, 0))
+	addr, n := b.loopback(7005)
+	b.must(sysBind(b.t, r, addr, n))
+	b.must(sysConnect(b.t, w, addr, n))
+	b.pingSelf(r, w, 64)
+}
+
+// BenchmarkSelect asks 20 pipes whether they can be written to.
+func BenchmarkSelect(bb *testing.B) {
+	b := newNetBench(bb)
+	var set [16]uint64
+	for range 20 {
+		_, w := b.pipe()
+		set[w/64] |= 1 << (w % 64)
+	}
+	at := arg.Out[[16]uint64](b.buf())
+	var zero linux.Timeval
+	if err := arg.StoreAt(b.t.MM(), b.mem, &zero); err != nil {
+		b.Fatal(err)
+	}
+	b.run(func() (uintptr, error) {
+		if err := at.Store(b.t.MM(), &set); err != nil {
+			return 0, err
+		}
+		return sysSelect(b.t, 64, 0, arg.Addr(at), 0, arg.InOut[linux.Timeval](b.mem))
+	})
+}
