@@ -73,7 +73,7 @@ func compareDecoder(t *testing.T, im *image, d *disassembly) {
 // checkCoverage analyzes every site of a file, and holds each plan against
 // objdump's reading of the file.
 func checkCoverage(t *testing.T, im *image, d *disassembly, least int) {
-	a, e, all := 0, 0, 0
+	a, e, torn, all := 0, 0, 0, 0
 	for _, s := range d.sites {
 		s.Number = number(im, s.Addr)
 		p, ok := Analyze(im, s)
@@ -93,9 +93,12 @@ func checkCoverage(t *testing.T, im *image, d *disassembly, least int) {
 		case p.Form == FormE:
 			e++
 		}
+		if !p.Atomic() {
+			torn++
+		}
 		checkPlan(t, d, p)
 	}
-	t.Logf("%d sites: %d by form A, %d by form E, %d not", all, a, e, all-a-e)
+	t.Logf("%d sites: %d by form A, %d by form E, %d not; %d not by atomic stores", all, a, e, all-a-e, torn)
 	if (a+e)*100 < all*least {
 		t.Errorf("fewer than %d %% of the sites have a plan", least)
 	}
@@ -114,7 +117,7 @@ func checkPlan(t *testing.T, d *disassembly, p Plan) {
 		for at > from-64 && (d.sizes[at] == 0 || isPadding(d.text[at])) {
 			at--
 		}
-		if !isLeave(strings.Fields(d.text[at])) && d.text[at+1] != "int3" {
+		if !isLeave(strings.Fields(d.text[at])) && d.text[at+uint64(d.sizes[at])] != "int3" {
 			bad("control reaches the padding from " + d.text[at])
 		}
 		for at += uint64(d.sizes[at]); at < to && isPadding(d.text[at]); {

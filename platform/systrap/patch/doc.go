@@ -56,14 +56,15 @@
 // # Stores
 //
 // Each Store says whether it can be made while other threads run the code
-// (Atomic: eight bytes at most, within a line of the cache, in one store), and
-// whether one aligned word holds it (Word). The padding's store is always
-// Atomic: nobody reaches it before the last store. No thread's ip is ever inside
+// (Atomic: eight bytes at most, within a line of the cache, in one store),
+// whether nobody runs these bytes at that moment anyway (Unreached: padding), and
+// whether one aligned word holds it (Word). Where form A would cross a line,
+// Analyze prefers form E. No thread's ip is ever inside
 // of what is replaced, beyond its first byte.
 //
 // A patch whose stores are made by one thread at a time and in order is never
 // seen in part: the padding first, and Undo the other way round. A Store that is
-// not Atomic needs every thread of the address space to be stopped.
+// neither Atomic nor Unreached needs every thread of the address space to be stopped.
 //
 // # Locking
 //

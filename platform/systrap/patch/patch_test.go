@@ -145,7 +145,7 @@ func TestAnalyzeFormE(t *testing.T) {
 			if ok != c.ok {
 				t.Fatalf("a plan: %v", ok)
 			}
-			if ok && (p.Form != FormE || p.At != site || len(p.Stores) != 2 || p.Stores[1].Addr != site || !p.Stores[0].Atomic) {
+			if ok && (p.Form != FormE || p.At != site || len(p.Stores) != 2 || p.Stores[1].Addr != site || !p.Stores[0].Unreached) {
 				t.Errorf("%+v", p)
 			}
 		})
@@ -262,9 +262,13 @@ func TestSet(t *testing.T) {
 	// Two system calls of form E share padding, a third one is of form A, and
 	// then its syscall is hot by itself.
 	_, at := codeAround()
-	code := []byte{0x89, 0xd0, 0x0f, 0x05, 0x89, 0xd8, 0x0f, 0x05, 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3}
+	var code []byte
+	for ; (at+8)%lineSize != 0; at++ {
+		code = append(code, 0xf8) // clc
+	}
+	code = append(code, 0x89, 0xd0, 0x0f, 0x05, 0x89, 0xd8, 0x0f, 0x05, 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3)
 	sites := []uint64{at + 2, at + 6, at + 13, at + 13}
-	for n := 15; n > 0 || (at+uint64(len(code)))%16 != 0; n-- {
+	for n := 15; n > 0 || len(code)%16 != 0; n-- {
 		code = append(code, 0xcc)
 	}
 	m, _ := codeAround(code...)

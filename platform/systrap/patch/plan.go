@@ -35,9 +35,11 @@ type Store struct {
 	Old, New []byte // of one length; New is nil in a Plan
 
 	// Atomic tells that other threads may run the code while it is stored: at
-	// most eight bytes within a line of the cache, stored at once, or bytes
-	// that nobody can reach before the next store.
+	// most eight bytes within a line of the cache, stored at once.
 	Atomic bool
+	// Unreached tells that nobody runs these bytes before the next store, nor
+	// after the one before was undone: they can be stored in any way.
+	Unreached bool
 	// Word tells that the bytes lie in one aligned word of eight bytes, which
 	// can be stored by one aligned write.
 	Word bool
@@ -73,7 +75,9 @@ const (
 	rtSigreturn = 15
 )
 
-// Analyze decides whether and how the site can be patched.
+// Analyze decides whether and how the site can be patched: by the first of form
+// A and form E that can be stored while other threads run there, else by the
+// first that can be stored at all.
 func Analyze(c Code, s Site) (Plan, bool) {
 	if s.Addr < 2*page || s.Addr >= userEnd-2*page || s.Number == rtSigreturn {
 		return Plan{}, false
@@ -82,10 +86,24 @@ func Analyze(c Code, s Site) (Plan, bool) {
 	if !ok || t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 || t.restorer() || t.taken(s.Addr, syscallSize) {
 		return Plan{}, false
 	}
-	if p, ok := t.formA(s); ok {
-		return p, true
+	a, okA := t.formA(s)
+	if okA && a.Atomic() {
+		return a, true
 	}
-	return t.formE(s)
+	if e, ok := t.formE(s); ok && (!okA || e.Atomic()) {
+		return e, true
+	}
+	return a, okA
+}
+
+// Atomic tells that all stores can be made while other threads run the code.
+func (p *Plan) Atomic() bool {
+	for _, s := range p.Stores {
+		if !s.Atomic && !s.Unreached {
+			return false
+		}
+	}
+	return true
 }
 
 // restorer tells whether the site returns from signal handlers: unwinders know
@@ -149,7 +167,7 @@ func (t *text) formE(s Site) (Plan, bool) {
 		return Plan{}, false
 	}
 	first := newStore(t.base+uint64(pad), t.b[pad:pad+jumpSize])
-	first.Atomic = true
+	first.Unreached = true
 	last := newStore(s.Addr, t.b[t.site:t.site+syscallSize])
 	return Plan{
 		Form: FormE, Site: s.Addr, At: s.Addr, Old: last.Old,

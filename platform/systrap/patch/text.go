@@ -194,7 +194,8 @@ func (t *text) targeted(from, to int) bool {
 }
 
 // padding finds the nearest five bytes, in reach of a short jump at the site,
-// that are in padding which control never reaches and that nobody uses yet.
+// that are in padding which control never reaches and that nobody uses yet. It
+// prefers those that lie in one line of the cache.
 func (t *text) padding() (best int, ok bool) {
 	next := t.site + syscallSize
 	for i := max(1, next-128-2*maxInsn); i < min(next+128, len(t.b)); i++ {
@@ -206,7 +207,11 @@ func (t *text) padding() (best int, ok bool) {
 			continue
 		}
 		jump, ok1 := t.cut(i, end)
-		if ok1 && (!ok || dist(jump, next) < dist(best, next)) {
+		if !ok1 {
+			continue
+		}
+		one, had := t.oneLine(jump), ok && t.oneLine(best)
+		if !ok || one && !had || one == had && dist(jump, next) < dist(best, next) {
 			best, ok = jump, true
 		}
 	}
@@ -264,14 +269,25 @@ func (t *text) aligns(i int) bool {
 	return in.kind == kindJump || in.kind == kindLeave
 }
 
-// cut takes from the padding [from, to) five bytes in reach of the site.
-func (t *text) cut(from, to int) (int, bool) {
+// cut takes from the padding [from, to) five bytes in reach of the site, in one
+// line of the cache if there are such.
+func (t *text) cut(from, to int) (best int, ok bool) {
 	next := t.site + syscallSize
-	hi := min(to-jumpSize, next+127)
-	for jump := max(from, next-128); jump <= hi; jump++ {
-		if !t.taken(t.base+uint64(jump), jumpSize) {
-			return jump, !t.targeted(from, jump+jumpSize)
+	for jump := max(from, next-128); jump <= min(to-jumpSize, next+127); jump++ {
+		if t.taken(t.base+uint64(jump), jumpSize) {
+			continue
+		}
+		if one := t.oneLine(jump); one || !ok {
+			best, ok = jump, true
+			if one {
+				break
+			}
 		}
 	}
-	return 0, false
+	return best, ok && !t.targeted(from, best+jumpSize)
+}
+
+// oneLine tells whether a jump at i lies in one line of the cache.
+func (t *text) oneLine(i int) bool {
+	return (t.base+uint64(i))%lineSize <= lineSize-jumpSize
 }
