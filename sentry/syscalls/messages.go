@@ -15,7 +15,7 @@ import (
 // An exchange is one message on its way through a socket, attempt by attempt.
 // Exchanges are used again: what is passed to a socket cannot be on the stack.
 type exchange struct {
-	t    *task.Task
+	by   *vfs.Caller // nil where nobody asks
 	s    socket.Socket
 	out  *socket.Outgoing // one of the two
 	in   *socket.Incoming
@@ -38,7 +38,9 @@ func (x *exchange) put() {
 
 // run makes attempts until one says something other than EAGAIN.
 func (x *exchange) run(t *task.Task, s socket.Socket, d *vfs.Description, nonblock bool) error {
-	x.t, x.s = t, s
+	if x.s = s; socket.LooksAtCaller(s.Info()) {
+		x.by = t.Caller()
+	}
 	n, err := x.try()
 	if err != linux.EAGAIN || n > 0 || nonblock {
 		return err
@@ -62,7 +64,7 @@ func (x *exchange) trySend() (int, error) {
 	try := &x.tryOut
 	*try = *x.out
 	try.Control = controlFor(x.out.Control, x.done == 0)
-	n, err := x.s.Send(x.t.Caller(), try)
+	n, err := x.s.Send(x.by, try)
 	x.done += max(n, 0)
 	if err == nil && x.all && n > 0 && x.out.Data.Len() > 0 {
 		err = linux.EAGAIN
@@ -76,7 +78,7 @@ func (x *exchange) trySend() (int, error) {
 func (x *exchange) tryReceive() (int, error) {
 	in, more := x.in, &x.tryIn
 	*more = socket.Incoming{Flags: in.Flags, Data: in.Data}
-	n, err := x.s.Receive(x.t.Caller(), more)
+	n, err := x.s.Receive(x.by, more)
 	if err != nil {
 		more.Control.Release()
 		if x.began && err != linux.EAGAIN {
@@ -111,7 +113,12 @@ func (x *exchange) send(t *task.Task, s socket.Socket, d *vfs.Description) (uint
 	x.out = &x.ownOut
 	nonblock := d.Nonblocking() || x.out.Flags&linux.MSG_DONTWAIT != 0
 	x.all = s.Info().Type == linux.SOCK_STREAM && !nonblock
+	x.done = int(t.Begun())
+	x.out.Data.Skip(uint64(x.done))
 	err := x.run(t, s, d, nonblock)
+	if x.done > 0 && interrupted(err) {
+		return t.CutShort(uint64(x.done))
+	}
 	if x.done > 0 {
 		return uintptr(x.done), nil
 	}
@@ -120,6 +127,9 @@ func (x *exchange) send(t *task.Task, s socket.Socket, d *vfs.Description) (uint
 	}
 	return 0, err
 }
+
+// interrupted reports whether a call that waits ended by being woken.
+func interrupted(err error) bool { return err == task.RestartSys || err == task.RestartNoStop }
 
 // controlFor returns what goes with one attempt to send, which owns it:
 // descriptors go with the first bytes only, credentials with all.
@@ -153,11 +163,24 @@ func (x *exchange) receive(t *task.Task, s socket.Socket, d *vfs.Description) (u
 	x.in = &x.ownIn
 	nonblock := d.Nonblocking() || x.in.Flags&linux.MSG_DONTWAIT != 0
 	x.all = socket.WaitsForAll(s.Info(), x.in.Flags) && !nonblock
+	if x.done = int(t.Begun()); x.done > 0 {
+		x.began = true
+		x.in.Data.Skip(uint64(x.done))
+	}
 	err := x.run(t, s, d, nonblock)
+	if x.began && interrupted(err) && onlyData(x.in) {
+		return t.CutShort(uint64(x.done))
+	}
 	if x.began {
 		return uintptr(x.done), nil
 	}
 	return 0, err
+}
+
+// onlyData reports whether nothing came with the data that a call made again
+// would not give.
+func onlyData(in *socket.Incoming) bool {
+	return in.OutFlags == 0 && len(in.From) == 0 && len(in.Control.Rights) == 0 && len(in.Control.Messages) == 0
 }
 
 // readSocket and writeSocket are read(2) and write(2) on a socket.

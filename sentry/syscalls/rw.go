@@ -193,6 +193,10 @@ func write(t *task.Task, d *vfs.Description, src *usermem.Seq) (uintptr, error) 
 	}
 	total := src.Len()
 	c := t.Caller()
+	if done := t.Begun(); done > 0 {
+		src.Skip(done)
+		return writeRest(t, c, d, src, done, total)
+	}
 	k, err := d.Write(c, src)
 	if !d.Nonblocking() && (err == linux.EAGAIN || err == nil && uint64(k) < total && d.Queue() != nil && !d.Seekable()) {
 		return writeRest(t, c, d, src, uint64(k), total)
@@ -213,6 +217,9 @@ func writeRest(t *task.Task, c *vfs.Caller, d *vfs.Description, src *usermem.Seq
 		}
 		return int(done), err
 	})
+	if done > 0 && err == task.RestartSys {
+		return t.CutShort(done)
+	}
 	return written(t, c, done, err)
 }
 

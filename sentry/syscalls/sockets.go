@@ -130,12 +130,12 @@ type patience struct {
 }
 
 // patienceOf turns a socket's time-out into a deadline. As in Linux, a call
-// with a time-out is not restarted after a signal.
+// with a time-out is not restarted after a signal or a stop.
 func patienceOf(t *task.Task, timeout int64) patience {
 	if timeout == socket.NoTimeout {
 		return patience{task.NoDeadline, task.RestartSys}
 	}
-	return patience{after(t.System().Clocks.Monotonic.Now(), timeout), linux.EINTR}
+	return patience{after(t.System().Clocks.Monotonic.Now(), timeout), task.RestartNoStop}
 }
 
 // socketIO runs try until it says something other than EAGAIN.

@@ -84,6 +84,8 @@ func (t *Task) settleCall(act linux.SigAction) {
 	case r == 0:
 	case r == RestartNoIntr, r == RestartSys && act.Flags&linux.SA_RESTART != 0:
 		t.rewind(uint64(t.callNumber))
+	case r == RestartRest:
+		t.regs.RAX = t.Begun()
 	default:
 		t.regs.RAX = uint64(linux.EINTR.Result())
 	}
@@ -97,6 +99,8 @@ func (t *Task) restartCall() {
 	case 0:
 	case RestartCall:
 		t.rewind(sysRestartSyscall)
+	case RestartRest:
+		t.restartRest()
 	default:
 		t.rewind(uint64(t.callNumber))
 	}

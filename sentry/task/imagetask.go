@@ -133,7 +133,7 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 	t.savedMask, t.haveSaved, t.altStack = im.SavedMask, im.HaveSaved, im.AltStack
 	t.restart, t.restartBlk, t.inSyscall, t.callNumber = Restart(im.Restart), im.RestartBlk, im.InSyscall, uintptr(im.CallNumber)
 	switch t.restart {
-	case 0, RestartSys, RestartNoIntr, RestartNoHand, RestartCall, RestartNoStop:
+	case 0, RestartSys, RestartNoIntr, RestartNoHand, RestartCall, RestartRest, RestartNoStop:
 	default:
 		return errImage
 	}
