@@ -24,6 +24,7 @@ const SlotParts = "parts"
 // Parts are what of a System is not saved.
 type Parts struct {
 	Calls   Calls
+	Traced  bool
 	Loader  Loader
 	Random  func(p []byte)
 	NewIPC  func() any
@@ -134,7 +135,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.Clocks = slot[*ktime.Clocks](g, im.Clocks)
 	y.VFS, y.UserNS = get[*vfs.VFS](g, im.VFS), get[*cred.UserNamespace](g, im.UserNS)
 	y.Memfds = get[*tmpfs.FS](g, im.Memfds)
-	y.Calls, y.Loader, y.Random, y.NewIPC, y.Sockets, y.Turn = parts.Calls, parts.Loader, parts.Random, parts.NewIPC, parts.Sockets, parts.Turn
+	y.Calls, y.Traced, y.Loader, y.Random, y.NewIPC, y.Sockets, y.Turn = parts.Calls, parts.Traced, parts.Loader, parts.Random, parts.NewIPC, parts.Sockets, parts.Turn
 	if y.Calls != nil {
 		y.Calls = &resumedCalls{Calls: y.Calls}
 	}
