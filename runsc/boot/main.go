@@ -11,6 +11,7 @@ import (
 
 	"cordon/runsc/control"
 	"cordon/runsc/filter"
+	"cordon/runsc/idle"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +48,7 @@ func Main(newKernel NewKernel) int {
 			return 1
 		}
 	}
+	idle.Settle()
 	b := &box{kernel: k, spec: s, start: make(chan struct{})}
 	made.Store(b)
 	b.forwardSignals()

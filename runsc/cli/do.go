@@ -10,6 +10,7 @@ import (
 	"cordon/runsc/cgroup"
 	"cordon/runsc/console"
 	"cordon/runsc/container"
+	"cordon/runsc/idle"
 	"cordon/runsc/sandbox"
 
 	"golang.org/x/sys/unix"
@@ -123,6 +124,7 @@ func (d *doFlags) runAttached(g *globals, p *container.Params) (int, error) {
 		})
 		defer timer.Stop()
 	}
+	idle.Settle()
 	code, err := box.Wait()
 	select {
 	case <-timedOut:

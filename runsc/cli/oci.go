@@ -11,6 +11,7 @@ import (
 	"cordon/runsc/cgroup"
 	"cordon/runsc/console"
 	"cordon/runsc/container"
+	"cordon/runsc/idle"
 	"cordon/runsc/sandbox"
 	"cordon/runsc/spec"
 
@@ -229,6 +230,7 @@ func (c *createFlags) run(g *globals, id string) (int, error) {
 	}
 	stop := forwardSignals(sigs, k, boot.InitPID, k.State.Terminal)
 	defer stop()
+	idle.Settle()
 	code, err := box.Wait()
 	if c.keep {
 		return code, err

@@ -7,6 +7,7 @@ import (
 
 	"cordon/gofer/hostfs"
 	"cordon/runsc/filter"
+	"cordon/runsc/idle"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,6 +61,7 @@ func gofer(args []string) error {
 			return fmt.Errorf("installing the system call filter: %w", err)
 		}
 	}
+	idle.Settle()
 	// Success needs no report: the parent waits for the Sentry's.
 	return hostfs.Serve(fdGofer9P, fdGoferSide, cfg)
 }

@@ -151,7 +151,6 @@ static int time_(long n, char **argv) {
 }
 
 int main(int argc, char **argv) {
-	memset(buf, 1, sizeof buf);
 	if (argc == 2 && !strcmp(argv[1], "idle")) {
 		printf("idle 0\n");
 		fflush(stdout);
@@ -159,6 +158,7 @@ int main(int argc, char **argv) {
 	}
 	if (argc > 3 && !strcmp(argv[1], "time")) return time_(atol(argv[2]), argv + 3);
 	if (argc != 2) return 2;
+	memset(buf, 1, sizeof buf);
 	int fd = mkstemp(tmp);
 	CHECK(fd >= 0);
 	close(fd);

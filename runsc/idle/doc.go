@@ -1,0 +1,12 @@
+// Package idle gives back memory that only the start of a process needed.
+//
+// # Objects
+//
+// The command, the Sentry and the gofer are one binary of some 12 MB. What each
+// touches of it while it starts (tables of types, initialisers, the flags'
+// parser, the decoder of the spec) stays mapped for its life, and the host maps
+// what the page cache holds around each page besides, up to 2 MiB. Settle waits
+// until the start is long over, collects the garbage that it left and takes the
+// binary's pages out of the page table once: those in use come back by a minor
+// fault each, the others do not.
+package idle
