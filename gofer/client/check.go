@@ -105,6 +105,10 @@ func checkWalk(q *donate.Request, r *donate.Reply) bool {
 		e := &r.Entries[i]
 		dir := e.Attr.Mode.IsDir()
 		switch {
+		case q.Mode&donate.WalkBare != 0:
+			if e.Handle != donate.NoHandle || !dir && i < len(r.Entries)-1 {
+				return false
+			}
 		case dir && e.Handle == donate.NoHandle:
 			return false
 		case !dir && (i < len(r.Entries)-1 || r.Errno != 0):

@@ -37,6 +37,7 @@ type Step struct {
 // A WalkOption says what a walk does with its last component.
 type WalkOption struct {
 	Node bool            // return its Node whatever it is
+	Bare bool            // return no Nodes at all
 	Open bool            // donate a descriptor of it if it is a regular file
 	Flag linux.OpenFlags // the access mode of Open
 }
@@ -61,6 +62,9 @@ func (n *Node) Walk(names []string, o WalkOption) (steps []Step, fd int, err err
 	}
 	if o.Open {
 		q.Mode |= donate.WalkOpen
+	}
+	if o.Bare {
+		q.Mode |= donate.WalkBare
 	}
 	var r donate.Reply
 	e := n.c.do(&q, &r)

@@ -101,6 +101,8 @@ const (
 const (
 	WalkHandle uint32 = 1 << iota
 	WalkOpen
+	// WalkBare: no entry has a handle, directories neither.
+	WalkBare
 )
 
 // Kinds of locks, in Request.Flags.

@@ -96,6 +96,7 @@ func Run(t *testing.T, dial Dialer) {
 		f    func(*env)
 	}{
 		{"walk returns every component", hostfs.Mount{}, walkAll},
+		{"walk without handles", hostfs.Mount{}, walkBare},
 		{"walk stops at what is missing or in the way", hostfs.Mount{}, walkStops},
 		{"open donates what can be read, written and mapped", hostfs.Mount{}, openDonates},
 		{"create", hostfs.Mount{}, createAll},
@@ -124,6 +125,20 @@ func Run(t *testing.T, dial Dialer) {
 		e.want(err, linux.ENOENT)
 	})
 	t.Run("file as mount", func(t *testing.T) { fileMount(t, dial) })
+}
+
+func walkBare(e *env) {
+	e.write("a/b/f", "contents")
+	steps, _, err := e.root.Walk([]string{"a", "b", "f"}, client.WalkOption{Bare: true})
+	e.must(err)
+	if len(steps) != 3 || steps[0].Node != nil || steps[1].Node != nil || steps[2].Attr.Size != 8 {
+		e.Errorf("%+v", steps)
+	}
+	steps, _, err = e.root.Walk([]string{"a", "x", "f"}, client.WalkOption{Bare: true})
+	e.want(err, linux.ENOENT)
+	if len(steps) != 1 {
+		e.Errorf("%+v", steps)
+	}
 }
 
 func walkAll(e *env) {

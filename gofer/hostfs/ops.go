@@ -152,7 +152,7 @@ func walk(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
 				r.FD = -1
 			}
 		}
-		if ent.Attr.Mode.IsDir() || last && q.Mode&donate.WalkHandle != 0 {
+		if q.Mode&donate.WalkBare == 0 && (ent.Attr.Mode.IsDir() || last && q.Mode&donate.WalkHandle != 0) {
 			cur.refs.Add(1)
 			if e := f.answer(r, cur, ent); e != 0 {
 				cur.release()

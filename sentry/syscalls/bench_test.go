@@ -3,6 +3,8 @@ package syscalls
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -33,8 +35,9 @@ import (
 // tmpfs on /tmp. Handlers are called without a platform between.
 type bench struct {
 	*testing.B
-	t   *task.Task
-	mem uint64 // two pages of the task's
+	t    *task.Task
+	mem  uint64 // pages of the task's
+	host string // the directory below the root
 }
 
 const benchAt = 0x400000
@@ -110,7 +113,7 @@ func newBench(b *testing.B) *bench {
 	must(err)
 	t := g.Leader()
 	must(vfs.DoMount(t.Caller(), "tmpfs", "/tmp", "tmpfs", 0, ""))
-	return &bench{B: b, t: t, mem: benchAt}
+	return &bench{B: b, t: t, mem: benchAt, host: host}
 }
 
 func (b *bench) path(s string) arg.Path {
@@ -239,4 +242,39 @@ func BenchmarkAccess(bb *testing.B) {
 	b := newBench(bb)
 	p := b.path("/usr/share/doc/file")
 	b.run(func() (uintptr, error) { return sysAccess(b.t, p, linux.R_OK) })
+}
+
+// BenchmarkCachedFile measures what a name costs that was looked up: the bytes
+// of the Sentry's heap (and of the gofer's, which is in this process).
+func BenchmarkCachedFile(bb *testing.B) {
+	const dirs, files = 100, 200
+	b := newBench(bb)
+	for d := range dirs {
+		dir := filepath.Join(b.host, "usr", strconv.Itoa(d))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			b.Fatal(err)
+		}
+		for f := range files {
+			if err := os.WriteFile(filepath.Join(dir, "name-"+strconv.Itoa(f)), nil, 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		for d := range dirs {
+			for f := range files {
+				p := b.path("/usr/" + strconv.Itoa(d) + "/name-" + strconv.Itoa(f))
+				if _, err := sysStat(b.t, p, arg.Out[linux.Stat](b.buf())); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(dirs*files), "heap-B/file")
+	b.ReportMetric(float64(after.Sys-before.Sys)/(dirs*files), "sys-B/file")
 }

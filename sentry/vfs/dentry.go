@@ -147,10 +147,7 @@ func (d *Dentry) State() *InodeState {
 
 // cachedChild returns the dentry of name if it is in the cache.
 func (d *Dentry) cachedChild(name string) *Dentry {
-	k := d.kids
-	k.mu.RLock()
-	c := k.all[name]
-	k.mu.RUnlock()
+	c := d.peek(name)
 	if c == nil {
 		return nil
 	}
@@ -161,6 +158,14 @@ func (d *Dentry) cachedChild(name string) *Dentry {
 		c.used.Store(true)
 	}
 	return c
+}
+
+// peek is cachedChild without asking whether the name still means it.
+func (d *Dentry) peek(name string) *Dentry {
+	k := d.kids
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.all[name]
 }
 
 // lookup returns the dentry of name in directory d, negative if it is absent.

@@ -46,6 +46,9 @@ func (d *Description) PRead(c *Caller, dst *usermem.Seq, off int64) (int, error)
 			}
 			return 0, linux.EBADF
 		}
+		if p, positioned := d.file.(Positioned); positioned {
+			return d.didRead(p.PReadAt(dst, off))
+		}
 		if _, dir := d.file.(DirReader); dir {
 			return 0, linux.EISDIR
 		}
@@ -158,6 +161,9 @@ func (d *Description) pwrite(c *Caller, src *usermem.Seq, off int64, app bool) (
 		}
 		if d.mode&mayWrite == 0 {
 			return 0, linux.EBADF
+		}
+		if p, positioned := d.file.(Positioned); positioned {
+			return d.didWrite(p.PWriteAt(src, off))
 		}
 		return 0, linux.EINVAL
 	}

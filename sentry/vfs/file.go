@@ -46,6 +46,13 @@ type (
 	}
 )
 
+// A Positioned file has an offset of its own, which Read and Write use and
+// pread(2) and pwrite(2) leave alone.
+type Positioned interface {
+	PReadAt(dst *usermem.Seq, off int64) (int, error)
+	PWriteAt(src *usermem.Seq, off int64) (int, error)
+}
+
 // A Dirent is one name in a directory.
 type Dirent struct {
 	Name string

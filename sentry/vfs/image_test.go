@@ -15,7 +15,7 @@ func TestImageCoversState(t *testing.T) {
 			"drivers": "registered by whoever restores", "descriptions": "counted again", "watches": again, "mountMu": lockField,
 			"mounts": again, "supers": again, "cache": "CacheLimit; names are looked up again", "waits": "who waits for a lock asks again",
 		}),
-		checkpoint.CheckCovered[superblock, SuperImage](map[string]string{"revalidate": "of FS", "ownersKept": "of FS", "renameMu": lockField}),
+		checkpoint.CheckCovered[superblock, SuperImage](map[string]string{"revalidate": "of FS", "ownersKept": "of FS", "paths": "of FS", "renameMu": lockField}),
 		checkpoint.CheckCovered[Mount, MountImage](nil),
 		checkpoint.CheckCovered[MountNamespace, NamespaceImage](map[string]string{"queue": "nobody waits"}),
 		checkpoint.CheckCovered[peerGroup, GroupImage](nil),

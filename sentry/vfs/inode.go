@@ -27,6 +27,13 @@ type Revalidator interface {
 	Revalidate(parent Inode, name string, child Inode) bool
 }
 
+// A PathRevalidator can check several names at a time: names[0] in parent, and
+// each other in what the name before it means. It returns how many still mean
+// children. What a walk asks of their attributes next need not be asked again.
+type PathRevalidator interface {
+	RevalidatePath(parent Inode, names []string, children []Inode) int
+}
+
 // Attr is what an inode tells of itself.
 type Attr struct {
 	Ino        uint64

@@ -139,6 +139,7 @@ type superblock struct {
 	vfs        *VFS
 	root       *Dentry
 	revalidate Revalidator // nil: names change only through this package
+	paths      PathRevalidator
 	ownersKept bool        // see OwnersKept
 	dev        uint64
 
@@ -185,6 +186,7 @@ func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
 // asserted notes what the file system can do.
 func (sb *superblock) asserted() {
 	sb.revalidate, _ = sb.fs.(Revalidator)
+	sb.paths, _ = sb.fs.(PathRevalidator)
 	if k, ok := sb.fs.(OwnersKept); ok {
 		sb.ownersKept = k.OwnersKept()
 	}

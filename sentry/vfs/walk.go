@@ -100,6 +100,7 @@ type walker struct {
 	resolve linux.ResolveFlags
 	last    Last
 	reads   bool // the end is going to be opened for reading
+	checked int  // how many of the next names are known to mean what is cached
 }
 
 const scoped = linux.RESOLVE_BENEATH | linux.RESOLVE_IN_ROOT
@@ -227,6 +228,16 @@ func (w *walker) child(name string) (*Dentry, error) {
 	if d.kids == nil {
 		return nil, linux.ENOTDIR
 	}
+	if d.sb.paths != nil && w.checked == 0 {
+		w.revalidateAhead(name)
+	}
+	if w.checked > 0 {
+		w.checked--
+		if c := d.peek(name); c != nil {
+			c.used.Store(true)
+			return c, nil
+		}
+	}
 	if w.resolve&linux.RESOLVE_CACHED != 0 {
 		if c := d.cachedChild(name); c != nil {
 			return c, nil
@@ -238,6 +249,34 @@ func (w *walker) child(name string) (*Dentry, error) {
 
 // maxPrefetch is how many names are looked up at a time.
 const maxPrefetch = 16
+
+// revalidateAhead asks for what is cached of the path from name on at once.
+func (w *walker) revalidateAhead(name string) {
+	d := w.cur.Dentry
+	sb, parent := d.sb, d.inode
+	var names []string
+	var children []Inode
+	for _, n := range w.ahead(name) {
+		c := d.peek(n)
+		if c == nil || c.inode == nil || c.mounted.Load() > 0 {
+			break
+		}
+		names, children = append(names, n), append(children, c.inode)
+		if !c.IsDir() {
+			break
+		}
+		d = c
+	}
+	if len(names) > 0 {
+		w.checked = sb.paths.RevalidatePath(parent, names, children)
+	}
+}
+
+// ahead returns the names from name on.
+func (w *walker) ahead(name string) []string {
+	names, _ := w.names(name)
+	return names
+}
 
 // names returns the names from name, the one that is looked up now, on, as far
 // as no link or ".." can change their meaning before they are reached, and
@@ -266,6 +305,7 @@ func (w *walker) enter(d *Dentry) (Path, error) {
 	if d.mounted.Load() == 0 {
 		return p, nil
 	}
+	w.checked = 0
 	q := p.through()
 	if q.Mount != p.Mount && w.resolve&linux.RESOLVE_NO_XDEV != 0 {
 		return Path{}, linux.EXDEV

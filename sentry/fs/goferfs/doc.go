@@ -13,8 +13,11 @@
 // An exclusive mount belongs to this sandbox: names, absences, attributes and
 // listings are kept and never asked for again. A directory that is looked up in
 // often is listed once, with the attributes of all it has, and answers from
-// that. A shared mount asks again: names by Revalidate, attributes by fstat on
-// a donated descriptor or from the gofer.
+// that. What a program does next is asked for along with what it does now: the
+// rest of a path with its first name, the directories below and beside one that
+// is read (scan.go), the files behind one that is opened (openahead.go). A
+// shared mount asks again: for the cached part of a path in one round trip, for
+// attributes by fstat on a donated descriptor or from the gofer.
 //
 // # Locking
 //

@@ -2,6 +2,7 @@ package goferfs
 
 import (
 	"sync/atomic"
+	"time"
 
 	"cordon/gofer/client"
 	"cordon/internal/linux"
@@ -172,6 +173,29 @@ func (fs sharedFS) Revalidate(parent vfs.Inode, name string, child vfs.Inode) bo
 		}
 	}
 	return same
+}
+
+// RevalidatePath implements vfs.PathRevalidator.
+func (fs sharedFS) RevalidatePath(parent vfs.Inode, names []string, children []vfs.Inode) int {
+	p, ok := parent.(*Dir)
+	if !ok {
+		return 0
+	}
+	n, err := p.inode().acquire()
+	if err != nil {
+		return 0
+	}
+	steps, _, _ := n.node.Walk(names, client.WalkOption{Bare: true})
+	n.release()
+	for i := range steps {
+		in := inodeOf(children[i])
+		if in == nil || !in.is(&steps[i].Attr) {
+			return i
+		}
+		in.setAttr(&steps[i].Attr)
+		in.told.Store(time.Now().UnixNano())
+	}
+	return len(steps)
 }
 
 // inodeOf returns what is behind either form of an inode.

@@ -3,6 +3,7 @@ package goferfs
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"cordon/gofer/client"
 	"cordon/internal/linux"
@@ -24,7 +25,8 @@ type Inode struct {
 
 	// atomic
 	size   atomic.Uint64
-	stale  atomic.Bool // attr is older than what the Sentry did since
+	stale  atomic.Bool  // attr is older than what the Sentry did since
+	told   atomic.Int64 // when a walk of a shared mount brought attr; 0: it was used
 	ro, rw atomic.Pointer[hostFile]
 	listed atomic.Bool // in fs.idle
 	queued atomic.Bool // in fs.noded
@@ -251,7 +253,7 @@ func (in *Inode) Evict() {
 
 // Attr implements vfs.Inode.
 func (in *Inode) Attr() (vfs.Attr, error) {
-	if in.fs.shared || in.stale.Load() || in.kind == linux.S_IFREG && in.maps.Writable() {
+	if in.fs.shared && !in.justTold() || in.stale.Load() || in.kind == linux.S_IFREG && in.maps.Writable() {
 		if err := in.refresh(); err != nil {
 			return vfs.Attr{}, err
 		}
@@ -268,6 +270,17 @@ func (in *Inode) Attr() (vfs.Attr, error) {
 		ATime: timespec(a.Atime), MTime: timespec(a.Mtime), CTime: timespec(a.Ctime), BTime: timespec(a.Btime),
 		Attributes: uint64(a.Attributes &^ linux.STATX_ATTR_MOUNT_ROOT),
 	}, nil
+}
+
+// toldFor is how long, in nanoseconds, the attributes that a walk has brought
+// are good for the one that the walk was made for.
+const toldFor = 1e6
+
+// justTold reports whether attr came with the walk that this call has made,
+// once.
+func (in *Inode) justTold() bool {
+	t := in.told.Swap(0)
+	return t != 0 && time.Now().UnixNano()-t < toldFor
 }
 
 func timespec(t client.Time) linux.Timespec { return linux.Timespec{Sec: t.Sec, Nsec: int64(t.Nsec)} }
