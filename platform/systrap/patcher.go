@@ -1,7 +1,6 @@
 package systrap
 
 import (
-	"slices"
 	"sync"
 
 	"cordon/platform"
@@ -30,8 +29,8 @@ type Patcher struct {
 	mu      sync.Mutex
 	sites   map[uint64]*site
 	arenas  []*patch.Arena
-	patches []*patch.Patch    // shared with those it was forked from, append-only
-	slots   map[uint64]uint64 // jumps in padding, and the instruction they stand for
+	patches *patch.Set
+	shared  bool // patches is also that of a space it was forked from or forked to
 }
 
 // A site is an instruction that traps.
@@ -40,21 +39,18 @@ type site struct{ calls, tries int }
 var _ platform.Patcher = (*Patcher)(nil)
 
 // NewPatcher implements platform.Patching.
-func (p *Platform) NewPatcher() platform.Patcher { return &Patcher{entry: p.marks[markEntry]} }
+func (p *Platform) NewPatcher() platform.Patcher {
+	return &Patcher{entry: p.marks[markEntry], patches: &patch.Set{}}
+}
 
 // Fork implements platform.Patcher.
 func (p *Patcher) Fork() platform.Patcher {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	q := &Patcher{entry: p.entry, patches: slices.Clip(p.patches)}
+	p.shared = true
+	q := &Patcher{entry: p.entry, patches: p.patches, shared: true}
 	for _, a := range p.arenas {
 		q.arenas = append(q.arenas, patch.NewArena(a.Base(), a.Used()+a.Room(), a.Used(), a.Count()))
-	}
-	if len(p.slots) != 0 {
-		q.slots = map[uint64]uint64{}
-		for k, v := range p.slots {
-			q.slots[k] = v
-		}
 	}
 	return q
 }
@@ -63,18 +59,8 @@ func (p *Patcher) Fork() platform.Patcher {
 func (p *Patcher) Resume(rip uint64) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if at, ok := p.slots[rip]; ok {
+	if at, ok := p.patches.Resume(rip); ok {
 		return at
-	}
-	for _, a := range p.arenas {
-		if !a.Contains(rip) {
-			continue
-		}
-		for _, t := range slices.Backward(p.patches) {
-			if at, ok := t.Resume(rip); ok {
-				return at
-			}
-		}
 	}
 	return rip
 }
@@ -114,10 +100,8 @@ func (p *Patcher) patchLocked(c platform.Context, text platform.Text, s patch.Si
 	if !ok {
 		return
 	}
-	for i := range plan.Stores {
-		if st := &plan.Stores[i]; !st.Atomic || len(st.Old) > 8 {
-			return
-		}
+	if !plan.Atomic() {
+		return
 	}
 	a := p.arenaLocked(c, text, s.Addr)
 	if a == nil {
@@ -133,13 +117,10 @@ func (p *Patcher) patchLocked(c platform.Context, text platform.Text, s patch.Si
 			return // what is stored already nobody reaches
 		}
 	}
-	p.patches = append(p.patches, done)
-	if plan.Form == patch.FormE {
-		if p.slots == nil {
-			p.slots = map[uint64]uint64{}
-		}
-		p.slots[done.Stores[0].Addr] = s.Addr
+	if p.shared {
+		p.patches, p.shared = p.patches.Clone(), false
 	}
+	p.patches.Add(done)
 }
 
 // arenaLocked returns the arena in reach of addr. What the program has unmapped
