@@ -28,8 +28,8 @@
 //
 // # Differences
 //
-// pread(2) and mmap(2) of an inherited regular file are refused with ESPIPE and
-// ENODEV. A terminal that two programs read at once, one of them outside, can
-// make a read wait in the host until more input comes. Only sizes and contents
-// can be changed, not modes, owners or times.
+// mmap(2) of an inherited regular file is refused with ENODEV. A terminal that
+// two programs read at once, one of them outside, can make a read wait in the
+// host until more input comes. Only sizes and contents can be changed, not
+// modes, owners or times.
 package hostfd

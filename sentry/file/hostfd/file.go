@@ -37,6 +37,8 @@ var (
 	_ vfs.Ioctler = (*File)(nil)
 	_ vfs.Seeker  = (*Regular)(nil)
 	_ vfs.Syncer  = (*Regular)(nil)
+
+	_ vfs.Positioned = (*Regular)(nil)
 )
 
 // Release implements vfs.File.
@@ -181,6 +183,33 @@ func (f *open) Ioctl(_ *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (
 		return 0, tty.PutInt(mem, arg, int32(n))
 	}
 	return 0, linux.ENOTTY
+}
+
+// PReadAt implements vfs.Positioned.
+func (f *Regular) PReadAt(dst *usermem.Seq, off int64) (int, error) {
+	return f.at(dst, usermem.Write, off, unix.Preadv)
+}
+
+// PWriteAt implements vfs.Positioned. The host appends if that is how the
+// descriptor was opened, as pwrite(2) does.
+func (f *Regular) PWriteAt(src *usermem.Seq, off int64) (int, error) {
+	return f.at(src, usermem.Read, off, unix.Pwritev)
+}
+
+// at moves s by a call with an offset; what has been moved wins over an error.
+func (f *Regular) at(s *usermem.Seq, a usermem.Access, off int64, call func(int, [][]byte, int64) (int, error)) (int, error) {
+	if s.Len() == 0 {
+		return 0, nil
+	}
+	n, err := s.Blocks(a, func(blocks [][]byte) (uint64, error) {
+		n, err := retry(func() (int, error) { return call(f.inode.fd, blocks[:min(len(blocks), maxVec)], off) })
+		off += int64(n)
+		return uint64(n), err
+	})
+	if n > 0 {
+		return int(n), nil
+	}
+	return 0, err
 }
 
 // SeekTo implements vfs.Seeker: the offset is the host's.

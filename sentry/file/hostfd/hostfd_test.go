@@ -109,6 +109,17 @@ func TestRegularUsesTheSharedOffset(t *testing.T) {
 	if s, err := read(r, 100); s != "" || err != nil {
 		t.Errorf("read at the end %q, %v", s, err)
 	}
+	src, dst := usermem.OfBytes([]byte("INSIDE")), make([]byte, 9)
+	if n, err := r.PWriteAt(&src, 7); n != 6 || err != nil {
+		t.Errorf("pwrite: %d, %v", n, err)
+	}
+	into := usermem.OfBytes(dst)
+	if n, err := r.PReadAt(&into, 5); n != 9 || string(dst) != "e INSIDE " || err != nil {
+		t.Errorf("pread: %d %q, %v", n, dst, err)
+	}
+	if off, _ := r.SeekTo(0, unix.SEEK_CUR, 0); off != 19 {
+		t.Errorf("pread and pwrite left the offset at %d", off)
+	}
 	if a, _ := i.Attr(); a.Size != 19 || !a.Mode.IsRegular() {
 		t.Errorf("Attr = %+v", a)
 	}
