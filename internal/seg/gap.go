@@ -5,7 +5,9 @@ import "cordon/internal/check"
 // FirstGap is the lowest multiple of align in within, a power of two or zero for
 // any address, where size bytes are free.
 func (s *Set[V]) FirstGap(within Range, size, align uint64) (uint64, bool) {
-	check.That(align&(align-1) == 0, "seg: alignment %#x is no power of two", align)
+	if align&(align-1) != 0 {
+		check.Failed("seg: alignment %#x is no power of two", align)
+	}
 	if size == 0 || within.Start >= within.End || within.Len() < size {
 		return 0, false
 	}
@@ -55,7 +57,9 @@ func fitLow(gap Range, size, align uint64) (uint64, bool) {
 
 // LastGap is the highest multiple of align in within where size bytes are free.
 func (s *Set[V]) LastGap(within Range, size, align uint64) (uint64, bool) {
-	check.That(align&(align-1) == 0, "seg: alignment %#x is no power of two", align)
+	if align&(align-1) != 0 {
+		check.Failed("seg: alignment %#x is no power of two", align)
+	}
 	if size == 0 || within.Start >= within.End || within.Len() < size {
 		return 0, false
 	}

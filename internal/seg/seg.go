@@ -293,7 +293,9 @@ func (s *Set[V]) IsEmpty(r Range) bool {
 // Insert adds a segment where there is none, and merges it with its neighbours
 // if they allow it.
 func (s *Set[V]) Insert(r Range, v V) {
-	check.That(r.Start < r.End, "seg: inserting the empty range [%#x, %#x)", r.Start, r.End)
+	if r.Start >= r.End {
+		check.Failed("seg: inserting the empty range [%#x, %#x)", r.Start, r.End)
+	}
 	p := s.seek(r.Start)
 	if g := s.at(p); g != nil && g.Start < r.End {
 		check.Failed("seg: inserting [%#x, %#x) over [%#x, %#x)", r.Start, r.End, g.Start, g.End)

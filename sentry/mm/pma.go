@@ -76,18 +76,41 @@ type backRange struct {
 // A release collects what a change gives up, to be dropped when the platform
 // has unmapped it and no lock is held.
 type release struct {
+	// one is the first of the pages: mostly there are no more.
+	one   backRange
 	pages []backRange
 	files []memmap.File
 }
 
+func (x *release) add(p backRange) {
+	if x.one.back == nil {
+		x.one = p
+		return
+	}
+	x.pages = append(x.pages, p)
+}
+
+// wait hands the pages over to a list that waits.
+func (x *release) wait(list []backRange) []backRange {
+	if x.one.back != nil {
+		list = append(list, x.one)
+	}
+	list = append(list, x.pages...)
+	x.one, x.pages = backRange{}, nil
+	return list
+}
+
 func (x *release) run() {
+	if x.one.back != nil {
+		x.one.back.DecRef(x.one.r)
+	}
 	for _, p := range x.pages {
 		p.back.DecRef(p.r)
 	}
 	for _, f := range x.files {
 		f.DecRef()
 	}
-	x.pages, x.files = nil, nil
+	*x = release{}
 }
 
 // op adds a change of the platform's mappings, if there are any.
@@ -145,7 +168,7 @@ func (m *MemoryManager) replacePMAs(r seg.Range, rel *release) (mapped bool) {
 	m.active.AssertHeld()
 	m.pmas.Remove(r, func(g seg.Range, p pma) {
 		mapped = mapped || p.stub != 0
-		rel.pages = append(rel.pages, backRange{p.back, memmap.Range{Start: p.off, End: p.off + g.Len()}})
+		rel.add(backRange{p.back, memmap.Range{Start: p.off, End: p.off + g.Len()}})
 	})
 	return mapped
 }
@@ -174,8 +197,7 @@ func (m *MemoryManager) apply(c platform.Context, rel *release) linux.Errno {
 	clear(m.ops)
 	m.ops = m.ops[:0]
 	if m.lost || m.pins.Load() > 0 {
-		m.deferred = append(m.deferred, rel.pages...)
-		rel.pages = nil
+		m.deferred = rel.wait(m.deferred)
 	}
 	return err
 }
