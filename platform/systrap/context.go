@@ -20,7 +20,6 @@ type Context struct {
 
 	// task-only
 	as      *AddressSpace  // where t is
-	target  *target        // t, for Interrupt
 	t       *thread        // nil: none yet
 	kind    uint32         // what the guest handed over last; 0: nothing since bind
 	frame   int            // kindSignal: offset of the struct ucontext in the slot
@@ -38,11 +37,11 @@ type Context struct {
 	told    *thread
 
 	// atomic: pending is set by Interrupt and cleared by the Switch that
-	// reports it. running is the thread to kick, or nil outside Switch.
-	// Interrupt writes pending and then reads running; Switch writes running
-	// and then reads pending: one of the two sees the other.
+	// reports it. target is the thread that Interrupt kicks. A kick that comes
+	// while it is not the guest's turn is lost; whoever gives the turn then
+	// sees pending and kicks again.
 	pending atomic.Uint32
-	running atomic.Pointer[target]
+	target  atomic.Pointer[target]
 }
 
 // A target is a guest thread to kick.
@@ -72,7 +71,7 @@ func (c *Context) Interrupt() {
 	if c.pending.Swap(1) != 0 {
 		return // whoever set it has kicked
 	}
-	if t := c.running.Load(); t != nil {
+	if t := c.target.Load(); t != nil {
 		stub.Tgkill(t.pid, atomic.LoadInt32(&t.h.tid), kickSignal)
 		t.h.wake() // its owner repeats the kick if this one was lost
 	}
@@ -125,7 +124,6 @@ func (c *Context) Switch(pas platform.AddressSpace, r *arch.Registers, singleSte
 // stub has died.
 func (c *Context) turn() bool {
 	h := c.t.h
-	c.running.Store(c.target)
 	c.p.place.Enter(&c.place)
 	spin := c.p.place.Wait(&c.place)
 	if h.spin != uint32(spin) {
@@ -135,7 +133,6 @@ func (c *Context) turn() bool {
 		h.wake()
 	}
 	ok := c.await(h, spin)
-	c.running.Store(nil)
 	c.p.place.Exit(&c.place)
 	c.p.place.Ran(&c.place)
 	return ok
@@ -143,7 +140,7 @@ func (c *Context) turn() bool {
 
 // await waits for the Sentry's turn.
 func (c *Context) await(h *header, spin int32) bool {
-	if spin > 0 && c.p.place.Spin(&c.place, func(looks int32) bool { return h.awaitTurn(looks) }) {
+	if spin > 0 && c.p.place.Spin(&c.place, func(looks int32) bool { return h.awaitTurn(looks) || c.pending.Load() != 0 }) && h.loadTurn() != 0 {
 		return true
 	}
 	kicks := 0
@@ -157,7 +154,7 @@ func (c *Context) await(h *header, spin int32) bool {
 			patience = kickPatience
 			if kicks++; kicks > maxKicks {
 				unix.Kill(int(c.as.pid), unix.SIGKILL)
-			} else if kicks > 1 {
+			} else {
 				stub.Tgkill(c.as.pid, atomic.LoadInt32(&h.tid), kickSignal)
 			}
 		}
@@ -195,7 +192,7 @@ func (c *Context) bind(as *AddressSpace) unix.Errno {
 		return unix.ESRCH
 	}
 	c.as, c.t, c.kind, c.partial = as, t, 0, false
-	c.target = &target{as.pid, t.h}
+	c.target.Store(&target{as.pid, t.h})
 	c.p.place.Bind(&c.place, t.h.tid)
 	c.tell(t)
 	if c.state == nil {
@@ -213,6 +210,7 @@ func (c *Context) unbind() {
 	}
 	t, as := c.t, c.as
 	c.t, c.as = nil, nil
+	c.target.Store(nil)
 	c.tell(nil)
 	as.leave(t)
 }
@@ -224,6 +222,7 @@ func (c *Context) lost() {
 	}
 	as := c.as
 	c.t, c.as = nil, nil
+	c.target.Store(nil)
 	c.tell(nil)
 	unix.Kill(int(as.pid), unix.SIGKILL)
 	as.leave(nil)
