@@ -19,31 +19,42 @@ const (
 
 // A vdsoClock keeps the vDSO's parameters current.
 type vdsoClock struct {
-	// immutable
-	clocks *ktime.Clocks
-	vdso   *loader.VDSO
-	tsc0   uint64
-	mono0  int64
-	alarm  ktime.Alarm
+	// immutable after start
+	clocks   *ktime.Clocks
+	vdso     *loader.VDSO
+	measures bool
+	tsc0     uint64
+	mono0    int64
+	alarm    ktime.Alarm
 
 	// by the alarm's goroutine
 	every int64
 }
 
-// startVDSO measures the counter and publishes the first parameters. Where the
-// counter cannot be used, or the clocks are not the host's, the parameters stay zero and guests make system calls.
-func startVDSO(c *ktime.Clocks, v *loader.VDSO) *vdsoClock {
+// newVDSOClock begins to measure the counter's rate. Where the counter cannot
+// be used, or the clocks are not the host's, the parameters stay zero and
+// guests make system calls.
+func newVDSOClock(c *ktime.Clocks, v *loader.VDSO) *vdsoClock {
 	k := &vdsoClock{clocks: c, vdso: v, every: renewNS}
-	if !arch.TSCUsable() || !c.FollowHost() {
-		return k
+	if arch.TSCUsable() && c.FollowHost() {
+		k.measures = true
+		k.tsc0, k.mono0 = sample(c.Monotonic)
 	}
-	k.tsc0, k.mono0 = sample(c.Monotonic)
-	for c.Monotonic.Now()-k.mono0 < firstMeasureNS {
+	return k
+}
+
+// start publishes the first parameters, before any guest runs. What was done
+// since the measurement began is most of the time that it takes.
+func (k *vdsoClock) start() {
+	if !k.measures {
+		return
+	}
+	c := k.clocks.Monotonic
+	for c.Now()-k.mono0 < firstMeasureNS {
 	}
 	k.publish()
-	k.alarm = c.Monotonic.NewAlarm(k.renew)
-	k.alarm.Set(c.Monotonic.Now() + k.every)
-	return k
+	k.alarm = c.NewAlarm(k.renew)
+	k.alarm.Set(c.Now() + k.every)
 }
 
 // samples is how often sample tries: a reading during which the thread lost its

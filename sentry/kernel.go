@@ -87,6 +87,7 @@ func New(cfg Config) (*Kernel, error) {
 	if con != nil {
 		k.consoles[g.ID()] = con
 	}
+	k.vdso.start()
 	return k, nil
 }
 
@@ -110,7 +111,7 @@ func (k *Kernel) assemble() error {
 	if errno != 0 {
 		return &StartError{Message: "guest memory: " + errno.Error()}
 	}
-	k.vdso = startVDSO(clocks, vdso)
+	k.vdso = newVDSOClock(clocks, vdso)
 	k.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
 		Calls: k.calls, Traced: k.cfg.Trace != nil, Loader: loader.New(vdso),
@@ -220,7 +221,8 @@ func (k *Kernel) Start() {
 	}
 	k.sys.Clocks.Start()
 	if d, ok := k.sys.Loader.(*loader.Loader); ok {
-		vdso := startVDSO(k.sys.Clocks, d.VDSO())
+		vdso := newVDSOClock(k.sys.Clocks, d.VDSO())
+		vdso.start()
 		k.mu.Lock()
 		k.vdso = vdso
 		k.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,13 +28,13 @@ func (g *globals) prepare(c *sandbox.Config) error {
 		g.logger.warn("no system call filters: a broken Sentry can reach the host's kernel")
 		return nil
 	}
-	var wg sync.WaitGroup
-	var goferErr error
-	wg.Go(func() { c.GoferFilter, goferErr = filter.Gofer().Compile() })
 	var err error
-	c.SentryFilter, err = filter.Sentry(filter.Mode{HostNetwork: c.Spec.Network == boot.NetworkHost, Ptrace: c.Spec.Platform == "ptrace"}).Compile()
-	wg.Wait()
-	return errors.Join(err, goferErr)
+	mode := filter.Mode{HostNetwork: c.Spec.Network == boot.NetworkHost, Ptrace: c.Spec.Platform == "ptrace"}
+	if c.SentryFilter, err = filter.Sentry(mode).Program(); err != nil {
+		return err
+	}
+	c.GoferFilter, err = filter.Gofer().Program()
+	return err
 }
 
 // startFailure gives a failure to start the program a shell's exit code.

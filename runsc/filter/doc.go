@@ -7,9 +7,11 @@
 //
 // A Rule allows one system call, under conditions on its arguments, for a
 // reason. A Table is a list of rules; whatever none of them allows ends the
-// process. Compile renders a table by libseccomp in the process that starts the
-// sandbox; the program travels in the spec, and Install puts it on every thread
-// of the process at once. Stubs get theirs from their platform, which knows the
+// process. Compile renders a table by libseccomp; programs.bin holds what it made
+// of our tables, since that takes longer than a process takes to start, and
+// Program compiles only a table that has changed since. The process that starts
+// the sandbox puts the program into the spec, and Install puts it on every
+// thread of the process at once. Stubs get theirs from their platform, which knows the
 // addresses that its rules depend on; the table here shows those rules.
 //
 // # Differences

@@ -122,16 +122,12 @@ func run(prog []byte, nr, arch uint32, args [6]uint64, ip uint64) (uint32, error
 	return 0, fmt.Errorf("the program has no end")
 }
 
-func tables() []Table {
-	return []Table{Sentry(Mode{}), Sentry(Mode{Ptrace: true}), Sentry(Mode{HostNetwork: true}), Gofer()}
-}
-
 // maxNumber is above every system call's number.
 const maxNumber = 480
 
 func TestProgramAgreesWithTable(t *testing.T) {
-	for _, table := range tables() {
-		prog, err := table.Compile()
+	for _, table := range Tables() {
+		prog, err := table.Program()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,8 +182,8 @@ func values(table Table) []uint64 {
 }
 
 func TestOtherArchitecturesAreKilled(t *testing.T) {
-	for _, table := range tables() {
-		prog, err := table.Compile()
+	for _, table := range Tables() {
+		prog, err := table.Program()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +211,7 @@ func TestTablesLackTheDangerousCalls(t *testing.T) {
 		"fsopen fsmount mount_setattr init_module finit_module kexec_load bpf perf_event_open userfaultfd keyctl add_key " +
 		"reboot swapon process_vm_readv process_vm_writev capset setuid setresuid setgroups io_uring_setup io_uring_enter " +
 		"open creat open_by_handle_at name_to_handle_at pidfd_getfd seccomp iopl ioperm modify_ldt")
-	for _, table := range append(tables(), Stub(), TracedStub()) {
+	for _, table := range append(Tables(), Stub(), TracedStub()) {
 		for _, r := range table.Rules {
 			for _, n := range never {
 				if r.Name == n && r.Errno == 0 {
@@ -237,7 +233,7 @@ func TestTablesLackTheDangerousCalls(t *testing.T) {
 }
 
 func TestNoZoneMapsExecutableMemory(t *testing.T) {
-	for _, table := range tables() {
+	for _, table := range Tables() {
 		for _, nr := range []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT} {
 			for _, flags := range []uint64{unix.MAP_SHARED, unix.MAP_PRIVATE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS, unix.MAP_SHARED | unix.MAP_ANONYMOUS} {
 				args := [6]uint64{0, 4096, unix.PROT_READ | unix.PROT_EXEC, flags}
@@ -251,7 +247,7 @@ func TestNoZoneMapsExecutableMemory(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	var b bytes.Buffer
-	if err := Print(&b, append(tables(), Stub(), TracedStub())...); err != nil {
+	if err := Print(&b, append(Tables(), Stub(), TracedStub())...); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"sentry: ", "gofer: ", "stub: ", "openat2", "ptrace", "answered with"} {
