@@ -47,4 +47,10 @@
 //
 // Saved with every task frozen: registers and extended state, pending signals,
 // masks, timers, identities, tree. Rebuilt: goroutines and contexts.
+//
+// # Differences
+//
+// A core file goes by the default coredump_filter to "core" in the working
+// directory; core_pattern cannot be changed. One that a checkpoint or a pause
+// meets before all threads have halted is not written.
 package task
