@@ -169,8 +169,8 @@ func (e *Endpoint) Close() {
 	delete(e.stack.endpoints, e.ep)
 	e.stack.mu.Unlock()
 	e.ep.Close()
-	if f := e.in.Load(); f != nil {
-		f.from.wake(EventOut)
+	if f := e.in.Load(); f != nil && f.starved.Swap(false) {
+		f.from.wake(EventOut) // who waits for room learns that there is nobody to write to
 	}
 }
 

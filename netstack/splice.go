@@ -156,7 +156,12 @@ func (e *Endpoint) readStream(dst io.Writer, o ReadOptions) (ReadResult, error) 
 		e.join()
 	}
 	e.rmu.Lock()
-	defer e.rmu.Unlock()
+	r, err := e.readStreamLocked(dst, o)
+	e.rmu.Unlock()
+	return r, err
+}
+
+func (e *Endpoint) readStreamLocked(dst io.Writer, o ReadOptions) (ReadResult, error) {
 	f := e.in.Load()
 	if f == nil {
 		return e.readStack(dst, o)

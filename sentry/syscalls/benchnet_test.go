@@ -219,3 +219,59 @@ func BenchmarkSelect(bb *testing.B) {
 		return sysSelect(b.t, 64, 0, arg.Addr(at), 0, arg.InOut[linux.Timeval](b.mem))
 	})
 }
+
+// BenchmarkEpollChange asks for more events of a file, and for fewer again.
+func BenchmarkEpollChange(bb *testing.B) {
+	b := newNetBench(bb)
+	r, _ := b.unixPair(linux.SOCK_STREAM)
+	ep := b.must(sysEpollCreate1(b.t, 0))
+	at := arg.In[linux.EpollEvent](b.buf())
+	set := func(op linux.EpollOp, events linux.EpollEvents) (uintptr, error) {
+		ev := linux.EpollEvent{Events: events}
+		if err := arg.StoreAt(b.t.MM(), b.buf(), &ev); err != nil {
+			return 0, err
+		}
+		return sysEpollCtl(b.t, ep, op, r, at)
+	}
+	b.must(set(linux.EPOLL_CTL_ADD, linux.EPOLLIN))
+	b.run(func() (uintptr, error) {
+		if _, err := set(linux.EPOLL_CTL_MOD, linux.EPOLLIN|linux.EPOLLOUT); err != nil {
+			return 0, err
+		}
+		return set(linux.EPOLL_CTL_MOD, linux.EPOLLIN)
+	})
+}
+
+// BenchmarkEpollAddRemove begins and ends to watch a file.
+func BenchmarkEpollAddRemove(bb *testing.B) {
+	b := newNetBench(bb)
+	r, _ := b.unixPair(linux.SOCK_STREAM)
+	ep := b.must(sysEpollCreate1(b.t, 0))
+	ev := linux.EpollEvent{Events: linux.EPOLLIN}
+	if err := arg.StoreAt(b.t.MM(), b.buf(), &ev); err != nil {
+		b.Fatal(err)
+	}
+	at := arg.In[linux.EpollEvent](b.buf())
+	b.run(func() (uintptr, error) {
+		if _, err := sysEpollCtl(b.t, ep, linux.EPOLL_CTL_ADD, r, at); err != nil {
+			return 0, err
+		}
+		return sysEpollCtl(b.t, ep, linux.EPOLL_CTL_DEL, r, at)
+	})
+}
+
+// BenchmarkWritev is a header and a body to a socket, as web servers send them.
+func BenchmarkWritev(bb *testing.B) {
+	b := newNetBench(bb)
+	r, w := b.connect(b.listen(7006), 7006)
+	iov := []linux.Iovec{{Base: b.buf(), Len: 240}, {Base: b.buf() + 240, Len: 600}}
+	if err := arg.Out[linux.Iovec](b.mem).StoreAll(b.t.MM(), iov); err != nil {
+		b.Fatal(err)
+	}
+	b.run(func() (uintptr, error) {
+		if _, err := sysWritev(b.t, w, arg.InVec(b.mem), 2); err != nil {
+			return 0, err
+		}
+		return sysRecvfrom(b.t, r, arg.OutBytes(b.buf()), 2048, 0, 0, 0)
+	})
+}

@@ -34,11 +34,12 @@ func sysEpollCreate1(t *task.Task, flags linux.EpollFlags) (uintptr, error) {
 func sysEpollCtl(t *task.Task, epfd linux.FD, op linux.EpollOp, fd linux.FD, event arg.In[linux.EpollEvent]) (uintptr, error) {
 	var ev *linux.EpollEvent
 	if op != linux.EPOLL_CTL_DEL {
-		v, err := event.Load(t.MM())
-		if err != nil {
+		h := newHarvest(1)
+		defer harvests.Put(h)
+		ev = &h.events[0]
+		if _, err := t.MM().CopyIn(uint64(event), arg.Bytes(ev)); err != nil {
 			return 0, err
 		}
-		ev = &v
 	}
 	ep, err := get(t, epfd)
 	if err != nil {
@@ -92,12 +93,19 @@ type harvest struct{ events []linux.EpollEvent }
 
 var harvests = sync.Pool{New: func() any { return new(harvest) }}
 
-func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Out[linux.EpollEvent], n int, deadline int64) (uintptr, error) {
+// newHarvest returns one with room for n events, which have any value.
+func newHarvest(n int) *harvest {
 	h := harvests.Get().(*harvest)
-	defer harvests.Put(h)
-	if n = min(n, maxCollect); n > len(h.events) {
+	if n > len(h.events) {
 		h.events = make([]linux.EpollEvent, n)
 	}
+	return h
+}
+
+func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Out[linux.EpollEvent], n int, deadline int64) (uintptr, error) {
+	n = min(n, maxCollect)
+	h := newHarvest(n)
+	defer harvests.Put(h)
 	k := in.Collect(h.events[:n])
 	if k == 0 && deadline != 0 {
 		var err error

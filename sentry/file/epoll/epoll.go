@@ -270,15 +270,15 @@ func (in *Instance) dropAll(h *held) {
 // Collect fills dst with events that hold now and returns how many. It does not
 // wait: whoever does sleeps on Queue.
 func (in *Instance) Collect(dst []linux.EpollEvent) int {
-	if in.idle() {
+	in.readyMu.Lock()
+	turns := in.ready
+	in.readyMu.Unlock()
+	if turns == 0 {
 		return 0
 	}
 	in.mu.Lock()
 	defer in.unlock()
 	n := 0
-	in.readyMu.Lock()
-	turns := in.ready
-	in.readyMu.Unlock()
 	for ; turns > 0 && n < len(dst); turns-- {
 		it := in.pop()
 		if it == nil {
@@ -313,15 +313,16 @@ func (in *Instance) checkLocked(it *item) linux.EpollEvents {
 
 func (in *Instance) idle() bool {
 	in.readyMu.Lock()
-	defer in.readyMu.Unlock()
-	return in.first == nil
+	idle := in.first == nil
+	in.readyMu.Unlock()
+	return idle
 }
 
 // push appends an item to the ready list; false if it is there already.
 func (in *Instance) push(it *item) bool {
 	in.readyMu.Lock()
-	defer in.readyMu.Unlock()
 	if it.onList {
+		in.readyMu.Unlock()
 		return false
 	}
 	it.onList = true
@@ -333,16 +334,17 @@ func (in *Instance) push(it *item) bool {
 	}
 	in.last = it
 	in.ready++
+	in.readyMu.Unlock()
 	return true
 }
 
 func (in *Instance) pop() *item {
 	in.readyMu.Lock()
-	defer in.readyMu.Unlock()
 	it := in.first
 	if it != nil {
 		in.takeLocked(it)
 	}
+	in.readyMu.Unlock()
 	return it
 }
 
