@@ -24,9 +24,7 @@ func (t *Task) Start() {
 
 // run is a task's life.
 func (t *Task) run() {
-	// The platform traces a stub thread from one OS thread. It is never
-	// unlocked: the thread ends with the goroutine.
-	runtime.LockOSThread()
+	t.lockThread()
 	t.switched.Store(t.sys.Clocks.Monotonic.Now())
 	for t.runState != Exiting {
 		if t.work.Load() != 0 {
@@ -36,6 +34,15 @@ func (t *Task) run() {
 		t.enterGuest()
 	}
 	t.exit()
+}
+
+// lockThread keeps the task's goroutine on one OS thread, from which the
+// platform traces a stub. It is never unlocked: the thread ends with the
+// goroutine. Where tasks take turns, there is nothing to trace.
+func (t *Task) lockThread() {
+	if t.sys.Turn == nil {
+		runtime.LockOSThread()
+	}
 }
 
 // enterGuest lets the guest run until its next event and handles that.
