@@ -2,7 +2,6 @@ package task
 
 import (
 	"cmp"
-	"runtime"
 
 	"cordon/checkpoint"
 	"cordon/internal/linux"
@@ -154,7 +153,7 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 // state, which only the task's own goroutine may, and ends a vfork that was
 // waiting for child.
 func (t *Task) runRestored(child int32) {
-	runtime.LockOSThread()
+	t.lockThread()
 	t.switched.Store(t.sys.Clocks.Monotonic.Now())
 	if len(t.frozenFPU) > 0 {
 		t.ctx.SetFPU(t.frozenFPU)
