@@ -93,7 +93,6 @@ func loadTask(l *checkpoint.Loader, t *Task, im TaskImage) error {
 	if t.sys == nil || t.group == nil || c == nil || im.ExitState > uint8(dead) || exitState(im.ExitState) == exiting {
 		return cmp.Or(g.err, errImage)
 	}
-	t.wake = make(chan struct{}, 1)
 	t.cpuClock = &cpuClock{t.sys, t.CPUTime}
 	t.SetCred(c)
 	t.SetName(im.Comm)

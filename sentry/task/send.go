@@ -160,10 +160,7 @@ func (t *Task) kick(bits uint32) {
 
 // Nudge puts the wake token there.
 func (t *Task) Nudge() {
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
+	t.wake.put()
 	if turn := t.sys.Turn; turn != nil {
 		turn.Wake()
 	}

@@ -109,9 +109,9 @@ func (t *Task) uninterruptible(ready func() bool) bool {
 // rest waits for the token.
 func (t *Task) rest() {
 	if turn := t.sys.Turn; turn != nil {
-		turn.Rest(func() bool { return len(t.wake) > 0 })
+		turn.Rest(t.wake.there)
 	}
-	<-t.wake
+	t.wake.take()
 }
 
 // A Turn lets one task run at a time, in an order of its own (sim). All but

@@ -53,7 +53,7 @@ type Task struct {
 	personality  atomic.Uint32
 
 	// wake holds one token when something the task may sleep for happened.
-	wake chan struct{}
+	wake token
 
 	// guarded by sys.tree
 	parentTask  *Task        // who made it; its group is the parent
