@@ -104,6 +104,7 @@ type File struct {
 	punch    []Range
 	punching bool
 	usage    [kinds]uint64
+	lately   map[Range]answer
 	hide     map[uint64][]disguise // by page, for the image being written
 	closed   bool
 }

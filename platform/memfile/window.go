@@ -3,6 +3,7 @@ package memfile
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"cordon/internal/check"
 	"cordon/internal/linux"
@@ -111,8 +112,45 @@ func (f *File) Committed(r Range) uint64 {
 	if f.isFull(r) {
 		return r.Len()
 	}
-	return f.askCommitted(r)
+	n := f.askCommitted(r)
+	if n == r.Len() && n > hugeSize {
+		// Worth remembering: of much memory the question is dear.
+		f.Filled(r)
+	}
+	return n
 }
+
+// CommittedLately is Committed for those whom an answer of up to a second ago
+// serves too, where the question is dear.
+func (f *File) CommittedLately(r Range) uint64 {
+	if r.Len() <= hugeSize {
+		return f.Committed(r)
+	}
+	now := time.Now()
+	f.mu.Lock()
+	got, ok := f.lately[r]
+	f.mu.Unlock()
+	if ok && now.Sub(got.at) < time.Second {
+		return got.n
+	}
+	n := f.Committed(r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.lately) >= maxLately || f.lately == nil {
+		f.lately = map[Range]answer{}
+	}
+	f.lately[r] = answer{n, now}
+	return n
+}
+
+// An answer is how many bytes of a range had memory.
+type answer struct {
+	n  uint64
+	at time.Time
+}
+
+// maxLately is how many answers are remembered.
+const maxLately = 32
 
 // askCommitted asks the host, even about pages without references.
 func (f *File) askCommitted(r Range) uint64 {

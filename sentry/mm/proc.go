@@ -144,6 +144,9 @@ func (m *MemoryManager) countLocked(r seg.Range) PageCounts {
 	var c PageCounts
 	for g, p := range m.pmas.Over(r) {
 		part := g.Intersect(r)
+		if p.hidden {
+			continue
+		}
 		back, ours := p.back.(memmap.Memory)
 		if !ours {
 			if p.stub != 0 {
@@ -152,15 +155,19 @@ func (m *MemoryManager) countLocked(r seg.Range) PageCounts {
 			continue
 		}
 		off := p.at(g.Start, part.Start)
-		n := back.File.Committed(memfile.Range{Start: off, End: off + part.Len()})
+		pages := memfile.Range{Start: off, End: off + part.Len()}
+		if p.cow {
+			// What fork shares stays as it is until one side has its own.
+			n := back.File.CommittedLately(pages)
+			c.Anonymous, c.Cow = c.Anonymous+n, c.Cow+n
+			continue
+		}
+		n := back.File.Committed(pages)
 		if !p.private {
 			c.Shmem += n
 			continue
 		}
 		c.Anonymous += n
-		if p.cow {
-			c.Cow += n
-		}
 	}
 	return c
 }
