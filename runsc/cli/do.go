@@ -3,7 +3,6 @@ package cli
 import (
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"time"
 
@@ -79,7 +78,7 @@ func (d *doFlags) run(g *globals, args []string) (int, error) {
 		return 0, err
 	}
 	p := &container.Params{
-		State: container.State{ID: fmt.Sprintf("do-%d-%04x", os.Getpid(), rand.Uint32N(1<<16)), Ephemeral: true, Owner: fmt.Sprint(os.Geteuid())},
+		State: container.State{ID: fmt.Sprintf("do-%d", os.Getpid()), Ephemeral: true, Owner: fmt.Sprint(os.Geteuid())},
 		Sandbox: sandbox.Config{
 			Spec:     spec,
 			Roots:    roots,

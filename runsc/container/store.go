@@ -139,7 +139,7 @@ func (s *Store) newDir(st *State) (lock *os.File, err error) {
 }
 
 // moveIn gives a new directory its name, unless a container has it. What a
-// crashed create left under the name is cleared away.
+// crashed create or a killed do left under the name is cleared away.
 func (s *Store) moveIn(tmp, id string) error {
 	for range 2 {
 		err := unix.Renameat2(unix.AT_FDCWD, tmp, unix.AT_FDCWD, s.dir(id), unix.RENAME_NOREPLACE)
@@ -153,7 +153,11 @@ func (s *Store) moveIn(tmp, id string) error {
 		if err != nil && !errors.Is(err, ErrNotExist) {
 			return err
 		}
-		if c == nil || !c.State.Creating || !c.clearStale() {
+		if c == nil {
+			continue
+		}
+		stale := c.State.Creating || c.State.Ephemeral && !c.State.Boot.Alive()
+		if !stale || !c.clearStale() {
 			return ErrExist
 		}
 	}
