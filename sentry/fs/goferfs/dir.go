@@ -156,7 +156,7 @@ func (in *Inode) worthListing() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.misses++
-	return in.misses > max(listAfter, int(in.attr.Size/listedBytes)) && in.namesLocked() == nil && !in.big
+	return in.misses > max(listAfter, int32(in.attr.packed.size/listedBytes)) && in.namesLocked() == nil && !in.big
 }
 
 // Prefetch implements vfs.Prefetcher by one round trip. The Lookups that follow
@@ -329,7 +329,7 @@ func (d *Dir) Link(name string, target vfs.Inode) error {
 	}
 	t.changed = true
 	t.mu.Unlock()
-	d.made(name, client.Step{Attr: a, Target: t.target})
+	d.made(name, client.Step{Attr: a, Target: t.target()})
 	return nil
 }
 
@@ -380,8 +380,8 @@ func (in *Inode) pin() {
 func (in *Inode) adjustLinks(by int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if n := int(in.attr.Nlink) + by; n >= 2 {
-		in.attr.Nlink = uint32(n)
+	if n := int(in.attr.packed.nlink) + by; n >= 2 {
+		in.attr.packed.nlink = uint32(n)
 	}
 }
 
@@ -392,13 +392,13 @@ func (in *Inode) unlinked(parent *Inode, name string, rmdir bool) {
 		in.adrift = true
 	}
 	in.changed = true
-	if in.attr.Nlink > 0 {
-		in.attr.Nlink--
+	if in.attr.packed.nlink > 0 {
+		in.attr.packed.nlink--
 	}
 	if rmdir {
-		in.attr.Nlink = 0
+		in.attr.packed.nlink = 0
 	}
-	gone := in.attr.Nlink == 0
+	gone := in.attr.packed.nlink == 0
 	reachable := in.node != nil || in.ro.Load() != nil || in.rw.Load() != nil
 	in.mu.Unlock()
 	if gone {
@@ -460,11 +460,11 @@ func (in *Inode) arrived(name string, c *Inode) {
 		c.parent, c.name, c.adrift = in, name, false
 	}
 	c.changed = true
-	a := c.attr
+	a := c.attr.get(c.key.dev)
 	c.mu.Unlock()
 	c.touched()
 	in.fs.changes.Add(1)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.addNameLocked(name, &a, c.target)
+	in.addNameLocked(name, &a, c.target())
 }

@@ -236,8 +236,12 @@ func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *I
 	}
 	made := in == nil
 	if made {
-		in = &Inode{fs: fs, key: key, kind: s.Attr.Mode.Type(), target: s.Target, born: s.Attr.Btime, ino: fs.inoLocked(key)}
-		in.attr, in.parent, in.name = s.Attr, parent, name
+		in = &Inode{fs: fs, key: key, kind: s.Attr.Mode.Type(), born: s.Attr.Btime.NS(), ino: fs.inoLocked(key)}
+		if target := s.Target; target != "" {
+			in.link = &target
+		}
+		in.parent, in.name = parent, name
+		in.attr.set(&s.Attr, key.dev)
 		in.size.Store(s.Attr.Size)
 		fs.inodes[key] = in
 	}

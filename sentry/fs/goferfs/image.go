@@ -99,7 +99,7 @@ func saveInode(s *checkpoint.Saver, in *Inode) InodeImage {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.attr.Nlink == 0 {
+	if in.attr.packed.nlink == 0 {
 		s.Fail(fmt.Errorf("the host's file %q has no name any more and is in use", in.name))
 	}
 	return InodeImage{FS: s.Ref(in.fs), Kind: in.kind, Ino: in.ino, Parent: s.Ref(in.parent), Name: in.name, VState: state}
@@ -153,7 +153,11 @@ func (in *Inode) walkAgain(depth int) error {
 		return fmt.Errorf("%s in %s is not what it was", in.name, in.fs.attach)
 	}
 	in.key = inodeKey{step.Attr.Dev, step.Attr.Ino}
-	in.target, in.born, in.attr = step.Target, step.Attr.Btime, step.Attr
+	if target := step.Target; target != "" {
+		in.link = &target
+	}
+	in.born = step.Attr.Btime.NS()
+	in.attr.set(&step.Attr, step.Attr.Dev)
 	in.size.Store(step.Attr.Size)
 	in.fs.mu.Lock()
 	in.fs.inodes[in.key] = in

@@ -16,7 +16,7 @@ func TestImageCoversState(t *testing.T) {
 			"noded": host, "changes": cached, "scanRoom": cached, "brought": cached, "used": cached, "habit": cached, "listings": cached, "listed": cached,
 		}),
 		checkpoint.CheckCovered[Inode, InodeImage](map[string]string{
-			"key": host, "target": host, "born": host, "size": host, "stale": host, "told": host, "attr": host, "changed": host, "node": host, "queued": host,
+			"key": host, "link": host, "born": host, "size": host, "stale": host, "told": host, "attr": host, "changed": host, "node": host, "queued": host,
 			"adrift": "what has lost its name is not found again, and the restore says so",
 			"ro":     opened, "rw": opened, "listed": opened, "opens": opened, "maps": "added again by who maps", "tail": lockField,
 			"mu": lockField, "noXattr": cached, "names": cached, "ahead": cached, "misses": cached, "big": cached,

@@ -16,12 +16,12 @@ import (
 // Inode is an inode of the host that is no directory.
 type Inode struct {
 	// immutable
-	fs     *FS
-	key    inodeKey
-	kind   linux.FileMode
-	ino    uint64
-	target string      // of a symbolic link
-	born   client.Time // a number that is used again is told by it
+	fs   *FS
+	key  inodeKey
+	kind linux.FileMode
+	ino  uint64
+	born int64   // nanoseconds: a number that is used again is told by it
+	link *string // what a symbolic link leads to
 
 	// atomic
 	size   atomic.Uint64
@@ -39,18 +39,26 @@ type Inode struct {
 	mu lock.Mutex[lock.Inode]
 
 	// guarded by mu
-	attr    client.Attr
-	changed bool // since a listing may have shown attr
+	attr    attrs
 	node    *nodeRef
 	parent  *Inode // with name, a place where it is; nil for the root
 	name    string
-	adrift  bool // the name was taken away, though there are others
-	opens   int
-	noXattr bool // an exclusive mount's file is known to have none
 	names   *listing
 	ahead   map[string]*Inode // looked up before they were asked for; nil: absent
-	misses  int               // lookups that went to the gofer
-	big     bool              // too many names to list for lookups
+	misses  int32             // lookups that went to the gofer
+	opens   int32
+	changed bool // since a listing may have shown attr
+	adrift  bool // the name was taken away, though there are others
+	noXattr bool // an exclusive mount's file is known to have none
+	big     bool // too many names to list for lookups
+}
+
+// target returns what a symbolic link leads to.
+func (in *Inode) target() string {
+	if in.link == nil {
+		return ""
+	}
+	return *in.link
 }
 
 // FileSystem implements vfs.Inode.
@@ -61,13 +69,13 @@ func (in *Inode) VFSState() *vfs.InodeState { return &in.vstate }
 
 // is reports whether a describes in.
 func (in *Inode) is(a *client.Attr) bool {
-	return in.key == inodeKey{a.Dev, a.Ino} && in.kind == a.Mode.Type() && in.born == a.Btime
+	return in.key == inodeKey{a.Dev, a.Ino} && in.kind == a.Mode.Type() && in.born == a.Btime.NS()
 }
 
 // setAttr notes what the host says now.
 func (in *Inode) setAttr(a *client.Attr) {
 	in.mu.Lock()
-	in.attr = *a
+	in.attr.set(a, in.key.dev)
 	in.mu.Unlock()
 	if in.kind == linux.S_IFREG {
 		in.resized(a.Size)
@@ -116,7 +124,7 @@ func (in *Inode) adopt(n *client.Node) bool {
 // dropNode gives up the node if it can be walked to again.
 func (in *Inode) dropNode() bool {
 	in.mu.Lock()
-	if in.node != nil && (in.parent == nil || in.adrift || in.attr.Nlink == 0) {
+	if in.node != nil && (in.parent == nil || in.adrift || in.attr.packed.nlink == 0) {
 		in.mu.Unlock()
 		return false
 	}
@@ -237,7 +245,7 @@ func (in *Inode) Evict() {
 	in.dropFiles()
 	in.mu.Lock()
 	n, parent, name, changed := in.node, in.parent, in.name, in.changed || in.stale.Load()
-	gone := in.attr.Nlink == 0
+	gone := in.attr.packed.nlink == 0
 	in.node, in.names, in.ahead = nil, nil, nil
 	in.mu.Unlock()
 	if n != nil {
@@ -259,7 +267,7 @@ func (in *Inode) Attr() (vfs.Attr, error) {
 		}
 	}
 	in.mu.Lock()
-	a := in.attr
+	a := in.attr.get(in.key.dev)
 	in.mu.Unlock()
 	if in.kind == linux.S_IFREG {
 		a.Size = in.size.Load()
@@ -293,7 +301,7 @@ func (in *Inode) refresh() error {
 	if f := in.openFile(); f != nil {
 		defer f.unref()
 		in.mu.Lock()
-		a := in.attr
+		a := in.attr.get(in.key.dev)
 		in.changed = true
 		in.mu.Unlock()
 		if err := f.stat(&a); err != nil {
@@ -421,7 +429,7 @@ func (in *Inode) Readlink(*vfs.Caller) (string, error) {
 	if in.kind != linux.S_IFLNK {
 		return "", linux.EINVAL
 	}
-	return in.target, nil
+	return in.target(), nil
 }
 
 // Open implements vfs.Inode.

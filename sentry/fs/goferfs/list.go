@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"cordon/gofer/client"
-	"cordon/gofer/donate"
 	"cordon/internal/linux"
 	"cordon/sentry/vfs"
 )
@@ -32,41 +31,18 @@ type entry struct {
 // more is the part of an entry that few need.
 type more struct {
 	target string       // of a symbolic link
-	full   *client.Attr // where packedAttr cannot say it
+	full   *client.Attr // where attr cannot say it
 	below  *listing     // of a directory that has no Inode yet
 }
 
-// packedAttr is a client.Attr in as little memory as most need.
-type packedAttr struct {
-	ino, size, blocks          uint64
-	atime, mtime, ctime, btime int64 // nanoseconds
-	mode, nlink, uid, gid      uint32
-	blksize, attributes        uint32
-}
-
 func newEntry(name string, a *client.Attr, target string, host uint64) entry {
-	e := entry{name: name, attr: packedAttr{
-		ino: a.Ino, size: a.Size, blocks: a.Blocks, atime: a.Atime.NS(), mtime: a.Mtime.NS(), ctime: a.Ctime.NS(), btime: a.Btime.NS(),
-		mode: uint32(a.Mode), nlink: a.Nlink, uid: a.UID, gid: a.GID, blksize: a.Blksize, attributes: uint32(a.Attributes),
-	}}
-	if target != "" {
-		e.more = &more{target: target}
-	}
-	if b := e.unpack(host); b != plain(a) {
-		if e.more == nil {
-			e.more = &more{}
-		}
-		e.more.full = new(client.Attr)
-		*e.more.full = plain(a)
+	e := entry{name: name}
+	var full *client.Attr
+	e.attr, full = pack(a, host)
+	if target != "" || full != nil {
+		e.more = &more{target: target, full: full}
 	}
 	return e
-}
-
-// plain is a without what nobody asks for.
-func plain(a *client.Attr) client.Attr {
-	b := *a
-	b.MountID, b.AttributesMask = 0, 0
-	return b
 }
 
 // unpack returns the attributes of an inode of the root's device host.
@@ -74,13 +50,7 @@ func (e *entry) unpack(host uint64) client.Attr {
 	if e.more != nil && e.more.full != nil {
 		return *e.more.full
 	}
-	p := &e.attr
-	return client.Attr{
-		Dev: host, Ino: p.ino, Mode: linux.FileMode(p.mode), Nlink: p.nlink, UID: p.uid, GID: p.gid,
-		Size: p.size, Blocks: p.blocks, Blksize: p.blksize,
-		Atime: donate.TimeFromNS(p.atime), Mtime: donate.TimeFromNS(p.mtime), Ctime: donate.TimeFromNS(p.ctime), Btime: donate.TimeFromNS(p.btime),
-		Attributes: linux.StatxAttr(p.attributes),
-	}
+	return e.attr.unpack(host)
 }
 
 func (e *entry) isDir() bool  { return linux.FileMode(e.attr.mode).IsDir() }
