@@ -6,6 +6,11 @@
 //	go test ./test/native -host               check this host against the record
 //	go test ./test/native -only files/append  these programs only
 //	go test ./test/native -seed 7             another schedule on sim
+//	go test ./test/native -before 12          a checkpoint before this call only
+//
+// On sim a seed decides the order of everything, time is virtual and random
+// numbers are the seed's, so a run that failed is had again by its seed: each
+// failure names the command.
 //
 // known.txt lists programs that differ, each with the reason. It can only
 // shrink: a listed program that agrees is a failure too.

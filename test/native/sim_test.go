@@ -14,7 +14,7 @@ import (
 )
 
 // simSeconds is how long a program may take on sim.
-const simSeconds = 8 * time.Second
+const simSeconds = 30 * time.Second
 
 // TestSim runs the programs on the Sentry in this process.
 func TestSim(t *testing.T) {
@@ -30,6 +30,9 @@ func TestSim(t *testing.T) {
 		got[p.Name] = trace
 	}
 	compare(t, programs, got, knownIn(t, "known-sim.txt"))
+	if t.Failed() {
+		t.Logf("the seed was %d: go test ./test/native -run '^TestSim$' -args -seed %d", *seed, *seed)
+	}
 }
 
 // memFile returns a memory file of the test's own.
