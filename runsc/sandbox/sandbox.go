@@ -169,8 +169,10 @@ func (s *Sandbox) Wait() (int, error) {
 		s.boot = nil
 	}
 	if s.gofer != nil {
-		// It ends when the Sentry's ends of its sockets are closed, which
-		// they are now.
+		// The Sentry's ends of its sockets are closed, so it would end by
+		// itself, in its own time: nobody is left to want its answers, and
+		// what it opened is closed either way.
+		s.gofer.Kill()
 		s.gofer.Wait()
 		s.gofer = nil
 	}
@@ -206,11 +208,9 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 	var wg sync.WaitGroup
 	var goferErr, bootErr error
 	if len(c.Roots) > 0 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			s.gofer, goferReady, goferErr = startGofer(c, &ends)
-		}()
+		})
 	}
 	s.boot, s.lifeline, bootReady, bootErr = startBoot(c, &ends)
 	wg.Wait()
