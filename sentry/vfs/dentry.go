@@ -21,7 +21,6 @@ type Dentry struct {
 	// immutable
 	sb     *superblock
 	inode  Inode          // nil: negative
-	dir    Directory      // inode, if it is a directory
 	state  *InodeState    // the inode's if it keeps one; nil: ask State
 	kids   *children      // if it is a directory
 	kind   linux.FileMode // type bits
@@ -49,6 +48,9 @@ type place struct {
 
 // children is what a directory has more.
 type children struct {
+	// names is the inode: immutable.
+	names Directory
+
 	// dir is held across the file system's calls on names.
 	dir lock.Mutex[lock.DentryDir]
 
@@ -77,7 +79,7 @@ func newDentry(sb *superblock, parent *Dentry, name string, inode Inode) (*Dentr
 			if !ok {
 				return nil, linux.EIO
 			}
-			d.dir, d.kids = dir, &children{}
+			d.kids = &children{names: dir}
 		}
 		d.holdInode()
 	}
@@ -201,12 +203,12 @@ func (d *Dentry) lookupAheadLocked(name string, ahead *walker) (*Dentry, error) 
 	}
 	// The name may be part of a longer path, which may not last.
 	name = strings.Clone(name)
-	if p, ok := d.dir.(Prefetcher); ok && ahead != nil {
+	if p, ok := d.kids.names.(Prefetcher); ok && ahead != nil {
 		if names, open := ahead.names(name); len(names) > 1 || open {
 			p.Prefetch(names, open)
 		}
 	}
-	inode, err := d.dir.Lookup(name)
+	inode, err := d.kids.names.Lookup(name)
 	if err != nil && err != error(linux.ENOENT) {
 		return nil, err
 	}

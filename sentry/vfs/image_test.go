@@ -26,7 +26,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[lockTable, StateImage](map[string]string{"mu": lockField, "queue": "nobody waits"}),
 		checkpoint.CheckCovered[fileLock, LockImage](nil),
 		checkpoint.CheckCovered[Dentry, DentryImage](map[string]string{
-			"dir": "the inode", "state": "the inode's", "kids": "children put themselves there", "holds": "Held", "place": "Parent, Name, Deleted",
+			"state": "the inode's", "kids": "children put themselves there", "holds": "Held", "place": "Parent, Name, Deleted",
 			"mounted": "mounts count themselves", "used": "the cache begins anew", "slot": "the cache begins anew",
 		}),
 		checkpoint.CheckCovered[Path, PathImage](nil),

@@ -186,7 +186,7 @@ func (d *Dentry) findInode(l *checkpoint.Loader, r checkpoint.Ref, depth int) (e
 		if !ok {
 			return errImage
 		}
-		d.dir = dir
+		d.kids.names = dir
 	}
 	return nil
 }
@@ -208,7 +208,7 @@ func (d *Dentry) lookAgain(depth int) error {
 		if err := p.findInode(nil, 0, depth+1); err != nil {
 			return err
 		}
-		if i, err := p.dir.Lookup(d.Name()); err == nil && !d.Deleted() {
+		if i, err := p.kids.names.Lookup(d.Name()); err == nil && !d.Deleted() {
 			d.inode = i
 		}
 	}

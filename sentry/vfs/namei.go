@@ -15,7 +15,7 @@ func (c *Caller) createLocked(dir Path, name string, n *NewInode) (*Dentry, erro
 	}
 	newOwner(c, &da, n)
 	name = strings.Clone(name)
-	inode, err := dir.Dentry.dir.Create(name, n)
+	inode, err := dir.Dentry.kids.names.Create(name, n)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func LinkPath(c *Caller, old, dir Path, last Last) error {
 		return linux.EPERM
 	}
 	name := strings.Clone(last.Name)
-	if err := d.dir.Link(name, old.Dentry.inode); err != nil {
+	if err := d.kids.names.Link(name, old.Dentry.inode); err != nil {
 		return err
 	}
 	if _, err = d.instantiateLocked(name, old.Dentry.inode, true); err == nil {
@@ -314,7 +314,7 @@ func removeName(c *Caller, dir Path, last Last, rmdir bool) (*Dentry, error) {
 		victim.kids.dir.LockNested()
 		defer victim.kids.dir.Unlock()
 	}
-	if err := d.dir.Unlink(last.Name, victim.inode, rmdir); err != nil {
+	if err := d.kids.names.Unlink(last.Name, victim.inode, rmdir); err != nil {
 		return nil, err
 	}
 	d.removeLocked(victim)

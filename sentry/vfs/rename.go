@@ -153,7 +153,7 @@ func (r *renaming) do() error {
 	if r.there.inode != nil {
 		replaced = r.there.inode
 	}
-	if err := from.dir.Rename(r.fromL.Name, r.moved.inode, to.dir, r.toL.Name, replaced, r.flags); err != nil {
+	if err := from.kids.names.Rename(r.fromL.Name, r.moved.inode, to.kids.names, r.toL.Name, replaced, r.flags); err != nil {
 		return err
 	}
 	r.update()

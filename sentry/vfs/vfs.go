@@ -140,7 +140,7 @@ type superblock struct {
 	root       *Dentry
 	revalidate Revalidator // nil: names change only through this package
 	paths      PathRevalidator
-	ownersKept bool        // see OwnersKept
+	ownersKept bool // see OwnersKept
 	dev        uint64
 
 	// renameMu orders renames between directories.

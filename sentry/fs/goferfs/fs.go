@@ -2,7 +2,6 @@ package goferfs
 
 import (
 	"sync/atomic"
-	"time"
 
 	"cordon/gofer/client"
 	"cordon/internal/linux"
@@ -193,7 +192,7 @@ func (fs sharedFS) RevalidatePath(parent vfs.Inode, names []string, children []v
 			return i
 		}
 		in.setAttr(&steps[i].Attr)
-		in.told.Store(time.Now().UnixNano())
+		in.told.Store(nowUS())
 	}
 	return len(steps)
 }

@@ -25,8 +25,8 @@ type Inode struct {
 
 	// atomic
 	size   atomic.Uint64
-	stale  atomic.Bool  // attr is older than what the Sentry did since
-	told   atomic.Int64 // when a walk of a shared mount brought attr; 0: it was used
+	stale  atomic.Bool   // attr is older than what the Sentry did since
+	told   atomic.Uint32 // when a walk of a shared mount brought attr, see nowUS; 0: it was used
 	ro, rw atomic.Pointer[hostFile]
 	listed atomic.Bool // in fs.idle
 	queued atomic.Bool // in fs.noded
@@ -280,16 +280,19 @@ func (in *Inode) Attr() (vfs.Attr, error) {
 	}, nil
 }
 
-// toldFor is how long, in nanoseconds, the attributes that a walk has brought
+// toldFor is how long, in microseconds, the attributes that a walk has brought
 // are good for the one that the walk was made for.
-const toldFor = 1e6
+const toldFor = 1000
 
 // justTold reports whether attr came with the walk that this call has made,
 // once.
 func (in *Inode) justTold() bool {
 	t := in.told.Swap(0)
-	return t != 0 && time.Now().UnixNano()-t < toldFor
+	return t != 0 && nowUS()-t < toldFor
 }
+
+// nowUS returns a time in microseconds, never 0, that begins anew every hour.
+func nowUS() uint32 { return uint32(time.Now().UnixMicro()) | 1 }
 
 func timespec(t client.Time) linux.Timespec { return linux.Timespec{Sec: t.Sec, Nsec: int64(t.Nsec)} }
 
