@@ -43,7 +43,7 @@ func (t *Task) Pressing() bool {
 
 // Waker returns an entry that ends t's Sleep when an event of mask comes.
 func (t *Task) Waker(mask wait.Events) *wait.Entry {
-	return &wait.Entry{Mask: mask, Callback: func(*wait.Entry, wait.Events) { t.Nudge() }}
+	return &wait.Entry{Mask: mask, Late: true, Callback: func(*wait.Entry, wait.Events) { t.Nudge() }}
 }
 
 // Sleep waits until ready returns true: it is asked first, and again whenever

@@ -52,6 +52,10 @@ type Entry struct {
 	Callback func(e *Entry, ready Events)
 	// Exclusive entries are woken one at a time (EPOLLEXCLUSIVE, accept).
 	Exclusive bool
+	// Late allows the Callback to come after the queue's lock was released,
+	// even after Remove, with a nil entry. What it wakes can take the lock at
+	// once instead of waiting for the waker.
+	Late bool
 
 	next, prev *Entry
 	queue      *Queue
@@ -110,17 +114,30 @@ func (q *Queue) Notify(ready Events) {
 	if q.entries.Load() == 0 {
 		return
 	}
+	var late [maxLate]func(*Entry, Events)
+	n := 0
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	exclusiveDone := false
 	for e := q.first; e != nil; e = e.next {
 		if (e.Mask|Always|Internal)&ready == 0 || e.Exclusive && exclusiveDone {
 			continue
 		}
 		exclusiveDone = exclusiveDone || e.Exclusive
+		if e.Late && n < maxLate {
+			late[n] = e.Callback
+			n++
+			continue
+		}
 		e.Callback(e, ready)
 	}
+	q.mu.Unlock()
+	for _, call := range late[:n] {
+		call(nil, ready)
+	}
 }
+
+// maxLate is how many callbacks of one Notify can come late.
+const maxLate = 4
 
 // Empty reports whether nobody waits.
 func (q *Queue) Empty() bool { return q.entries.Load() == 0 }
