@@ -87,11 +87,26 @@ func epollEvents(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], 
 	return collect(t, d, in, events, int(n), deadline)
 }
 
-// A harvest is where events are collected before they go to the guest. Used
-// again, it costs a caller with room for thousands nothing.
-type harvest struct{ events []linux.EpollEvent }
+// A harvest is where events are collected before they go to the guest, and what
+// a wait for them needs. Used again, it costs nothing.
+type harvest struct {
+	events []linux.EpollEvent
 
-var harvests = sync.Pool{New: func() any { return new(harvest) }}
+	// While it waits.
+	t     *task.Task
+	in    *epoll.Instance
+	n     int // room asked for
+	got   int
+	entry wait.Entry
+	ready func() bool
+}
+
+var harvests = sync.Pool{New: func() any {
+	h := new(harvest)
+	h.entry = wait.Entry{Mask: wait.Readable, Late: true, Callback: func(*wait.Entry, wait.Events) { h.t.Nudge() }}
+	h.ready = h.collect
+	return h
+}}
 
 // newHarvest returns one with room for n events, which have any value.
 func newHarvest(n int) *harvest {
@@ -102,6 +117,12 @@ func newHarvest(n int) *harvest {
 	return h
 }
 
+// collect reports whether there is something to collect, and does.
+func (h *harvest) collect() bool {
+	h.got = h.in.Collect(h.events[:h.n])
+	return h.got > 0
+}
+
 func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Out[linux.EpollEvent], n int, deadline int64) (uintptr, error) {
 	n = min(n, maxCollect)
 	h := newHarvest(n)
@@ -109,7 +130,7 @@ func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Ou
 	k := in.Collect(h.events[:n])
 	if k == 0 && deadline != 0 {
 		var err error
-		if k, err = collectLater(t, d, in, h.events[:n], deadline); err != nil {
+		if k, err = h.wait(t, d, in, n, deadline); err != nil {
 			return 0, err
 		}
 	}
@@ -119,20 +140,18 @@ func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Ou
 	return uintptr(k), nil
 }
 
-// collectLater sleeps until there is something to collect. At the deadline it
-// comes back with nothing.
-func collectLater(t *task.Task, d *vfs.Description, in *epoll.Instance, dst []linux.EpollEvent, deadline int64) (k int, err error) {
-	e := t.Waker(wait.Readable)
-	d.Queue().Add(e)
-	err = t.Sleep(t.System().Clocks.Monotonic, deadline, func() bool {
-		k = in.Collect(dst)
-		return k > 0
-	})
-	d.Queue().Remove(e)
+// wait sleeps until there is something to collect. At the deadline it comes
+// back with nothing.
+func (h *harvest) wait(t *task.Task, d *vfs.Description, in *epoll.Instance, n int, deadline int64) (int, error) {
+	h.t, h.in, h.n, h.got = t, in, n, 0
+	d.Queue().Add(&h.entry)
+	err := t.Sleep(t.System().Clocks.Monotonic, deadline, h.ready)
+	d.Queue().Remove(&h.entry)
+	h.t, h.in = nil, nil
 	if err == linux.ETIMEDOUT {
 		err = nil
 	}
-	return k, err
+	return h.got, err
 }
 
 // sysEpollWait is epoll_wait(2).
