@@ -146,3 +146,55 @@ func opensMany(e *env) {
 	_, err := e.root.OpenMany(nil, append(names, "0"))
 	e.want(err, linux.EINVAL)
 }
+
+func walkBare(e *env) {
+	e.write("a/b/f", "contents")
+	steps, _, err := e.root.Walk([]string{"a", "b", "f"}, client.WalkOption{Bare: true})
+	e.must(err)
+	if len(steps) != 3 || steps[0].Node != nil || steps[1].Node != nil || steps[2].Attr.Size != 8 {
+		e.Errorf("%+v", steps)
+	}
+	steps, _, err = e.root.Walk([]string{"a", "x", "f"}, client.WalkOption{Bare: true})
+	e.want(err, linux.ENOENT)
+	if len(steps) != 1 {
+		e.Errorf("%+v", steps)
+	}
+}
+
+func listing(e *env) {
+	want := map[string]bool{}
+	for i := range 3000 {
+		name := fmt.Sprintf("file-with-a-longer-name-%d", i)
+		e.write(name, name[:i%20])
+		want[name] = true
+	}
+	e.must(os.Symlink("target", e.host("link")))
+	want["link"] = true
+	var cookie uint64
+	trips := 0
+	for end := false; !end; trips++ {
+		var d []client.Dirent
+		var err error
+		d, end, err = e.root.Readdir(cookie)
+		e.must(err)
+		for _, x := range d {
+			if !want[x.Name] {
+				e.Errorf("%q listed twice or not there", x.Name)
+			}
+			delete(want, x.Name)
+			cookie = x.Next
+			switch {
+			case x.Name == "link" && x.Target != "target":
+				e.Errorf("link to %q", x.Target)
+			case x.Name != "link" && x.Attr.Mode != linux.S_IFREG|0o644:
+				e.Errorf("%q: %+v", x.Name, x.Attr)
+			}
+		}
+	}
+	if len(want) > 0 {
+		e.Errorf("%d not listed", len(want))
+	}
+	if trips > 8 {
+		e.Errorf("%d round trips", trips)
+	}
+}

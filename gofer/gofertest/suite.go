@@ -127,20 +127,6 @@ func Run(t *testing.T, dial Dialer) {
 	t.Run("file as mount", func(t *testing.T) { fileMount(t, dial) })
 }
 
-func walkBare(e *env) {
-	e.write("a/b/f", "contents")
-	steps, _, err := e.root.Walk([]string{"a", "b", "f"}, client.WalkOption{Bare: true})
-	e.must(err)
-	if len(steps) != 3 || steps[0].Node != nil || steps[1].Node != nil || steps[2].Attr.Size != 8 {
-		e.Errorf("%+v", steps)
-	}
-	steps, _, err = e.root.Walk([]string{"a", "x", "f"}, client.WalkOption{Bare: true})
-	e.want(err, linux.ENOENT)
-	if len(steps) != 1 {
-		e.Errorf("%+v", steps)
-	}
-}
-
 func walkAll(e *env) {
 	e.write("a/b/c/f", "hello")
 	steps, fd, err := e.root.Walk([]string{"a", "b", "c", "f"}, client.WalkOption{Open: true})
@@ -322,44 +308,6 @@ func attributes(e *env) {
 	}
 	_, err = l.SetAttr(client.SetAttr{Mask: client.SetMode, Mode: 0o600})
 	e.want(err, linux.EOPNOTSUPP)
-}
-
-func listing(e *env) {
-	want := map[string]bool{}
-	for i := range 3000 {
-		name := fmt.Sprintf("file-with-a-longer-name-%d", i)
-		e.write(name, name[:i%20])
-		want[name] = true
-	}
-	e.must(os.Symlink("target", e.host("link")))
-	want["link"] = true
-	var cookie uint64
-	trips := 0
-	for end := false; !end; trips++ {
-		var d []client.Dirent
-		var err error
-		d, end, err = e.root.Readdir(cookie)
-		e.must(err)
-		for _, x := range d {
-			if !want[x.Name] {
-				e.Errorf("%q listed twice or not there", x.Name)
-			}
-			delete(want, x.Name)
-			cookie = x.Next
-			switch {
-			case x.Name == "link" && x.Target != "target":
-				e.Errorf("link to %q", x.Target)
-			case x.Name != "link" && x.Attr.Mode != linux.S_IFREG|0o644:
-				e.Errorf("%q: %+v", x.Name, x.Attr)
-			}
-		}
-	}
-	if len(want) > 0 {
-		e.Errorf("%d not listed", len(want))
-	}
-	if trips > 8 {
-		e.Errorf("%d round trips", trips)
-	}
 }
 
 func xattrs(e *env) {
