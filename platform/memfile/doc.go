@@ -11,6 +11,11 @@
 // reuses for some seconds is given up); the rest is punched out of the file in
 // batches by a worker and the offsets are free again.
 //
+// The host is asked (mincore) which pages have memory only where the File does not
+// know: it knows of what was reused, copied or filled, and of spares that nobody had
+// mapped. An image has other bytes than the pages where HideInImage says so, and no
+// memory of the kind Hidden.
+//
 // # Locking
 //
 // One lock (rank MemFile), a leaf, held for bookkeeping only: never

@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/platform"
+	"cordon/platform/memfile"
 )
 
 // A cost is what an operation asks of the platform and of the host: the part of
@@ -169,6 +170,55 @@ func TestCosts(t *testing.T) {
 			t.Errorf("%s: %+v, at most %+v", k.name, got, k.most)
 		}
 	}
+}
+
+// TestLibrary maps a library as a dynamic linker does: one batch, with nothing that
+// is replaced in it, whatever comes next.
+func TestLibrary(t *testing.T) {
+	next := map[string]func(c *counter, m *MemoryManager, text uint64){
+		"a touch":   func(c *counter, m *MemoryManager, text uint64) { c.touch(t, m, text, platform.Execute) },
+		"an munmap": func(_ *counter, m *MemoryManager, text uint64) { m.MUnmap(nil, text-10*pageSize, pageSize) },
+		"a fork":    func(_ *counter, m *MemoryManager, text uint64) { fork(t, m).DecUsers() },
+		"the end":   func(*counter, *MemoryManager, uint64) {},
+	}
+	for name, fn := range next {
+		m := newSpace(t)
+		var f *fakeFile
+		got := count(m, func(c *counter) {
+			text, lib := library(t, m)
+			f = lib
+			fn(c, m, text)
+		})
+		most := cost{1, 5, 1, 0}
+		if name == "the end" {
+			most = cost{}
+		}
+		if got.applies > most.applies || got.ops > most.ops || got.faults > most.faults {
+			t.Errorf("%s: %+v, at most %+v", name, got, most)
+		}
+		m.DecUsers()
+		if len(f.refs) != 0 || len(f.mappings) != 0 || m.cfg.Memory.Usage(memfile.Anonymous) != 0 {
+			t.Errorf("%s: memory is left", name)
+		}
+	}
+}
+
+// library maps headers, text, constants, data and bss over one reservation.
+func library(t testing.TB, m *MemoryManager) (text uint64, f *fakeFile) {
+	f = newFakeFile(t, 40*pageSize)
+	part := func(at, n, off uint64, p linux.Prot, flags linux.MapFlags) uint64 {
+		o := MMapOpts{Addr: at, Len: n * pageSize, Prot: p, Flags: linux.MAP_PRIVATE | linux.MAP_DENYWRITE | flags, Offset: off * pageSize}
+		if flags&linux.MAP_ANONYMOUS == 0 {
+			o.Mappable, o.File = f, opened{f}
+		}
+		return mustMap(t, m, o)
+	}
+	at := part(0, 44, 0, linux.PROT_READ, 0)
+	text = part(at+2*pageSize, 20, 2, rx, linux.MAP_FIXED)
+	part(at+22*pageSize, 14, 22, linux.PROT_READ, linux.MAP_FIXED)
+	part(at+36*pageSize, 4, 36, rw, linux.MAP_FIXED)
+	part(at+40*pageSize, 4, 0, rw, linux.MAP_FIXED|linux.MAP_ANONYMOUS)
+	return text, f
 }
 
 func BenchmarkForkExitSmall(b *testing.B) {

@@ -15,6 +15,12 @@
 // marked cow: it is never mapped writable, and a store, the guest's or ours,
 // copies a chunk first or, for the last owner, takes the pages as they are.
 //
+// Fork copies at once what is certain to be stored to soon (a little of each
+// mapping, the stack first) where the space has one user, and shares the rest. The
+// child's first batch maps its copies, its text, and what earlier children of the
+// same parent had to fault for. exec translates all segments and maps them in one
+// batch. The calls by which a dynamic linker maps a library wait for one another.
+//
 // A platform may patch a program's text (PatchText) and have memory of its own near
 // it (TextArena). The program does not notice: system calls, debuggers and
 // checkpoints see the text as it was, and no mapping shows the arena.
@@ -31,7 +37,7 @@
 // reading, when the PMAs suffice. Mappables are called with both held, so their
 // locks rank after these; Invalidate takes active only. Platform changes
 // are applied under active: when it is released, the stub's mappings are what
-// the PMAs say. Neither lock is held while a guest sleeps or while a Blocks
+// the PMAs say, or less: what a dynamic linker mapped last may be held back. Neither lock is held while a guest sleeps or while a Blocks
 // callback runs.
 //
 // # Lifetimes

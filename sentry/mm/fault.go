@@ -58,6 +58,10 @@ func (m *MemoryManager) faultLocked(c platform.Context, g seg.Seg[vma], addr uin
 	}
 	m.active.Lock()
 	defer m.active.Unlock()
+	if m.held.r.Contains(addr) {
+		m.apply(c, rel) // what it failed to do comes back by faults
+		return faultError{}
+	}
 	write := access == platform.Write
 	if r, p := m.pmas.Ref(addr); p != nil && p.stub != 0 {
 		has := linux.Prot(p.stub &^ stubMapped)

@@ -64,6 +64,7 @@ type MemoryManager struct {
 	generation uint64        // of the stub's mappings
 	spurious   [8]spuriousFault
 	deferred   []backRange // to drop when pins is zero
+	held       held
 	patches    patches
 	habits     *habits
 	arenas     []arena // changed with mapping held too

@@ -174,7 +174,16 @@ func (m *MemoryManager) mmapLocked(c platform.Context, o *MMapOpts, v vma, n uin
 	defer m.active.Unlock()
 	m.evictArenas(c, r, rel)
 	stale := m.dropPMAs(r, rel)
+	waits := m.holds(r, &v, o, stale)
+	if waits && stale {
+		m.trimOps(r)
+		stale = false
+	}
 	m.populateNew(r, &v, o, stale, rel)
+	if waits {
+		m.hold(r, rel)
+		return addr, nil
+	}
 	m.apply(c, rel)
 	return addr, nil
 }

@@ -154,8 +154,14 @@ func (w *world) mmap(s *modelSpace, r seg.Range) {
 	case 3:
 		first = w.rnd.Uint64N(uint64(len(w.cells)) - r.Len()/pageSize + 1)
 		o.Mappable, o.File, o.Offset = w.file, opened{w.file}, first*pageSize
-		if w.rnd.IntN(2) == 0 {
+		free := true
+		each(r, func(a uint64) { free = free && s.pages[a] == nil })
+		switch {
+		case w.rnd.IntN(2) == 0:
 			o.Flags ^= linux.MAP_PRIVATE | linux.MAP_SHARED
+		case free:
+			// As a dynamic linker does: what follows at these addresses waits.
+			o.Flags ^= linux.MAP_FIXED | linux.MAP_DENYWRITE
 		}
 	}
 	if w.rnd.IntN(4) == 0 {
@@ -380,7 +386,7 @@ func (w *world) checkStub(i int, s *modelSpace) {
 	}
 	recorded := 0
 	for g, p := range s.mm.pmas.All() {
-		if p.stub != 0 {
+		if p.stub != 0 && !s.mm.held.r.Contains(g.Start) {
 			recorded += int(g.Len() / pageSize)
 		}
 	}

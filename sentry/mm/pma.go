@@ -186,6 +186,9 @@ func (m *MemoryManager) unmapPMAs(r seg.Range, rel *release) {
 // space's end.
 func (m *MemoryManager) apply(c platform.Context, rel *release) linux.Errno {
 	m.active.AssertHeld()
+	if m.held.r.Len() > 0 {
+		m.let(rel)
+	}
 	as := m.as.Load()
 	var err linux.Errno
 	if as != nil && len(m.ops) > 0 {
