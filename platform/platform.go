@@ -188,6 +188,10 @@ type Event struct {
 	// For EventSyscall: of the registers only RAX, OrigRAX and the arguments
 	// have been written. A Completer writes the others.
 	Partial bool
+
+	// The guest ran for so short a time, some ten microseconds at most, that
+	// it need not be measured.
+	Quick bool
 }
 
 // Access is a kind of memory access.

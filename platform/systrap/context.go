@@ -102,12 +102,18 @@ func (c *Context) Switch(pas platform.AddressSpace, r *arch.Registers, singleSte
 		return platform.Event{Kind: platform.EventInterrupt}
 	}
 	for {
-		if !c.load(r, singleStep) || !c.turn() {
+		if !c.load(r, singleStep) {
+			c.lost()
+			return died
+		}
+		quick, alive := c.turn()
+		if !alive {
 			c.lost()
 			return died
 		}
 		ev, ok := c.event(r, singleStep)
 		if ok {
+			ev.Quick = quick
 			if ev.Kind == platform.EventDied {
 				c.lost()
 			}
@@ -120,9 +126,10 @@ func (c *Context) Switch(pas platform.AddressSpace, r *arch.Registers, singleSte
 	}
 }
 
-// turn lets the guest go on and waits until it hands over. It is false when the
-// stub has died.
-func (c *Context) turn() bool {
+// turn lets the guest go on and waits until it hands over: while looking for it
+// all the time, or not, when it may have run for long. alive is false when the stub
+// has died.
+func (c *Context) turn() (quick, alive bool) {
 	h := c.t.h
 	c.p.place.Enter(&c.place)
 	spin := c.p.place.Wait(&c.place)
@@ -132,17 +139,23 @@ func (c *Context) turn() bool {
 	if h.giveTurn() {
 		h.wake()
 	}
-	ok := c.await(h, spin)
+	if spin > 0 && c.spin(h) {
+		return true, true
+	}
+	alive = c.await(h)
 	c.p.place.Exit(&c.place)
 	c.p.place.Ran(&c.place)
-	return ok
+	return false, alive
+}
+
+// spin waits for the Sentry's turn without sleeping.
+func (c *Context) spin(h *header) bool {
+	look := func(looks int32) bool { return h.awaitTurn(looks) || c.pending.Load() != 0 }
+	return c.p.place.Spin(&c.place, look) && h.loadTurn() != 0
 }
 
 // await waits for the Sentry's turn.
-func (c *Context) await(h *header, spin int32) bool {
-	if spin > 0 && c.p.place.Spin(&c.place, func(looks int32) bool { return h.awaitTurn(looks) || c.pending.Load() != 0 }) && h.loadTurn() != 0 {
-		return true
-	}
+func (c *Context) await(h *header) bool {
 	kicks := 0
 	for {
 		h.setSentry(1)
@@ -177,7 +190,7 @@ func (c *Context) command(n uint32) bool {
 	if h.giveTurn() {
 		h.wake()
 	}
-	return c.await(h, 0)
+	return c.await(h)
 }
 
 // bind gives the context a thread in as.

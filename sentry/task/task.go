@@ -77,6 +77,8 @@ type Task struct {
 	ctx        platform.Context
 	regs       arch.Registers
 	facts      facts
+	quick      bool // the guest came back soon
+	unmeasured int  // turns since the last look at the clock
 	caller     vfs.Caller
 	ownLimits  *limit.Set // of a process to be, whose address space reads them already
 	savedMask  linux.SigSet
