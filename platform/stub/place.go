@@ -315,3 +315,16 @@ func (p *Placer) moveLocked(h *Place, cpu int) {
 
 // All returns the set of CPUs that the process may use.
 func (p *Placer) All() *[16]uint64 { return &p.all }
+
+// CPU returns the CPU that h's owner, the caller, is bound to, or -1.
+func (p *Placer) CPU(h *Place) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !h.bound:
+		return -1
+	case h.spinning:
+		return p.allowed[h.away-1]
+	}
+	return p.allowed[h.cpu]
+}

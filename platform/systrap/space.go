@@ -28,6 +28,7 @@ type AddressSpace struct {
 	applyMu sync.Mutex
 	mapped  stub.Spans
 	cpu     int // where the leader is bound
+	near    int // the CPU of the thread in Apply, or -1
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -74,7 +75,7 @@ func (p *Platform) newAddressSpace() (*AddressSpace, unix.Errno) {
 		unix.Kill(int(pid), unix.SIGKILL)
 		return nil, err.(unix.Errno)
 	}
-	as := &AddressSpace{p: p, pid: pid, pidfd: fd, orders: orders, page: page, cpu: -1}
+	as := &AddressSpace{p: p, pid: pid, pidfd: fd, orders: orders, page: page, cpu: -1, near: -1}
 	t, errno := as.newThread()
 	if errno != 0 {
 		as.Release()
@@ -157,7 +158,11 @@ func (as *AddressSpace) obeySomeLocked(orders []order) unix.Errno {
 	}
 	le.PutUint32(as.orders[opsCount:], uint32(len(orders)))
 	le.PutUint32(as.orders[opsReport:], rep.theirs)
-	if cpu := stub.CurrentCPU(); cpu != as.cpu {
+	cpu := as.near
+	if cpu < 0 {
+		cpu = stub.CurrentCPU()
+	}
+	if cpu != as.cpu {
 		stub.SetAffinity(as.pid, cpu)
 		as.cpu = cpu
 	}
@@ -266,7 +271,7 @@ func (as *AddressSpace) Release() {
 }
 
 // Apply implements platform.AddressSpace.
-func (as *AddressSpace) Apply(_ platform.Context, ops []platform.Op) linux.Errno {
+func (as *AddressSpace) Apply(pc platform.Context, ops []platform.Op) linux.Errno {
 	for i := range ops {
 		if !stub.ValidOp(&ops[i], minAddress, maxAddress) {
 			return linux.EINVAL
@@ -277,6 +282,11 @@ func (as *AddressSpace) Apply(_ platform.Context, ops []platform.Op) linux.Errno
 	if as.dead.Load() {
 		return linux.ESRCH
 	}
+	as.near = -1
+	if c, ok := pc.(*Context); ok && c != nil && c.t != nil {
+		as.near = c.p.place.CPU(&c.place)
+	}
+	defer func() { as.near = -1 }()
 	var buf [16]order
 	orders := buf[:0]
 	for i := 0; i < len(ops); {
