@@ -3,6 +3,7 @@ package syscalls
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
@@ -93,7 +94,7 @@ type harvest struct {
 	events []linux.EpollEvent
 
 	// While it waits.
-	t     *task.Task
+	t     atomic.Pointer[task.Task]
 	in    *epoll.Instance
 	n     int // room asked for
 	got   int
@@ -103,7 +104,12 @@ type harvest struct {
 
 var harvests = sync.Pool{New: func() any {
 	h := new(harvest)
-	h.entry = wait.Entry{Mask: wait.Readable, Late: true, Callback: func(*wait.Entry, wait.Events) { h.t.Nudge() }}
+	// Late: the wait may be over by then, or another task's, which looks again.
+	h.entry = wait.Entry{Mask: wait.Readable, Late: true, Callback: func(*wait.Entry, wait.Events) {
+		if t := h.t.Load(); t != nil {
+			t.Nudge()
+		}
+	}}
 	h.ready = h.collect
 	return h
 }}
@@ -143,11 +149,13 @@ func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Ou
 // wait sleeps until there is something to collect. At the deadline it comes
 // back with nothing.
 func (h *harvest) wait(t *task.Task, d *vfs.Description, in *epoll.Instance, n int, deadline int64) (int, error) {
-	h.t, h.in, h.n, h.got = t, in, n, 0
+	h.t.Store(t)
+	h.in, h.n, h.got = in, n, 0
 	d.Queue().Add(&h.entry)
 	err := t.Sleep(t.System().Clocks.Monotonic, deadline, h.ready)
 	d.Queue().Remove(&h.entry)
-	h.t, h.in = nil, nil
+	h.t.Store(nil)
+	h.in = nil
 	if err == linux.ETIMEDOUT {
 		err = nil
 	}
