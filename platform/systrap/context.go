@@ -46,8 +46,8 @@ type Context struct {
 
 // A target is a guest thread to kick.
 type target struct {
-	pid int32
-	h   *header
+	pid, tid int32
+	h        *header
 }
 
 var (
@@ -72,7 +72,7 @@ func (c *Context) Interrupt() {
 		return // whoever set it has kicked
 	}
 	if t := c.target.Load(); t != nil {
-		stub.Tgkill(t.pid, atomic.LoadInt32(&t.h.tid), kickSignal)
+		stub.Tgkill(t.pid, t.tid, kickSignal)
 		t.h.wake() // its owner repeats the kick if this one was lost
 	}
 }
@@ -168,7 +168,7 @@ func (c *Context) await(h *header) bool {
 			if kicks++; kicks > maxKicks {
 				unix.Kill(int(c.as.pid), unix.SIGKILL)
 			} else {
-				stub.Tgkill(c.as.pid, atomic.LoadInt32(&h.tid), kickSignal)
+				stub.Tgkill(c.as.pid, c.t.tid, kickSignal)
 			}
 		}
 		h.waitTurn(patience)
@@ -200,18 +200,13 @@ func (c *Context) bind(as *AddressSpace) unix.Errno {
 	if errno != 0 {
 		return errno
 	}
-	if stub.Tgkill(as.pid, t.h.tid, 0) != 0 {
-		as.leave(nil)
-		return unix.ESRCH
-	}
 	c.as, c.t, c.kind, c.partial = as, t, 0, false
-	c.target.Store(&target{as.pid, t.h})
-	c.p.place.Bind(&c.place, t.h.tid)
+	c.target.Store(&target{as.pid, t.tid, t.h})
+	c.p.place.Bind(&c.place, t.tid)
 	c.tell(t)
 	if c.state == nil {
 		c.state = arch.InitialFPU()
 	}
-	t.used = true
 	return 0
 }
 

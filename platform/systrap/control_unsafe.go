@@ -61,6 +61,9 @@ func (h *header) giveTurn() bool {
 	return atomic.LoadUint32(&h.stub) != 0
 }
 
+// threadID is what the host wrote when it made the thread.
+func (h *header) threadID() int32 { return atomic.LoadInt32(&h.tid) }
+
 // rest tells a stub that spins to sleep.
 func (h *header) rest() { atomic.CompareAndSwapUint32(&h.turn, 1, 2) }
 

@@ -46,7 +46,7 @@ type thread struct {
 	slot    []byte
 	h       *header
 	address uint64 // of the slot in the stub
-	used    bool   // has run guest code: its extended state is not the initial one
+	tid     int32
 }
 
 // leaderPatience bounds, in nanoseconds, how long the Sentry waits for a leader
@@ -118,6 +118,12 @@ func (as *AddressSpace) newThread() (*thread, unix.Errno) {
 	as.applyMu.Unlock()
 	if errno != 0 {
 		return nil, errno // the slot stays taken until the stub has gone
+	}
+	// Another guest thread may have written there: it has to be a thread of this
+	// stub, and which one is the guest's business.
+	t.tid = h.threadID()
+	if stub.Tgkill(as.pid, t.tid, 0) != 0 {
+		return nil, unix.ESRCH
 	}
 	return t, 0
 }
