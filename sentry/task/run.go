@@ -34,14 +34,23 @@ func (t *Task) run() {
 		t.enterGuest()
 	}
 	t.exit()
+	t.unlockThread()
 }
 
 // lockThread keeps the task's goroutine on one OS thread, from which the
-// platform traces a stub. It is never unlocked: the thread ends with the
-// goroutine. Where tasks take turns, there is nothing to trace.
+// platform may trace a stub and which it binds to processors. Where tasks take
+// turns, there is nothing of that.
 func (t *Task) lockThread() {
 	if t.sys.Turn == nil {
 		runtime.LockOSThread()
+	}
+}
+
+// unlockThread leaves the thread to the next goroutine: the context, released by
+// then, has left nothing on it, and a new thread costs 50 us.
+func (t *Task) unlockThread() {
+	if t.sys.Turn == nil {
+		runtime.UnlockOSThread()
 	}
 }
 
