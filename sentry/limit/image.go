@@ -15,7 +15,7 @@ func Kinds() []checkpoint.Kind {
 	return []checkpoint.Kind{checkpoint.Object("limit.Set",
 		func(_ *checkpoint.Saver, s *Set) Image { return Image{s.All()} },
 		func(_ *checkpoint.Loader, s *Set, im Image) error {
-			s.limits = im.Limits
+			s.fill(im.Limits)
 			return nil
 		})}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestImageCoversState(t *testing.T) {
-	if err := checkpoint.CheckCovered[Set, Image](map[string]string{"mu": "a lock"}); err != nil {
+	if err := checkpoint.CheckCovered[Set, Image](map[string]string{"mu": "a lock", "soft": "in Limits"}); err != nil {
 		t.Error(err)
 	}
 }

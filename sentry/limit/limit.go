@@ -3,6 +3,7 @@ package limit
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"cordon/internal/linux"
 )
@@ -15,10 +16,25 @@ type Set struct {
 	mu sync.Mutex
 	// guarded by mu
 	limits [linux.RLIM_NLIMITS]linux.Rlimit
+
+	// atomic: the soft ones again, for those who look at every call
+	soft [linux.RLIM_NLIMITS]atomic.Uint64
 }
 
 // NewSet returns a Set with these limits.
-func NewSet(limits [linux.RLIM_NLIMITS]linux.Rlimit) *Set { return &Set{limits: limits} }
+func NewSet(limits [linux.RLIM_NLIMITS]linux.Rlimit) *Set {
+	s := new(Set)
+	s.fill(limits)
+	return s
+}
+
+// fill sets all limits of a Set that nobody else has.
+func (s *Set) fill(limits [linux.RLIM_NLIMITS]linux.Rlimit) {
+	s.limits = limits
+	for i := range limits {
+		s.soft[i].Store(limits[i].Cur)
+	}
+}
 
 // Get returns both limits of resource r.
 func (s *Set) Get(r linux.Resource) linux.Rlimit {
@@ -28,7 +44,7 @@ func (s *Set) Get(r linux.Resource) linux.Rlimit {
 }
 
 // Soft returns the limit in force for resource r.
-func (s *Set) Soft(r linux.Resource) uint64 { return s.Get(r).Cur }
+func (s *Set) Soft(r linux.Resource) uint64 { return s.soft[r].Load() }
 
 // Swap sets the limits of r if allowed returns nil for the old ones, and
 // returns the old ones.
@@ -40,6 +56,7 @@ func (s *Set) Swap(r linux.Resource, to linux.Rlimit, allowed func(old linux.Rli
 		return old, err
 	}
 	s.limits[r] = to
+	s.soft[r].Store(to.Cur)
 	return old, nil
 }
 

@@ -27,8 +27,9 @@ func NewFSContext(root, cwd vfs.Path, umask linux.FileMode) *FSContext {
 // task uses the context.
 func (f *FSContext) Get() (root, cwd vfs.Path, umask linux.FileMode) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.root, f.cwd, f.umask
+	root, cwd, umask = f.root, f.cwd, f.umask
+	f.mu.Unlock()
+	return root, cwd, umask
 }
 
 // SetUmask changes the umask and returns the old one.
