@@ -122,11 +122,12 @@ func (b *bucket) removeLocked(w *Waiter) {
 
 // wakeLocked takes w off and wakes it.
 func (t *Table) wakeLocked(b *bucket, w *Waiter) {
+	// Unqueue takes no lock once w is in no bucket: by then it has to see this.
+	w.woken.Store(true)
 	b.removeLocked(w)
 	if w.kind != plain {
 		t.piWaiters.Add(-1)
 	}
-	w.woken.Store(true)
 	w.Wake()
 }
 
