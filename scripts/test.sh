@@ -20,6 +20,7 @@ for _ in 1 2; do
 	if [ -n "$again" ] && ! grep -q '"Action":"build-fail"' "$out"; then
 		echo "once more: $again"
 		grep '"Action":"fail"' "$out" | grep '"Test":' | sed -E 's/.*"Package":"([^"]*)".*"Test":"([^"]*)".*/  \1 \2 failed at first/'
+		grep '"Action":"output"' "$out" | grep -E '"Output":" +[a-z_]+(_test)?\.go:[0-9]+: ' | sed -E 's/.*"Test":"([^"]*)","Output":"(.*)\\n"\}$/  \1: \2/' | head -n 20
 		for p in $again; do
 			grep -v "\"Package\":\"$p\"" "$out" >"$out.rest" && mv "$out.rest" "$out"
 		done
