@@ -38,10 +38,11 @@ func (m *memory) CompareAndSwapUint32(addr uint64, old, new uint32) (uint32, err
 	if addr >= 256 {
 		return 0, linux.EFAULT
 	}
-	if m.words[addr/4].CompareAndSwap(old, new) {
-		return old, nil
+	for { // old as the answer has to mean that it was swapped
+		if v := m.words[addr/4].Load(); v != old || m.words[addr/4].CompareAndSwap(old, new) {
+			return v, nil
+		}
 	}
-	return m.words[addr/4].Load(), nil
 }
 
 const all = linux.FUTEX_BITSET_MATCH_ANY
