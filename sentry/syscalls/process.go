@@ -370,11 +370,11 @@ func sysGetrusage(t *task.Task, who linux.RusageWho, out arg.Out[linux.Rusage]) 
 	var u task.Usage
 	switch who {
 	case linux.RUSAGE_SELF:
-		u = t.Group().Usage()
+		u = t.Group().UsageAndRSS()
 	case linux.RUSAGE_CHILDREN:
 		u = t.Group().ChildrenUsage()
 	case linux.RUSAGE_THREAD:
-		u = t.Usage()
+		u = t.UsageAndRSS()
 	default:
 		return 0, linux.EINVAL
 	}

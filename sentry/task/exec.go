@@ -52,6 +52,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 		im.MM.DecUsers()
 		return linux.EINTR // never seen: the task is being killed
 	}
+	t.keepMaxRSS()
 	t.releaseMemory()
 	t.unshareFiles()
 	t.applyImage(im, a)

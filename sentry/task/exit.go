@@ -67,8 +67,12 @@ func (t *Task) exit() {
 	s.tree.Lock()
 	g.mu.Lock()
 	t.exitState = exiting
+	last := !g.livesLocked()
 	g.mu.Unlock()
 	s.tree.Unlock()
+	if last {
+		t.keepMaxRSS()
+	}
 	t.releaseMemory()
 	t.dropUndo()
 	t.FDs().DecRef()
@@ -84,7 +88,8 @@ func (t *Task) exit() {
 		delete(s.tasks, t.TID())
 	}
 	g.mu.Unlock()
-	g.gone.Add(t.usageNoRSS())
+	g.gone.Add(t.Usage())
+	g.gone.MaxRSSBytes = g.maxRSS.Load()
 	g.countTreeLocked()
 	t.orphanedBy()
 	t.passGroupSignals()
@@ -102,7 +107,7 @@ func (t *Task) exit() {
 	stopComplete, sig := g.stopDoneLocked(), g.stop.signal
 	g.mu.Unlock()
 	s.live--
-	last := s.live == 0
+	over := s.live == 0
 	s.tree.Unlock()
 	s.Futexes.Exited(t.TID())
 	for _, f := range after {
@@ -114,7 +119,7 @@ func (t *Task) exit() {
 	s.frozenMu.Lock()
 	s.frozenCond.Broadcast()
 	s.frozenMu.Unlock()
-	if last {
+	if over {
 		close(s.allGone)
 	}
 	if s.Turn != nil {
@@ -122,10 +127,19 @@ func (t *Task) exit() {
 	}
 }
 
-func (t *Task) usageNoRSS() Usage {
-	u := t.Usage()
-	u.MaxRSSBytes = t.group.maxRSS.Load()
-	return u
+// livesLocked says whether any thread of the process is not about to end.
+func (g *ThreadGroup) livesLocked() bool {
+	g.mu.AssertHeld()
+	return slices.ContainsFunc(g.tasks, func(t *Task) bool { return t.exitState == alive })
+}
+
+// keepMaxRSS notes how much memory the process has, before it gives its address
+// space up. To count takes time for each mapping: the last thread does it (Linux:
+// kernel/exit.c do_exit, group_dead).
+func (t *Task) keepMaxRSS() {
+	if m := t.MM(); m != nil {
+		t.group.maxRSS.Store(max(t.group.maxRSS.Load(), m.MaxRSS()))
+	}
 }
 
 // releaseMemory does what exit owes to other threads through memory, and drops
@@ -143,10 +157,6 @@ func (t *Task) releaseMemory() {
 		}
 	}
 	t.clearTID, t.rseq = 0, RseqArea{}
-	g := t.group
-	if rss := m.MaxRSS(); rss > g.maxRSS.Load() {
-		g.maxRSS.Store(rss)
-	}
 	t.mm.Store(nil)
 	m.DecUsers()
 	t.endVfork()

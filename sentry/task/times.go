@@ -27,13 +27,19 @@ func (u *Usage) Add(v Usage) {
 	u.MaxRSSBytes = max(u.MaxRSSBytes, v.MaxRSSBytes)
 }
 
-// Usage returns what the task has used.
+// Usage returns what the task has used, but for the memory, which takes time to
+// count.
 func (t *Task) Usage() Usage {
-	u := Usage{
+	return Usage{
 		UserNS: t.times.user.Load() + t.inGuestNow(), SystemNS: t.times.system.Load(),
 		Voluntary: t.times.voluntary.Load(), Involuntary: t.times.preempts.Load(),
 		MinorFaults: t.times.minorFaults.Load(),
 	}
+}
+
+// UsageAndRSS is Usage with the memory of the task's process.
+func (t *Task) UsageAndRSS() Usage {
+	u := t.Usage()
 	if m := t.MM(); m != nil {
 		u.MaxRSSBytes = m.MaxRSS()
 	}
@@ -53,7 +59,8 @@ func (t *Task) inGuestNow() int64 {
 	return max(0, t.sys.Clocks.Monotonic.Now()-t.switched.Load())
 }
 
-// Usage returns what all threads of the process, living and gone, have used.
+// Usage returns what all threads of the process, living and gone, have used, but
+// for the memory that it has now.
 func (g *ThreadGroup) Usage() Usage {
 	g.sys.tree.RLock()
 	defer g.sys.tree.RUnlock()
@@ -64,6 +71,25 @@ func (g *ThreadGroup) usageTreeLocked() Usage {
 	u := g.gone
 	for _, t := range g.tasks {
 		u.Add(t.Usage())
+	}
+	return u
+}
+
+// UsageAndRSS is Usage with the memory.
+func (g *ThreadGroup) UsageAndRSS() Usage {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.usageAndRSSTreeLocked()
+}
+
+func (g *ThreadGroup) usageAndRSSTreeLocked() Usage {
+	u := g.usageTreeLocked()
+	u.MaxRSSBytes = max(u.MaxRSSBytes, g.maxRSS.Load())
+	for _, t := range g.tasks {
+		if m := t.MM(); m != nil { // all have the same
+			u.MaxRSSBytes = max(u.MaxRSSBytes, m.MaxRSS())
+			break
+		}
 	}
 	return u
 }

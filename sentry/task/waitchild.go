@@ -109,7 +109,7 @@ func (c *ThreadGroup) stateTreeLocked(o *WaitOptions) (WaitResult, bool) {
 		}
 		return r, true
 	}
-	r.Usage = c.usageTreeLocked()
+	r.Usage = c.usageAndRSSTreeLocked()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
