@@ -91,6 +91,7 @@ func (k *vdsoClock) publish() {
 	set(linux.CLOCK_REALTIME_COARSE, real, mult)
 	set(linux.CLOCK_MONOTONIC_COARSE, mono, mult)
 	arch.UpdateParams(k.vdso.Params(), &p)
+	k.clocks.FollowCounter(tsc, real, mult)
 }
 
 // renew publishes anew and waits twice as long for the next time, so that an

@@ -106,7 +106,7 @@ func (k *Kernel) assemble() error {
 	if err := k.makeCalls(); err != nil {
 		return err
 	}
-	v := vfs.New(clocks.Realtime.Now, pipe.FIFOs{})
+	v := vfs.New(clocks.Stamp, pipe.FIFOs{})
 	vdso, errno := loader.NewVDSO(mem)
 	if errno != 0 {
 		return &StartError{Message: "guest memory: " + errno.Error()}

@@ -89,7 +89,7 @@ func (k *Kernel) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 		return nil, err
 	}
 	return overlay.New(overlay.Options{
-		Lowers: []vfs.FileSystem{lower}, Upper: upper, Device: v.NextDevice(), Clock: k.sys.Clocks.Realtime.Now,
+		Lowers: []vfs.FileSystem{lower}, Upper: upper, Device: v.NextDevice(), Clock: k.sys.Clocks.Stamp,
 	})
 }
 
@@ -99,7 +99,7 @@ func (k *Kernel) newTmpfs(data string) (*tmpfs.FS, error) {
 
 func (k *Kernel) tmpfsOptions(data string) tmpfs.Options {
 	return tmpfs.Options{
-		Memory: k.sys.Memory, Clock: k.sys.Clocks.Realtime.Now, Device: k.sys.VFS.NextDevice(),
+		Memory: k.sys.Memory, Clock: k.sys.Clocks.Stamp, Device: k.sys.VFS.NextDevice(),
 		Total: k.cfg.MemoryLimit, Data: data,
 	}
 }

@@ -8,7 +8,7 @@ import (
 // assembleObjects makes what anonymous files and sockets need beside the VFS.
 func (k *Kernel) assembleObjects() error {
 	memfds, err := tmpfs.New(tmpfs.Options{
-		Memory: k.sys.Memory, Clock: k.sys.Clocks.Realtime.Now, Device: k.sys.VFS.NextDevice(), Total: k.sys.MemoryTotal(),
+		Memory: k.sys.Memory, Clock: k.sys.Clocks.Stamp, Device: k.sys.VFS.NextDevice(), Total: k.sys.MemoryTotal(),
 		Data: "size=0,nr_inodes=0", // as in Linux, no limit but memory
 	})
 	if err != nil {

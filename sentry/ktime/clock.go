@@ -42,7 +42,8 @@ type Clocks struct {
 	wall *wallClock
 
 	// atomic
-	taiOffset atomic.Int64 // ns that TAI is ahead of UTC
+	taiOffset atomic.Int64         // ns that TAI is ahead of UTC
+	counter   atomic.Pointer[rate] // nil: not known
 
 	// Steps is notified (wait.Internal) when CLOCK_REALTIME is set.
 	Steps wait.Queue
@@ -92,6 +93,7 @@ func CanArm(id linux.ClockID) bool {
 
 // SetRealtime makes CLOCK_REALTIME tell ns now, for this sandbox.
 func (c *Clocks) SetRealtime(ns int64) {
+	c.counter.Store(nil)
 	c.wall.offset.Store(ns - c.base.wall())
 	c.wall.rearm()
 	c.Steps.Notify(wait.Internal)
@@ -113,6 +115,7 @@ func (c *Clocks) TAIOffset() int32 { return int32(c.taiOffset.Load() / 1e9) }
 // GoOn makes the clocks of a restored sandbox tell what they told when it was
 // saved. It comes before anything looks at them.
 func (c *Clocks) GoOn(im ClocksImage) {
+	c.counter.Store(nil)
 	c.base.goOn(im.Monotonic)
 	c.wall.offset.Store(im.RealtimeOffset)
 	c.taiOffset.Store(im.TAIOffset)

@@ -8,6 +8,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
+	"cordon/platform/arch"
 	"cordon/sentry/wait"
 )
 
@@ -153,6 +154,29 @@ func TestSetRealtimeMovesAlarms(t *testing.T) {
 	v.Advance(100)
 	if fired != 2 {
 		t.Fatal("did not fire")
+	}
+}
+
+func TestStamp(t *testing.T) {
+	c := NewHost()
+	if now, s := c.Realtime.Now(), c.Stamp(); s < now {
+		t.Fatalf("before the counter is known, %d after %d", s, now)
+	}
+	const wall, mult = 5e18, 1 << 30
+	tsc := arch.TSC()
+	c.FollowCounter(tsc, wall, mult)
+	s := c.Stamp()
+	if most := wall + int64(arch.Nanoseconds(mult, arch.TSC()-tsc)); s < wall || s > most {
+		t.Fatalf("by the counter: %d, want %d to %d", s, int64(wall), most)
+	}
+	c.FollowCounter(tsc+1<<60, wall, mult)
+	if s := c.Stamp(); s > wall {
+		t.Fatal("a counter that is behind counts")
+	}
+	c.FollowCounter(tsc, wall, mult)
+	c.SetRealtime(7e15)
+	if s := c.Stamp(); s < 7e15 || s > 8e15 {
+		t.Fatalf("after the clock was set to 7e15: %d", s)
 	}
 }
 

@@ -158,7 +158,7 @@ func loadVFS(l *checkpoint.Loader, v *VFS, im Image) error {
 	if err != nil {
 		return err
 	}
-	v.clock = clocks.Realtime.Now
+	v.clock = clocks.Stamp
 	if im.FIFO != "" {
 		if v.fifo, err = slot[FIFOOpener](l, im.FIFO); err != nil {
 			return err

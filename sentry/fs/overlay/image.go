@@ -51,7 +51,7 @@ func loadFS(l *checkpoint.Loader, f *FS, im Image) (err error) {
 	if f.root, err = checkpoint.Get[*Inode](l, im.Root); err != nil || f.root == nil || !ok || len(im.Lowers) == 0 {
 		return errImage
 	}
-	f.dev, f.clock, f.limit, f.byLower = im.Dev, clocks.Realtime.Now, im.Limit, make(map[vfs.Inode]*Inode)
+	f.dev, f.clock, f.limit, f.byLower = im.Dev, clocks.Stamp, im.Limit, make(map[vfs.Inode]*Inode)
 	f.lastIno.Store(im.LastIno)
 	f.made.Store(im.Made)
 	l.AfterLoad(func() (err error) {

@@ -68,7 +68,7 @@ func loadFS(l *checkpoint.Loader, f *FS, im Image) (err error) {
 	if f.root, err = checkpoint.Get[*dir](l, im.Root); err != nil || f.root == nil {
 		return errImage
 	}
-	f.name, f.mem, f.back, f.now, f.dev, f.opts = im.Name, mem, memmap.Memory{File: mem}, clocks.Realtime.Now, im.Dev, im.Opts
+	f.name, f.mem, f.back, f.now, f.dev, f.opts = im.Name, mem, memmap.Memory{File: mem}, clocks.Stamp, im.Dev, im.Opts
 	f.maxPages.Store(im.MaxPages)
 	f.maxInodes.Store(im.MaxInodes)
 	f.pages.Store(im.Pages)
