@@ -221,7 +221,7 @@ func (as *AddressSpace) Release() {
 	}
 	as.released = true
 	as.idle = nil
-	as.mapped = nil
+	as.mapped.Clear()
 	as.mu.Unlock()
 	as.p.leader.post(func() { as.p.leader.drop(as.pid) })
 }

@@ -1,76 +1,48 @@
 package stub
 
-import "sort"
+import "cordon/internal/seg"
 
-// Spans is a sorted set of disjoint, non-touching address ranges: where the
-// host has mappings of an address space. It saves host calls for what was never
-// mapped, and tells the holes of a protection change.
-type Spans []Span
+// Spans is a set of disjoint, non-touching address ranges: where the host has
+// mappings of an address space. It saves host calls for what was never mapped, and
+// tells the holes of a protection change. The zero Spans is empty.
+type Spans struct {
+	set seg.Set[struct{}]
+}
 
 // A Span is [Start, End).
-type Span struct{ Start, End uint64 }
+type Span = seg.Range
 
-// first returns the index of the first Span that ends after addr.
-func (s Spans) first(addr uint64) int {
-	return sort.Search(len(s), func(i int) bool { return s[i].End > addr })
+// joining makes one Span of two that touch.
+var joining = seg.Funcs[struct{}]{
+	Merge: func(seg.Range, struct{}, seg.Range, struct{}) (struct{}, bool) { return struct{}{}, true },
 }
 
 // Add puts [start, end) into the set.
 func (s *Spans) Add(start, end uint64) {
-	old := *s
-	// Touching Spans are joined: i is the first that ends at or after start.
-	i := sort.Search(len(old), func(i int) bool { return old[i].End >= start })
-	j := i
-	for j < len(old) && old[j].Start <= end {
-		start = min(start, old[j].Start)
-		end = max(end, old[j].End)
-		j++
+	if s.set.Len() == 0 {
+		s.set = seg.New(joining)
 	}
-	if i == j {
-		old = append(old, Span{})
-		copy(old[i+1:], old[i:])
-		old[i] = Span{start, end}
-		*s = old
-		return
+	r := Span{Start: start, End: end}
+	if g, ok := s.set.From(start); ok && g.Covers(r) {
+		return // mapped anew
 	}
-	old[i] = Span{start, end}
-	*s = append(old[:i+1], old[j:]...)
+	s.set.Remove(r, nil)
+	s.set.Insert(r, struct{}{})
 }
 
 // Remove takes [start, end) out of the set.
 func (s *Spans) Remove(start, end uint64) {
-	old := *s
-	i := old.first(start)
-	if i == len(old) || old[i].Start >= end {
-		return
-	}
-	if old[i].Start < start && old[i].End > end { // a hole inside one
-		old = append(old, Span{})
-		copy(old[i+1:], old[i:])
-		old[i].End = start
-		old[i+1].Start = end
-		*s = old
-		return
-	}
-	if old[i].Start < start {
-		old[i].End = start
-		i++
-	}
-	j := i
-	for j < len(old) && old[j].End <= end {
-		j++
-	}
-	if j < len(old) && old[j].Start < end {
-		old[j].Start = end
-	}
-	*s = append(old[:i], old[j:]...)
+	s.set.Remove(Span{Start: start, End: end}, nil)
 }
 
 // Next returns the first part of [start, end) that is in the set.
-func (s Spans) Next(start, end uint64) (Span, bool) {
-	i := s.first(start)
-	if i == len(s) || s[i].Start >= end {
+func (s *Spans) Next(start, end uint64) (Span, bool) {
+	g, ok := s.set.From(start)
+	if !ok || g.Start >= end {
 		return Span{}, false
 	}
-	return Span{max(s[i].Start, start), min(s[i].End, end)}, true
+	return g.Range.Intersect(Span{Start: start, End: end}), true
 }
+
+// Clear empties the set.
+func (s *Spans) Clear() { s.set.Clear() }

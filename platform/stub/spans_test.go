@@ -2,6 +2,7 @@ package stub
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
@@ -24,16 +25,37 @@ func TestSpans(t *testing.T) {
 			for i := start; i < end; i++ {
 				model[i] = add
 			}
-			for i, x := range s {
-				if x.Start >= x.End || i > 0 && s[i-1].End >= x.Start {
-					t.Fatalf("seed %d step %d: not sorted and apart: %v", seed, step, s)
+			var all []Span
+			for x, ok := s.Next(0, size); ok; x, ok = s.Next(x.End, size) {
+				if x.Start >= x.End || len(all) > 0 && all[len(all)-1].End >= x.Start {
+					t.Fatalf("seed %d step %d: not sorted and apart: %v, %v", seed, step, all, x)
 				}
+				all = append(all, x)
 			}
 			for i := range uint64(size) {
 				if _, ok := s.Next(i, i+1); ok != model[i] {
-					t.Fatalf("seed %d step %d: page %d: %v, want %v; %v", seed, step, i, ok, model[i], s)
+					t.Fatalf("seed %d step %d: page %d: %v, want %v; %v", seed, step, i, ok, model[i], all)
 				}
 			}
 		}
+	}
+}
+
+// BenchmarkSpans is what one more mapping costs among others.
+func BenchmarkSpans(b *testing.B) {
+	const page = 4096
+	for _, n := range []uint64{10, 1000, 30000} {
+		b.Run(strconv.FormatUint(n, 10), func(b *testing.B) {
+			var s Spans
+			for i := range n {
+				s.Add(2*i*page, (2*i+1)*page)
+			}
+			b.ReportAllocs()
+			for i := uint64(0); b.Loop(); i++ {
+				at := 2 * (i * 7919 % n) * page
+				s.Remove(at, at+page)
+				s.Add(at, at+page)
+			}
+		})
 	}
 }

@@ -265,7 +265,7 @@ func (as *AddressSpace) Release() {
 	}
 	as.released = true
 	as.idle = nil
-	as.mapped = nil
+	as.mapped.Clear()
 	as.mu.Unlock()
 	unix.Kill(int(as.pid), unix.SIGKILL)
 	as.gone(-1)
