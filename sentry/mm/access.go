@@ -126,13 +126,27 @@ func (m *MemoryManager) readRaw(addr uint64, dst []byte, prot linux.Prot) (done 
 			done += copy(dst[done:], b)
 			continue
 		}
-		k, err := p.back.ReadAt(dst[done:done+int(n)], off)
-		done += k
-		if err != nil || k == 0 {
+		k := readBack(p.back, dst[done:done+int(n)], off)
+		if done += k; k == 0 {
 			break
 		}
 	}
 	return done, text
+}
+
+// readBack reads what has no window. It goes by a buffer of its own: what is
+// given to an interface leaves the stack, and every copy's memory with it.
+func readBack(b memmap.Backing, dst []byte, off uint64) int {
+	buf := make([]byte, min(len(dst), bounceMax))
+	k, _ := b.ReadAt(buf, off)
+	return copy(dst, buf[:k])
+}
+
+// writeBack is readBack's counterpart.
+func writeBack(b memmap.Backing, src []byte, off uint64) int {
+	buf := append([]byte(nil), src[:min(len(src), bounceMax)]...)
+	k, _ := b.WriteAt(buf, off)
+	return k
 }
 
 // writeMapped copies as far as there are translations.
@@ -148,9 +162,8 @@ func (m *MemoryManager) writeMapped(addr uint64, src []byte, prot linux.Prot) in
 			done += copy(b, src[done:])
 			continue
 		}
-		k, err := p.back.WriteAt(src[done:done+int(n)], off)
-		done += k
-		if err != nil || k == 0 {
+		k := writeBack(p.back, src[done:done+int(n)], off)
+		if done += k; k == 0 {
 			break
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // onFD calls f with the place of a descriptor that is not O_PATH.
 func onFD(t *task.Task, fd linux.FD, f func(c *vfs.Caller, p vfs.Path) error) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}

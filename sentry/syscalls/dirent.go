@@ -51,7 +51,7 @@ func (l *lister) put() {
 }
 
 func getdents(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Count, add func(b []byte, e *vfs.Dirent) []byte) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}

@@ -42,12 +42,12 @@ func sysEpollCtl(t *task.Task, epfd linux.FD, op linux.EpollOp, fd linux.FD, eve
 			return 0, err
 		}
 	}
-	ep, err := get(t, epfd)
+	ep, err := borrow(t, epfd)
 	if err != nil {
 		return 0, err
 	}
 	defer ep.DecRef()
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
@@ -56,10 +56,10 @@ func sysEpollCtl(t *task.Task, epfd linux.FD, op linux.EpollOp, fd linux.FD, eve
 		return 0, linux.EPERM
 	}
 	in, isEpoll := ep.File().(*epoll.Instance)
-	if !isEpoll || d == ep {
+	if !isEpoll || d.Description == ep.Description {
 		return 0, linux.EINVAL
 	}
-	return 0, in.Control(op, fd, d, ev, t.Cred().Has(linux.CAP_BLOCK_SUSPEND))
+	return 0, in.Control(op, fd, d.Description, ev, t.Cred().Has(linux.CAP_BLOCK_SUSPEND))
 }
 
 // maxCollect is how many events one epoll_wait returns at most; Linux's own
@@ -76,7 +76,7 @@ func epollEvents(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], 
 	if uint64(events) > arg.UserMax-uint64(n)*size {
 		return 0, linux.EFAULT
 	}
-	d, err := get(t, epfd)
+	d, err := borrow(t, epfd)
 	if err != nil {
 		return 0, err
 	}
@@ -85,7 +85,7 @@ func epollEvents(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], 
 	if !isEpoll {
 		return 0, linux.EINVAL
 	}
-	return collect(t, d, in, events, int(n), deadline)
+	return collect(t, d.Description, in, events, int(n), deadline)
 }
 
 // A harvest is where events are collected before they go to the guest, and what

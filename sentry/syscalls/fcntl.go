@@ -13,7 +13,7 @@ import (
 // Partial: leases and directory notification are EINVAL, as of a kernel without
 // them
 func sysFcntl(t *task.Task, fd linux.FD, cmd linux.FcntlCmd, a arg.Hex) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
@@ -36,7 +36,7 @@ func sysFcntl(t *task.Task, fd linux.FD, cmd linux.FcntlCmd, a arg.Hex) (uintptr
 			f = linux.FD_CLOEXEC
 		}
 		d.IncRef()
-		return installAt(t, d, least, f)
+		return installAt(t, d.Description, least, f)
 	case linux.F_GETFD:
 		f, err := t.FDs().Flags(fd)
 		return uintptr(f), err
@@ -47,11 +47,11 @@ func sysFcntl(t *task.Task, fd linux.FD, cmd linux.FcntlCmd, a arg.Hex) (uintptr
 	case linux.F_SETFL:
 		return 0, d.SetFlags(t.Caller(), linux.OpenFlags(a))
 	case linux.F_GETPIPE_SZ, linux.F_SETPIPE_SZ:
-		return fcntlPipe(t, d, cmd, a)
+		return fcntlPipe(t, d.Description, cmd, a)
 	case linux.F_ADD_SEALS, linux.F_GET_SEALS:
-		return fcntlSeals(d, cmd, a)
+		return fcntlSeals(d.Description, cmd, a)
 	}
-	return fcntlLocks(t, d, cmd, a)
+	return fcntlLocks(t, d.Description, cmd, a)
 }
 
 func fcntlPipe(t *task.Task, d *vfs.Description, cmd linux.FcntlCmd, a arg.Hex) (uintptr, error) {

@@ -99,7 +99,7 @@ func dupTo(t *task.Task, from, to linux.FD, f linux.FDFlags) (uintptr, error) {
 
 // sysIoctl is ioctl(2); each kind of file has its own requests.
 func sysIoctl(t *task.Task, fd linux.FD, req linux.IoctlCmd, a arg.Hex) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
@@ -121,7 +121,7 @@ func sysFsync(t *task.Task, fd linux.FD) (uintptr, error) { return syncFD(t, fd,
 func sysFdatasync(t *task.Task, fd linux.FD) (uintptr, error) { return syncFD(t, fd, true) }
 
 func syncFD(t *task.Task, fd linux.FD, dataOnly bool) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
@@ -135,7 +135,7 @@ func sysSyncFileRange(t *task.Task, fd linux.FD, off, n arg.Off, flags uint32) (
 	if flags&^known != 0 || off < 0 || n < 0 || off+n < off {
 		return 0, linux.EINVAL
 	}
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
@@ -148,7 +148,7 @@ func sysSyncFileRange(t *task.Task, fd linux.FD, off, n arg.Off, flags uint32) (
 
 // sysFallocate is fallocate(2).
 func sysFallocate(t *task.Task, fd linux.FD, mode linux.FallocateMode, off, n arg.Off) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
@@ -161,7 +161,7 @@ func sysFallocate(t *task.Task, fd linux.FD, mode linux.FallocateMode, off, n ar
 
 // sysFadvise64 is posix_fadvise(2): advice that changes nothing.
 func sysFadvise64(t *task.Task, fd linux.FD, _ arg.Off, n arg.Off, advice linux.Fadvice) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}

@@ -208,10 +208,9 @@ func writeSocket(t *task.Task, s socket.Socket, d *vfs.Description, src *usermem
 
 // sysSendto is sendto(2).
 func sysSendto(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, flags linux.MsgFlags, to arg.InBytes, toLen arg.Count) (uintptr, error) {
-	sc := getScratch()
-	defer sc.put()
 	var err error
-	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
+	seq := t.Buffers()
+	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
 	s, d, err := socketOf(t, fd)
@@ -219,21 +218,20 @@ func sysSendto(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, flags lin
 		return 0, err
 	}
 	defer d.DecRef()
-	m := socket.Outgoing{Flags: flags, Data: &sc.seq}
+	m := socket.Outgoing{Flags: flags, Data: seq}
 	if to != 0 {
 		if m.To, err = loadAddress(t, to, toLen); err != nil {
 			return 0, err
 		}
 	}
-	return send(t, s, d, &m)
+	return send(t, s, d.Description, &m)
 }
 
 // sysRecvfrom is recvfrom(2).
 func sysRecvfrom(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, flags linux.MsgFlags, from arg.OutBytes, fromLen arg.InOut[int32]) (uintptr, error) {
-	sc := getScratch()
-	defer sc.put()
 	var err error
-	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
+	seq := t.Buffers()
+	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
 	s, d, err := socketOf(t, fd)
@@ -241,8 +239,8 @@ func sysRecvfrom(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, flags 
 		return 0, err
 	}
 	defer d.DecRef()
-	in := socket.Incoming{Flags: flags, Data: &sc.seq}
-	r, err := receive(t, s, d, &in)
+	in := socket.Incoming{Flags: flags, Data: seq}
+	r, err := receive(t, s, d.Description, &in)
 	in.Control.Release()
 	if err == nil && from != 0 {
 		err = storeAddress(t, from, fromLen, in.From)
@@ -272,7 +270,7 @@ func sysSendmsg(t *task.Task, fd linux.FD, msg arg.In[linux.MsgHdr], flags linux
 		return 0, err
 	}
 	defer d.DecRef()
-	return sendMessage(t, s, d, msg, flags)
+	return sendMessage(t, s, d.Description, msg, flags)
 }
 
 func sendMessage(t *task.Task, s socket.Socket, d *vfs.Description, msg arg.In[linux.MsgHdr], flags linux.MsgFlags) (uintptr, error) {
@@ -315,7 +313,7 @@ func sysRecvmsg(t *task.Task, fd linux.FD, msg arg.InOut[linux.MsgHdr], flags li
 		return 0, err
 	}
 	defer d.DecRef()
-	return receiveMessage(t, s, d, msg, flags)
+	return receiveMessage(t, s, d.Description, msg, flags)
 }
 
 func receiveMessage(t *task.Task, s socket.Socket, d *vfs.Description, msg arg.InOut[linux.MsgHdr], flags linux.MsgFlags) (uintptr, error) {
@@ -378,7 +376,7 @@ func sysSendmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uin
 	defer d.DecRef()
 	for i := range uintptr(min(n, arg.MaxIOV)) {
 		at := uintptr(msgs) + i*mmsgSize
-		r, err := sendMessage(t, s, d, arg.In[linux.MsgHdr](at), flags)
+		r, err := sendMessage(t, s, d.Description, arg.In[linux.MsgHdr](at), flags)
 		if err == nil {
 			k := uint32(r)
 			err = arg.StoreAt(t.MM(), uint64(at+mmsgLen), &k)
@@ -409,7 +407,7 @@ func sysRecvmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uin
 		return 0, err
 	}
 	defer d.DecRef()
-	got, err := receiveMany(t, s, d, msgs, min(n, arg.MaxIOV), flags, deadline)
+	got, err := receiveMany(t, s, d.Description, msgs, min(n, arg.MaxIOV), flags, deadline)
 	if timeout != 0 && got > 0 {
 		left := linux.TimespecFromNS(max(deadline-clock.Now(), 0))
 		if err := timeout.Store(t.MM(), &left); err != nil {

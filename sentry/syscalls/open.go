@@ -11,14 +11,10 @@ import (
 // A place is where a relative path starts. Its reference is to be dropped.
 type place struct {
 	at vfs.Path
-	d  *vfs.Description
+	d  vfs.Borrowed
 }
 
-func (p *place) drop() {
-	if p.d != nil {
-		p.d.DecRef()
-	}
-}
+func (p *place) drop() { p.d.DecRef() }
 
 // placeOf returns where path starts for dirfd. As in Linux, the descriptor does
 // not count if the path is absolute.
@@ -26,9 +22,9 @@ func placeOf(t *task.Task, c *vfs.Caller, dir linux.FD, path string) (place, err
 	if dir == linux.AT_FDCWD || path != "" && path[0] == '/' {
 		return place{at: c.Cwd}, nil
 	}
-	d := t.FDs().Get(dir)
-	if d == nil {
-		return place{}, linux.EBADF
+	d, err := borrow(t, dir)
+	if err != nil {
+		return place{}, err
 	}
 	return place{at: d.Path(), d: d}, nil
 }

@@ -73,25 +73,25 @@ func stat(t *task.Task, dir linux.FD, path arg.Path, w vfs.WalkFlags, out arg.Ou
 	if err != nil {
 		return 0, err
 	}
-	if sc.stat, err = vfs.Stat(c, p); err != nil {
+	st, err := vfs.Stat(c, p)
+	if err != nil {
 		return 0, err
 	}
-	return 0, out.Store(t.MM(), &sc.stat)
+	return 0, out.Store(t.MM(), &st)
 }
 
 // sysFstat is fstat(2).
 func sysFstat(t *task.Task, fd linux.FD, out arg.Out[linux.Stat]) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	sc := getScratch()
-	defer sc.put()
-	if sc.stat, err = vfs.Stat(t.Caller(), d.Path()); err != nil {
+	st, err := vfs.Stat(t.Caller(), d.Path())
+	if err != nil {
 		return 0, err
 	}
-	return 0, out.Store(t.MM(), &sc.stat)
+	return 0, out.Store(t.MM(), &st)
 }
 
 // sysStatx is statx(2).
@@ -109,7 +109,7 @@ func sysStatx(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFlags, ma
 	}
 	var p vfs.Path
 	if path == 0 { // as of Linux 6.11, NULL means the empty path
-		d, err := get(t, dir)
+		d, err := borrow(t, dir)
 		if err != nil {
 			return 0, err
 		}
@@ -122,12 +122,11 @@ func sysStatx(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFlags, ma
 		}
 		defer at.drop()
 	}
-	sc := getScratch()
-	defer sc.put()
-	if sc.statx, err = vfs.Statx(t.Caller(), p, mask); err != nil {
+	st, err := vfs.Statx(t.Caller(), p, mask)
+	if err != nil {
 		return 0, err
 	}
-	return 0, out.Store(t.MM(), &sc.statx)
+	return 0, out.Store(t.MM(), &st)
 }
 
 // sysAccess is access(2).
@@ -334,7 +333,7 @@ func sysTruncate(t *task.Task, path arg.Path, size arg.Off) (uintptr, error) {
 
 // sysFtruncate is ftruncate(2).
 func sysFtruncate(t *task.Task, fd linux.FD, size arg.Off) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}
@@ -360,7 +359,7 @@ func sysStatfs(t *task.Task, path arg.Path, out arg.Out[linux.Statfs]) (uintptr,
 
 // sysFstatfs is fstatfs(2).
 func sysFstatfs(t *task.Task, fd linux.FD, out arg.Out[linux.Statfs]) (uintptr, error) {
-	d, err := get(t, fd)
+	d, err := borrow(t, fd)
 	if err != nil {
 		return 0, err
 	}

@@ -22,7 +22,7 @@ type pollSet struct {
 }
 
 type pollItem struct {
-	d     *vfs.Description // nil: no such descriptor, or none asked for
+	d     vfs.Borrowed // without a description: no such descriptor, or none asked for
 	fd    linux.FD
 	mask  wait.Events
 	ready wait.Events
@@ -37,7 +37,7 @@ func newPollSet() *pollSet { return pollSets.Get().(*pollSet) }
 func (s *pollSet) add(t *task.Task, fd linux.FD, mask wait.Events) *pollItem {
 	it := pollItem{fd: fd, mask: mask}
 	if fd >= 0 {
-		if it.d = t.FDs().Get(fd); it.d == nil {
+		if it.d = t.FDs().Borrow(fd); it.d.Description == nil {
 			it.ready = wait.Nval
 		}
 	}
@@ -49,7 +49,7 @@ func (s *pollSet) add(t *task.Task, fd linux.FD, mask wait.Events) *pollItem {
 func (s *pollSet) check() (n int) {
 	for i := range s.items {
 		it := &s.items[i]
-		if it.d != nil {
+		if it.d.Description != nil {
 			it.ready = it.d.Readiness(it.mask) & (it.mask | wait.Always)
 		}
 		if it.ready != 0 {
@@ -68,7 +68,7 @@ func (s *pollSet) wait(t *task.Task, clock ktime.Clock, deadline int64) (n int, 
 	waker := t.Waker(0)
 	for i := range s.items {
 		it := &s.items[i]
-		if it.d == nil {
+		if it.d.Description == nil {
 			continue
 		}
 		if q := it.d.Queue(); q != nil {
@@ -90,7 +90,7 @@ const pollSetKept = 1024
 func (s *pollSet) release() {
 	for i := range s.items {
 		it := &s.items[i]
-		if it.d == nil {
+		if it.d.Description == nil {
 			continue
 		}
 		if q := it.d.Queue(); s.queued && q != nil {
@@ -302,7 +302,7 @@ func (s *pollSet) addSets(t *task.Task, in []byte, size int, n linux.FD) error {
 			if mask == 0 || fd >= n {
 				continue
 			}
-			if s.add(t, fd, mask).d == nil {
+			if s.add(t, fd, mask).d.Description == nil {
 				return linux.EBADF
 			}
 		}

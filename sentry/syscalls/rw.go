@@ -15,29 +15,32 @@ const (
 	waitOut = wait.Out | wait.WrNorm
 )
 
-// readable returns fd's description for reading.
-func readable(t *task.Task, fd linux.FD) (*vfs.Description, error) {
-	d := t.FDs().Get(fd)
-	if d == nil {
-		return nil, linux.EBADF
-	}
-	if !d.Readable() {
-		d.DecRef()
-		return nil, linux.EBADF
+// borrow returns fd's description for the time of the call.
+func borrow(t *task.Task, fd linux.FD) (vfs.Borrowed, error) {
+	d := t.FDs().Borrow(fd)
+	if d.Description == nil {
+		return d, linux.EBADF
 	}
 	return d, nil
 }
 
-func writable(t *task.Task, fd linux.FD) (*vfs.Description, error) {
-	d := t.FDs().Get(fd)
-	if d == nil {
-		return nil, linux.EBADF
-	}
-	if !d.Writable() {
+// readable returns fd's description for reading.
+func readable(t *task.Task, fd linux.FD) (vfs.Borrowed, error) {
+	d, err := borrow(t, fd)
+	if err == nil && !d.Readable() {
 		d.DecRef()
-		return nil, linux.EBADF
+		return vfs.Borrowed{}, linux.EBADF
 	}
-	return d, nil
+	return d, err
+}
+
+func writable(t *task.Task, fd linux.FD) (vfs.Borrowed, error) {
+	d, err := borrow(t, fd)
+	if err == nil && !d.Writable() {
+		d.DecRef()
+		return vfs.Borrowed{}, linux.EBADF
+	}
+	return d, err
 }
 
 // sysRead is read(2).
@@ -47,12 +50,11 @@ func sysRead(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size) (uintptr, 
 		return 0, err
 	}
 	defer d.DecRef()
-	sc := getScratch()
-	defer sc.put()
-	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
+	seq := t.Buffers()
+	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	return read(t, d, &sc.seq)
+	return read(t, d.Description, seq)
 }
 
 func read(t *task.Task, d *vfs.Description, dst *usermem.Seq) (uintptr, error) {
@@ -91,11 +93,11 @@ func sysReadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size) (uintptr, e
 		return 0, err
 	}
 	defer d.DecRef()
-	dst, err := iov.Seq(t.MM(), uint64(n))
-	if err != nil {
+	seq := t.Buffers()
+	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	return read(t, d, &dst)
+	return read(t, d.Description, seq)
 }
 
 // sysPread64 is pread(2).
@@ -108,12 +110,11 @@ func sysPread64(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, off arg
 		return 0, err
 	}
 	defer d.DecRef()
-	sc := getScratch()
-	defer sc.put()
-	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
+	seq := t.Buffers()
+	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	k, err := d.PRead(t.Caller(), &sc.seq, int64(off))
+	k, err := d.PRead(t.Caller(), seq, int64(off))
 	return result1(k, err)
 }
 
@@ -137,15 +138,15 @@ func sysPreadv2(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.O
 			return 0, err
 		}
 		defer d.DecRef()
-		dst, err := iov.Seq(t.MM(), uint64(n))
-		if err != nil {
+		seq := t.Buffers()
+		if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
 			return 0, err
 		}
 		if flags&linux.RWF_NOWAIT != 0 {
-			k, err := d.Read(t.Caller(), &dst)
+			k, err := d.Read(t.Caller(), seq)
 			return result1(k, err)
 		}
-		return read(t, d, &dst)
+		return read(t, d.Description, seq)
 	}
 	return preadv(t, fd, iov, n, off, flags)
 }
@@ -162,11 +163,11 @@ func preadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.Off, 
 		return 0, err
 	}
 	defer d.DecRef()
-	dst, err := iov.Seq(t.MM(), uint64(n))
-	if err != nil {
+	seq := t.Buffers()
+	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	k, err := d.PRead(t.Caller(), &dst, int64(off))
+	k, err := d.PRead(t.Caller(), seq, int64(off))
 	return result1(k, err)
 }
 
@@ -177,12 +178,11 @@ func sysWrite(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size) (uintptr, 
 		return 0, err
 	}
 	defer d.DecRef()
-	sc := getScratch()
-	defer sc.put()
-	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
+	seq := t.Buffers()
+	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	return write(t, d, &sc.seq)
+	return write(t, d.Description, seq)
 }
 
 // write is a write at the description's offset. A blocking stream is written
@@ -244,11 +244,11 @@ func sysWritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size) (uintptr, e
 		return 0, err
 	}
 	defer d.DecRef()
-	src, err := iov.Seq(t.MM(), uint64(n))
-	if err != nil {
+	seq := t.Buffers()
+	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
-	return write(t, d, &src)
+	return write(t, d.Description, seq)
 }
 
 // sysPwrite64 is pwrite(2).
@@ -261,13 +261,12 @@ func sysPwrite64(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, off arg
 		return 0, err
 	}
 	defer d.DecRef()
-	sc := getScratch()
-	defer sc.put()
-	if sc.seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
+	seq := t.Buffers()
+	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
 	c := t.Caller()
-	k, err := d.PWrite(c, &sc.seq, int64(off))
+	k, err := d.PWrite(c, seq, int64(off))
 	return written(t, c, uint64(k), err)
 }
 
@@ -296,15 +295,15 @@ func pwritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.Off, 
 		return 0, err
 	}
 	defer d.DecRef()
-	src, err := iov.Seq(t.MM(), uint64(n))
-	if err != nil {
+	seq := t.Buffers()
+	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
 		return 0, err
 	}
 	if off == -1 && !d.Seekable() {
-		return write(t, d, &src)
+		return write(t, d.Description, seq)
 	}
 	c := t.Caller()
-	k, err := d.PWriteFlags(c, &src, int64(off), flags)
+	k, err := d.PWriteFlags(c, seq, int64(off), flags)
 	if err == nil && flags&(linux.RWF_SYNC|linux.RWF_DSYNC) != 0 {
 		err = d.Sync(flags&linux.RWF_SYNC == 0)
 	}
@@ -313,9 +312,9 @@ func pwritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.Off, 
 
 // sysLseek is lseek(2).
 func sysLseek(t *task.Task, fd linux.FD, off arg.Off, whence linux.Whence) (uintptr, error) {
-	d := t.FDs().Get(fd)
-	if d == nil {
-		return 0, linux.EBADF
+	d, err := borrow(t, fd)
+	if err != nil {
+		return 0, err
 	}
 	defer d.DecRef()
 	n, err := d.SeekTo(int64(off), whence)

@@ -7,17 +7,12 @@ import (
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
 	"cordon/sentry/task"
-	"cordon/sentry/usermem"
 )
 
-// A scratch is memory for the arguments and results of one call, so that calls
-// made often allocate nothing: what is passed through an interface cannot be on
-// the stack.
+// A scratch is memory for the path of one call, so that calls made often allocate
+// nothing: what is passed through an interface cannot be on the stack.
 type scratch struct {
-	path  [arg.PathMax]byte
-	stat  linux.Stat
-	statx linux.Statx
-	seq   usermem.Seq
+	path [arg.PathMax]byte
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -25,10 +20,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 func getScratch() *scratch { return scratches.Get().(*scratch) }
 
 // put ends the use of s, also of the path it has loaded.
-func (s *scratch) put() {
-	s.seq = usermem.Seq{}
-	scratches.Put(s)
-}
+func (s *scratch) put() { scratches.Put(s) }
 
 // pathChunk is how much of a path is read at once. Most are shorter.
 const pathChunk = 128

@@ -11,17 +11,16 @@ import (
 )
 
 // socketOf returns the socket behind fd and the description that keeps it.
-func socketOf(t *task.Task, fd linux.FD) (socket.Socket, *vfs.Description, error) {
-	d, err := get(t, fd)
+func socketOf(t *task.Task, fd linux.FD) (socket.Socket, vfs.Borrowed, error) {
+	d, err := borrow(t, fd)
 	if err != nil {
-		return nil, nil, err
+		return nil, d, err
 	}
-	s, err := socket.Of(d)
+	s, err := socket.Of(d.Description)
 	if err != nil {
 		d.DecRef()
-		return nil, nil, err
 	}
-	return s, d, nil
+	return s, d, err
 }
 
 // netOf is the task's network namespace, nil in a kernel without sockets.
@@ -160,12 +159,12 @@ func sysConnect(t *task.Task, fd linux.FD, addr arg.InBytes, n arg.Count) (uintp
 	}
 	_, timeout := s.Timeouts()
 	p := patienceOf(t, timeout)
-	_, err = socketIO(t, d, true, d.Nonblocking(), p, func() (int, error) { return 0, s.Connect(t.Caller(), a) })
+	_, err = socketIO(t, d.Description, true, d.Nonblocking(), p, func() (int, error) { return 0, s.Connect(t.Caller(), a) })
 	if d.Nonblocking() || err != linux.EINPROGRESS && err != linux.EALREADY {
 		return 0, err
 	}
 	// A handshake is under way, of this call or of one that was interrupted.
-	_, err = socketIO(t, d, true, false, p, func() (int, error) { return 0, s.ConnectResult() })
+	_, err = socketIO(t, d.Description, true, false, p, func() (int, error) { return 0, s.ConnectResult() })
 	if err == linux.EAGAIN {
 		err = linux.EINPROGRESS
 	}

@@ -90,15 +90,14 @@ func transfer(t *task.Task, by *vfs.Caller, in, out *vfs.Description, nonblock b
 }
 
 // twoFiles looks up a source and a sink.
-func twoFiles(t *task.Task, from, to linux.FD) (in, out *vfs.Description, err error) {
+func twoFiles(t *task.Task, from, to linux.FD) (in, out vfs.Borrowed, err error) {
 	if in, err = readable(t, from); err != nil {
-		return nil, nil, err
+		return in, out, err
 	}
 	if out, err = writable(t, to); err != nil {
 		in.DecRef()
-		return nil, nil, err
 	}
-	return in, out, nil
+	return in, out, err
 }
 
 // sysSendfile is sendfile(2).
@@ -122,11 +121,11 @@ func sysSendfile(t *task.Task, to, from linux.FD, off arg.InOut[int64], n arg.Si
 	case !in.Seekable(), in.Path().Dentry.IsDir(), int64(n) < 0, src.at < 0, out.Flags()&linux.O_APPEND != 0:
 		return 0, linux.EINVAL
 	}
-	src.d = in
+	src.d = in.Description
 	if off == 0 {
 		src.at = in.Offset()
 	}
-	done, err := sendAll(t, &src, out, min(uint64(n), usermem.MaxIO))
+	done, err := sendAll(t, &src, out.Description, min(uint64(n), usermem.MaxIO))
 	if off != 0 {
 		if err := src.store(t); err != nil {
 			return 0, err
@@ -189,7 +188,7 @@ func sysSplice(t *task.Task, from linux.FD, inOff arg.InOut[int64], to linux.FD,
 	}
 	defer in.DecRef()
 	defer out.DecRef()
-	r, w := pipeOf(in), pipeOf(out)
+	r, w := pipeOf(in.Description), pipeOf(out.Description)
 	switch {
 	case r != nil && inOff != 0, w != nil && outOff != 0:
 		return 0, linux.ESPIPE
@@ -200,14 +199,14 @@ func sysSplice(t *task.Task, from linux.FD, inOff arg.InOut[int64], to linux.FD,
 	nonblock := flags&spliceNonblock != 0 || in.Nonblocking() || out.Nonblocking()
 	k := int(min(uint64(n), usermem.MaxIO))
 	by := t.Caller()
-	src, dst := cursor{by: by, d: in, ptr: inOff}, cursor{by: by, d: out, ptr: outOff}
+	src, dst := cursor{by: by, d: in.Description, ptr: inOff}, cursor{by: by, d: out.Description, ptr: outOff}
 	if err := src.load(t); err != nil {
 		return 0, err
 	}
 	if err := dst.load(t); err != nil {
 		return 0, err
 	}
-	done, err := transfer(t, by, in, out, nonblock, func() (int, error) {
+	done, err := transfer(t, by, in.Description, out.Description, nonblock, func() (int, error) {
 		switch {
 		case r != nil && w != nil:
 			return pipe.Move(r, w, k)
@@ -238,12 +237,12 @@ func sysTee(t *task.Task, from, to linux.FD, n arg.Size, flags linux.SpliceFlags
 	}
 	defer in.DecRef()
 	defer out.DecRef()
-	r, w := pipeOf(in), pipeOf(out)
+	r, w := pipeOf(in.Description), pipeOf(out.Description)
 	if r == nil || w == nil {
 		return 0, linux.EINVAL
 	}
 	nonblock := flags&spliceNonblock != 0 || in.Nonblocking() || out.Nonblocking()
-	return transfer(t, t.Caller(), in, out, nonblock, func() (int, error) { return pipe.Tee(r, w, int(min(uint64(n), usermem.MaxIO))) })
+	return transfer(t, t.Caller(), in.Description, out.Description, nonblock, func() (int, error) { return pipe.Tee(r, w, int(min(uint64(n), usermem.MaxIO))) })
 }
 
 // sysVmsplice is vmsplice(2). Unlike Linux it copies: a later change of the

@@ -1,6 +1,8 @@
 package task
 
 import (
+	"sync/atomic"
+
 	"cordon/internal/linux"
 	"cordon/internal/lock"
 	"cordon/sentry/vfs"
@@ -10,9 +12,16 @@ import (
 type FSContext struct {
 	mu lock.Mutex[lock.FSContext]
 	// guarded by mu
+	users int
+
+	// atomic, replaced with mu held: every path that is walked asks for it
+	places atomic.Pointer[places]
+}
+
+// places are what an FSContext holds at a time. They are never changed.
+type places struct {
 	root, cwd vfs.Path
 	umask     linux.FileMode
-	users     int
 }
 
 // NewFSContext returns a context of one user. It takes references of its own
@@ -20,40 +29,45 @@ type FSContext struct {
 func NewFSContext(root, cwd vfs.Path, umask linux.FileMode) *FSContext {
 	root.IncRef()
 	cwd.IncRef()
-	return &FSContext{root: root, cwd: cwd, umask: umask, users: 1}
+	f := &FSContext{users: 1}
+	f.places.Store(&places{root, cwd, umask})
+	return f
 }
 
 // Get returns what the context holds. The paths stay valid while the caller's
 // task uses the context.
 func (f *FSContext) Get() (root, cwd vfs.Path, umask linux.FileMode) {
+	p := f.places.Load()
+	return p.root, p.cwd, p.umask
+}
+
+// change replaces the places by what set makes of them, and returns the old
+// ones.
+func (f *FSContext) change(set func(p *places)) *places {
 	f.mu.Lock()
-	root, cwd, umask = f.root, f.cwd, f.umask
-	f.mu.Unlock()
-	return root, cwd, umask
+	defer f.mu.Unlock()
+	old := f.places.Load()
+	p := *old
+	set(&p)
+	f.places.Store(&p)
+	return old
 }
 
 // SetUmask changes the umask and returns the old one.
 func (f *FSContext) SetUmask(m linux.FileMode) linux.FileMode {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	old := f.umask
-	f.umask = m & 0o777
-	return old
+	return f.change(func(p *places) { p.umask = m & 0o777 }).umask
 }
 
 // SetCwd makes p the working directory.
-func (f *FSContext) SetCwd(p vfs.Path) { f.set(&f.cwd, p) }
+func (f *FSContext) SetCwd(p vfs.Path) {
+	p.IncRef()
+	f.change(func(to *places) { to.cwd = p }).cwd.DecRef()
+}
 
 // SetRoot makes p the root directory.
-func (f *FSContext) SetRoot(p vfs.Path) { f.set(&f.root, p) }
-
-func (f *FSContext) set(where *vfs.Path, p vfs.Path) {
+func (f *FSContext) SetRoot(p vfs.Path) {
 	p.IncRef()
-	f.mu.Lock()
-	old := *where
-	*where = p
-	f.mu.Unlock()
-	old.DecRef()
+	f.change(func(to *places) { to.root = p }).root.DecRef()
 }
 
 // Replace moves the root and the working directory from one place to another
@@ -96,22 +110,22 @@ func (f *FSContext) Drop() {
 	last := f.users == 0
 	f.mu.Unlock()
 	if last {
-		f.root.DecRef()
-		f.cwd.DecRef()
+		p := f.places.Load()
+		p.root.DecRef()
+		p.cwd.DecRef()
 	}
 }
 
 // rebase changes the paths to what the copy of their mount namespace has in
 // their place.
 func (f *FSContext) rebase(clone func(paths ...*vfs.Path)) {
-	f.mu.Lock()
-	root, cwd := f.root, f.cwd
-	clone(&f.root, &f.cwd)
-	f.root.IncRef()
-	f.cwd.IncRef()
-	f.mu.Unlock()
-	root.DecRef()
-	cwd.DecRef()
+	old := f.change(func(p *places) {
+		clone(&p.root, &p.cwd)
+		p.root.IncRef()
+		p.cwd.IncRef()
+	})
+	old.root.DecRef()
+	old.cwd.DecRef()
 }
 
 // MoveRoots moves every task's root and working directory that is at from to to

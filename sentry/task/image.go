@@ -220,13 +220,15 @@ type FSContextImage struct {
 func saveFSContext(s *checkpoint.Saver, f *FSContext) FSContextImage {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return FSContextImage{f.root.Image(s), f.cwd.Image(s), f.umask, f.users}
+	p := f.places.Load()
+	return FSContextImage{p.root.Image(s), p.cwd.Image(s), p.umask, f.users}
 }
 
 func loadFSContext(l *checkpoint.Loader, f *FSContext, im FSContextImage) error {
 	root, err := vfs.RestorePath(l, im.Root)
 	cwd, err2 := vfs.RestorePath(l, im.Cwd)
-	f.root, f.cwd, f.umask, f.users = root, cwd, im.Umask&0o777, im.Users
+	f.users = im.Users
+	f.places.Store(&places{root, cwd, im.Umask & 0o777})
 	if !root.Valid() || !cwd.Valid() || im.Users < 0 {
 		return cmp.Or(err, err2, errImage)
 	}

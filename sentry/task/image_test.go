@@ -23,7 +23,8 @@ func TestImageCoversState(t *testing.T) {
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,
-			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "facts": "published again", "quick": idle, "unmeasured": idle, "caller": "filled by each call", "timer": idle,
+			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "facts": "published again", "quick": idle, "unmeasured": idle, "caller": "filled by each call",
+			"buffers": "of one call", "timer": idle,
 			"ownLimits": "the group has them", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
@@ -35,7 +36,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[posixTimer, PosixTimerImage](map[string]string{"group": "the image's owner"}),
 		checkpoint.CheckCovered[ProcessGroup, ProcessGroupImage](nil),
 		checkpoint.CheckCovered[Session, SessionImage](nil),
-		checkpoint.CheckCovered[FSContext, FSContextImage](map[string]string{"mu": lockField}),
+		checkpoint.CheckCovered[FSContext, FSContextImage](map[string]string{"mu": lockField, "places": "Root, Cwd and Umask"}),
 		checkpoint.CheckCovered[Namespaces, NamespacesImage](nil),
 		checkpoint.CheckCovered[UTSNamespace, UTSImage](map[string]string{"mu": lockField}),
 		checkpoint.CheckCovered[PidFD, PidFDImage](nil),

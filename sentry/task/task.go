@@ -11,6 +11,7 @@ import (
 	"cordon/sentry/limit"
 	"cordon/sentry/mm"
 	"cordon/sentry/signal"
+	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
 	"cordon/sentry/wait"
 )
@@ -80,6 +81,7 @@ type Task struct {
 	quick      bool // the guest came back soon
 	unmeasured int  // turns since the last look at the clock
 	caller     vfs.Caller
+	buffers    usermem.Seq
 	ownLimits  *limit.Set // of a process to be, whose address space reads them already
 	savedMask  linux.SigSet
 	haveSaved  bool // the mask to go back to is savedMask
@@ -215,6 +217,10 @@ func (t *Task) Caller() *vfs.Caller {
 	c.Root, c.Cwd, c.Umask = t.FS().Get()
 	return c
 }
+
+// Buffers returns room for the user buffers of one call, for the next to
+// overwrite: what is passed to a file cannot be on the stack. Task-only.
+func (t *Task) Buffers() *usermem.Seq { return &t.buffers }
 
 // AltStack returns the alternate signal stack (sigaltstack(2)). Task-only.
 func (t *Task) AltStack() *linux.StackT { return &t.altStack }

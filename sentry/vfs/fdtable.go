@@ -67,6 +67,33 @@ func (t *FDTable) Get(fd linux.FD) *Description {
 	}
 }
 
+// A Borrowed description is in use by one call of a task that has it in its
+// table, without a reference where no other task could close it meanwhile
+// (Linux: fs/file.c fdget). Who keeps it for longer takes a reference.
+type Borrowed struct {
+	*Description
+	counted bool
+}
+
+// Borrow returns fd's description, without one if there is none. It is for the
+// task whose table t is, which closes nothing until DecRef.
+func (t *FDTable) Borrow(fd linux.FD) Borrowed {
+	if t.refs.Load() > 1 {
+		return Borrowed{t.Get(fd), true}
+	}
+	if s := *t.slots.Load(); fd >= 0 && int(fd) < len(s) {
+		return Borrowed{s[fd].Load(), false}
+	}
+	return Borrowed{}
+}
+
+// DecRef ends the use.
+func (b Borrowed) DecRef() {
+	if b.counted {
+		b.Description.DecRef()
+	}
+}
+
 // Install puts d at the lowest free descriptor from least on, below limit
 // (RLIMIT_NOFILE; EMFILE). It keeps the caller's reference on success.
 func (t *FDTable) Install(d *Description, least linux.FD, limit uint64, flags linux.FDFlags) (linux.FD, error) {

@@ -39,8 +39,7 @@ func (f *file) punch(start, end uint64) error {
 			gone = f.cutLocked(seg.Range{Start: in, End: out})
 		}
 	}
-	now := f.fs.now()
-	f.mtime, f.ctime = now, now
+	f.modifiedLocked(f.fs.now())
 	f.mu.Unlock()
 	f.invalidate(in, out, false)
 	f.free(gone)
@@ -77,6 +76,6 @@ func (f *file) reserve(start, end uint64, keepSize bool) error {
 	if !keepSize && end > f.size.Load() {
 		f.size.Store(end)
 	}
-	f.ctime = f.fs.now()
+	f.changedLocked(f.fs.now())
 	return nil
 }

@@ -69,7 +69,7 @@ func (d *dir) add(name string, i inode) {
 	if i.base().kind.IsDir() {
 		d.nlink++
 	}
-	d.mtime, d.ctime = now, now
+	d.modifiedLocked(now)
 }
 
 // drop removes name.
@@ -86,7 +86,7 @@ func (d *dir) drop(name string) {
 	}
 	e.inode = nil
 	delete(d.names, name)
-	d.mtime, d.ctime = now, now
+	d.modifiedLocked(now)
 	if d.dead++; d.dead > 32 && d.dead > len(d.order)/2 {
 		kept := d.order[:0:0]
 		for _, e := range d.order {
@@ -210,7 +210,8 @@ func unname(i inode) {
 	if k, ok := i.(*dir); ok {
 		now := k.fs.now()
 		k.mu.Lock()
-		k.nlink, k.ctime = 0, now
+		k.nlink = 0
+		k.changedLocked(now)
 		k.mu.Unlock()
 		return
 	}

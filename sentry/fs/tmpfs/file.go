@@ -68,7 +68,7 @@ func (f *file) resize(size uint64) error {
 		return linux.EPERM
 	}
 	f.size.Store(size)
-	f.mtime, f.ctime = now, now
+	f.modifiedLocked(now)
 	var gone []memfile.Range
 	if size < old {
 		gone = f.cutLocked(seg.Range{Start: pageUp(size), End: pageRange().End})

@@ -39,8 +39,7 @@ func (f *file) Translate(required, optional memmap.Range, write bool) ([]memmap.
 		err = linux.EFAULT
 	}
 	if write {
-		now := f.fs.now()
-		f.mtime, f.ctime = now, now
+		f.modifiedLocked(f.fs.now())
 	}
 	var out []memmap.Translation
 	for r, v := range f.pages.Over(seg.Range(optional)) {

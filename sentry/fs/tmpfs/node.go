@@ -2,6 +2,7 @@ package tmpfs
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
@@ -23,6 +24,9 @@ type node struct {
 	btime int64
 
 	state vfs.InodeState
+
+	// atomic: reading changes no time until then (0: look at the times)
+	readUntil atomic.Int64
 
 	mu lock.Mutex[lock.FileData]
 	// guarded by mu
@@ -96,7 +100,7 @@ func (n *node) setLocked(set *vfs.SetAttr) {
 	case set.Mask&vfs.SetMTime != 0:
 		n.mtime = set.MTime.ToNS()
 	}
-	n.ctime = now
+	n.changedLocked(now)
 }
 
 // setAttr implements SetAttr for everything without a size.
@@ -112,21 +116,42 @@ func (n *node) setAttr(set *vfs.SetAttr) error {
 
 const dayNS = 24 * 3600 * 1_000_000_000
 
-// Accessed implements vfs.AccessTimer.
+// Accessed implements vfs.AccessTimer. Unless strict, a time of access that is
+// later than the others holds for a day (relatime).
 func (n *node) Accessed(strict bool) {
 	now := n.fs.now()
+	if !strict && now < n.readUntil.Load() {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if strict || n.atime <= n.mtime || n.atime <= n.ctime || now-n.atime >= dayNS {
 		n.atime = now
 	}
+	if n.atime > n.mtime && n.atime > n.ctime {
+		n.readUntil.Store(n.atime + dayNS)
+	}
 }
 
-// touch notes a change of the contents.
+// changedLocked notes a change of the inode.
+func (n *node) changedLocked(now int64) {
+	n.ctime = now
+	if n.readUntil.Load() != 0 {
+		n.readUntil.Store(0)
+	}
+}
+
+// modifiedLocked notes a change of the contents.
+func (n *node) modifiedLocked(now int64) {
+	n.mtime = now
+	n.changedLocked(now)
+}
+
+// touch is modifiedLocked without the lock.
 func (n *node) touch() {
 	now := n.fs.now()
 	n.mu.Lock()
-	n.mtime, n.ctime = now, now
+	n.modifiedLocked(now)
 	n.mu.Unlock()
 }
 
@@ -135,7 +160,7 @@ func (n *node) linked(by int) {
 	now := n.fs.now()
 	n.mu.Lock()
 	n.nlink += uint32(by)
-	n.ctime = now
+	n.changedLocked(now)
 	n.mu.Unlock()
 }
 
@@ -186,7 +211,7 @@ func (n *node) SetXattr(name string, value []byte, flags linux.XattrFlags) error
 		n.xattrs = make(map[string][]byte)
 	}
 	n.xattrs[name] = append(make([]byte, 0, len(value)), value...)
-	n.ctime = n.fs.now()
+	n.changedLocked(n.fs.now())
 	return nil
 }
 
@@ -198,7 +223,7 @@ func (n *node) RemoveXattr(name string) error {
 		return linux.ENODATA
 	}
 	delete(n.xattrs, name)
-	n.ctime = n.fs.now()
+	n.changedLocked(n.fs.now())
 	return nil
 }
 
