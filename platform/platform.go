@@ -124,7 +124,49 @@ type Text interface {
 	PatchText(c Context, addr uint64, old, new []byte) linux.Errno
 	TextArena(c Context, near, size uint64) (uint64, linux.Errno)
 	ArenaWrite(addr uint64, b []byte) linux.Errno
+
+	// SharedText returns the text around addr as other address spaces could
+	// have it too, nil if they cannot; bias is what is to be added to its
+	// addresses. ShareText makes this space use it. SharedAt returns what is at
+	// addr of what this space uses, or has used.
+	SharedText(addr uint64) (s SharedText, bias uint64)
+	ShareText(c Context, addr uint64) Sharing
+	SharedAt(addr uint64) (s SharedText, bias uint64)
 }
+
+// A SharedText is the text of a file that address spaces share, with patches that
+// all of them have. Its addresses are the same for all; each space sees them
+// elsewhere, by its own bias. A guest never stores to it. Another guest, though, may
+// have asked for what the patcher does here: it must not depend on what a guest says.
+type SharedText interface {
+	// Keep returns what the patcher keeps with the text, making it first.
+	Keep(make func() any) any
+
+	// ReadText reads the text as the file has it.
+	ReadText(at uint64, b []byte) int
+	// Prepare makes [at, end) ready for PatchText, which stores there at once,
+	// under guests that run it, within a line of 64 bytes. An address space has
+	// either all of a prepared part mapped or the file's own bytes.
+	Prepare(at, end uint64) linux.Errno
+	PatchText(at uint64, old, new []byte) linux.Errno
+
+	// Arena returns where there is memory for the patcher's own code, which
+	// ArenaWrite fills.
+	Arena() (at, size uint64, err linux.Errno)
+	ArenaWrite(at uint64, b []byte) linux.Errno
+}
+
+// Sharing says whether an address space uses a shared text.
+type Sharing uint8
+
+const (
+	// NotShared: it has its own, and will.
+	NotShared Sharing = iota
+	// SharedAlready: it has used it before.
+	SharedAlready
+	// SharedNow: from now on.
+	SharedNow
+)
 
 // A Patcher replaces system call instructions of one address space by jumps to
 // the platform's code.
@@ -135,7 +177,7 @@ type Patcher interface {
 
 	// Resume returns where in the program's own text a thread stands that was
 	// interrupted at rip.
-	Resume(rip uint64) uint64
+	Resume(text Text, rip uint64) uint64
 
 	// Fork returns a patcher for a copy of the address space.
 	Fork() Patcher

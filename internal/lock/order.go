@@ -43,6 +43,8 @@ const order = `
 	Futex - one bucket of a futex table
 	MM - an address space's mappings
 	MMActive - an address space's platform side and page tables
+	SharedText - the pages and patches of a file's text that address spaces share
+	SharedTexts - all shared texts, and what they may take
 	IPCTable - identifiers and keys of System V objects
 	IPC - a System V or POSIX queue, semaphore set or segment; mappings count its attachments
 	IPCUndo - the sets that one process has semaphore adjustments in
@@ -101,6 +103,8 @@ type (
 	LockWaits      struct{ ranked }
 	MM             struct{ ranked }
 	MMActive       struct{ ranked }
+	SharedText     struct{ ranked }
+	SharedTexts    struct{ ranked }
 	FileData       struct{ ranked }
 	Mappings       struct{ ranked }
 	MemFile        struct{ ranked }

@@ -34,7 +34,16 @@ type Patcher struct {
 }
 
 // A site is an instruction that traps.
-type site struct{ calls, tries int }
+type site struct {
+	calls, tries int
+
+	// shared is the text that other spaces have too, or could have; bias is where
+	// it is. It may be another's by now: then what is patched there is patched
+	// too early, and no more.
+	asked  bool
+	shared platform.SharedText
+	bias   uint64
+}
 
 var _ platform.Patcher = (*Patcher)(nil)
 
@@ -56,11 +65,15 @@ func (p *Patcher) Fork() platform.Patcher {
 }
 
 // Resume implements platform.Patcher.
-func (p *Patcher) Resume(rip uint64) uint64 {
+func (p *Patcher) Resume(text platform.Text, rip uint64) uint64 {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at, ok := p.patches.Resume(rip); ok {
+	at, ok := p.patches.Resume(rip)
+	p.mu.Unlock()
+	if ok {
 		return at
+	}
+	if s, bias := text.SharedAt(rip); s != nil {
+		return sharedOf(s).resume(rip-bias) + bias
 	}
 	return rip
 }
@@ -78,7 +91,24 @@ func (p *Patcher) Trapped(c platform.Context, text platform.Text, r *arch.Regist
 		s = &site{}
 		p.sites[addr] = s
 	}
-	if s.calls++; s.calls < hotCalls || s.tries >= maxTries {
+	if s.tries >= maxTries || r.OrigRAX == patch.Sigreturn {
+		return
+	}
+	if !s.asked {
+		s.asked = true
+		s.shared, s.bias = text.SharedText(addr)
+	}
+	if s.shared != nil {
+		switch sharedOf(s.shared).trapped(c, text, s.shared, addr, addr-s.bias, p.entry) {
+		case wait:
+			return
+		case never:
+			s.tries = maxTries
+			return
+		}
+		s.shared = nil
+	}
+	if s.calls++; s.calls < hotCalls {
 		return
 	}
 	s.calls = 0

@@ -3,9 +3,11 @@ package loader
 import (
 	"encoding/binary"
 	"strings"
+	"sync"
 
 	"cordon/internal/linux"
 	"cordon/platform/arch"
+	"cordon/platform/memfile"
 	"cordon/sentry/mm"
 	"cordon/sentry/task"
 	"cordon/sentry/usermem"
@@ -16,6 +18,16 @@ import (
 type Loader struct {
 	// immutable
 	vdso *VDSO
+
+	// texts is made with the first program.
+	once  sync.Once
+	texts *mm.Texts
+}
+
+// sharedTexts returns what all programs have in common of their files' text.
+func (l *Loader) sharedTexts(mem *memfile.File) *mm.Texts {
+	l.once.Do(func() { l.texts = mm.NewTexts(mem) })
+	return l.texts
 }
 
 // New returns a loader that maps vdso into every program.
@@ -191,6 +203,7 @@ func (b *builder) build() (*task.Image, error) {
 	sys := b.t.System()
 	b.m = mm.New(mm.Config{
 		Platform: sys.Platform, Memory: sys.Memory, Limits: b.t.Group().Limits(),
+		Texts: b.l.sharedTexts(sys.Memory),
 		Fixed: b.t.Personality()&linux.ADDR_NO_RANDOMIZE != 0,
 		Random: func() uint64 {
 			var bits [8]byte

@@ -18,7 +18,8 @@ const arenaGuard = 16 * pageSize
 // address space but none of its mappings: no /proc file shows it, no limit counts it
 // and no system call finds it. A mapping that the guest puts over it makes it go.
 type arena struct {
-	r    seg.Range
+	r seg.Range
+	sharing
 	used uint64 // end of what was ever written, from r.Start
 }
 
@@ -38,7 +39,7 @@ func (m *MemoryManager) TextArena(c platform.Context, near, size uint64) (addr u
 	m.active.Lock()
 	defer m.active.Unlock()
 	for i := range m.arenas {
-		if a := &m.arenas[i]; a.r.Len() >= size && reaches(near, a.r) {
+		if a := &m.arenas[i]; a.text == nil && a.r.Len() >= size && reaches(near, a.r) {
 			return a.r.Start, 0
 		}
 	}
@@ -123,7 +124,7 @@ func (m *MemoryManager) ArenaWrite(addr uint64, b []byte) linux.Errno {
 	defer m.active.Unlock()
 	a := m.arenaAt(seg.Range{Start: addr, End: addr + 1})
 	end := addr + uint64(len(b))
-	if a == nil || end < addr || end > a.r.End {
+	if a == nil || a.text != nil || end < addr || end > a.r.End {
 		return linux.EFAULT
 	}
 	for done := uint64(0); addr+done < end; {
@@ -160,16 +161,24 @@ func (m *MemoryManager) Arenas() []Arena {
 // evictArenas makes way for what the guest does at r.
 func (m *MemoryManager) evictArenas(c platform.Context, r seg.Range, rel *release) {
 	m.active.AssertHeld()
-	if m.arenaAt(r) == nil {
-		return
-	}
-	m.patches.forget(r) // what is mapped there goes
-	for a := m.arenaAt(r); a != nil; a = m.arenaAt(r) {
-		_ = m.restore(c, seg.Range{Start: 0, End: m.max}, rel)
-		gone := a.r
-		*a = m.arenas[len(m.arenas)-1]
+	for i := 0; i < len(m.arenas); {
+		a := &m.arenas[i]
+		over := a.r.Overlaps(r)
+		switch {
+		case a.text == nil && over:
+			m.patches.forget(r) // what is mapped there goes
+			_ = m.restoreOwn(c, seg.Range{Start: 0, End: m.max}, rel)
+		case a.text != nil && over:
+			m.endSharing(&a.sharing, rel)
+		case a.text == nil || !a.cut(m, r, rel):
+			i++
+			continue
+		}
+		gone := *a
+		m.arenas[i] = m.arenas[len(m.arenas)-1]
 		m.arenas = m.arenas[:len(m.arenas)-1]
-		m.unmapPMAs(gone, rel)
+		gone.leave()
+		m.unmapPMAs(gone.r, rel)
 	}
 }
 
@@ -177,6 +186,9 @@ func (m *MemoryManager) evictArenas(c platform.Context, r seg.Range, rel *releas
 func (m *MemoryManager) forkArenas(x *forking) {
 	for _, a := range m.arenas {
 		x.share(a.r, nil)
+		if a.text != nil {
+			a.text.joinAgain()
+		}
 		x.child.arenas = append(x.child.arenas, a)
 	}
 }

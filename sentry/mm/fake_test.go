@@ -8,6 +8,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/platform"
+	"cordon/platform/arch"
 	"cordon/platform/memfile"
 	"cordon/sentry/limit"
 	"cordon/sentry/memmap"
@@ -20,7 +21,23 @@ type fakePlatform struct {
 	ops    int
 	// applies counts the calls of Apply.
 	applies int
+	patches bool // NewPatcher gives patchers
 }
+
+// NewPatcher implements platform.Patching.
+func (p *fakePlatform) NewPatcher() platform.Patcher {
+	if p.patches {
+		return fakePatcher{}
+	}
+	return nil
+}
+
+// fakePatcher does nothing: tests do what it would.
+type fakePatcher struct{}
+
+func (fakePatcher) Trapped(platform.Context, platform.Text, *arch.Registers) {}
+func (fakePatcher) Resume(_ platform.Text, rip uint64) uint64                { return rip }
+func (fakePatcher) Fork() platform.Patcher                                   { return fakePatcher{} }
 
 func (p *fakePlatform) Name() string { return "fake" }
 func (p *fakePlatform) NewAddressSpace() (platform.AddressSpace, linux.Errno) {

@@ -17,6 +17,7 @@ func (m *MemoryManager) Invalidate(file memmap.Mappable, addr, n uint64, andPriv
 	m.active.Lock()
 	for g, v := range m.vmas.Over(r) {
 		if v.mappable == file {
+			m.unshare(g.Intersect(r), &rel)
 			m.forget(g.Intersect(r), andPrivate, &rel)
 		}
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	Random func() uint64
 	// Fixed lays the space out without randomisation (ADDR_NO_RANDOMIZE).
 	Fixed bool
+	// Texts are shared with the other spaces of the sandbox; nil is none.
+	Texts *Texts
 	// TotalMemory is the memory of the machine that the guest sees, which no
 	// single mapping may exceed unless MAP_NORESERVE. Zero is no limit.
 	TotalMemory uint64
@@ -142,6 +144,10 @@ func (m *MemoryManager) releaseAll() {
 	all := seg.Range{Start: 0, End: ^uint64(0)}
 	m.dropPMAs(all, &rel)
 	m.dropSpares()
+	for i := range m.arenas {
+		m.arenas[i].leave()
+	}
+	m.arenas = nil
 	// Whatever the stub kept, it is gone now.
 	m.lost = false
 	if m.pins.Load() == 0 {
@@ -163,6 +169,9 @@ func (m *MemoryManager) releaseAll() {
 	m.layout, m.sizes = Layout{}, sizes{}
 	m.mapping.Unlock()
 	rel.run()
+	if m.cfg.Texts != nil {
+		m.cfg.Texts.trim()
+	}
 }
 
 // Activate returns the platform's address space to run in, making it first

@@ -232,6 +232,7 @@ func (m *MemoryManager) populateNew(r seg.Range, v *vma, o *MMapOpts, stale bool
 		// A mapping takes the place of what was there.
 		stale = m.allocAnon(r, v) != 0 && stale
 	default:
+		m.shareNew(r, v)
 		// An error here is one that the first access will see again.
 		_ = m.translate(r, v, seg.Range{Start: r.Start, End: r.Start + pageSize}, r, v.shared() && v.prot&linux.PROT_WRITE != 0 && populate)
 		if o.Flags&linux.MAP_FIXED != 0 && v.writable() && !v.shared() && r.Len() <= cowLarge {
@@ -298,6 +299,10 @@ func (m *MemoryManager) translate(vr seg.Range, v *vma, required, optional seg.R
 		off := t.Offset + (s.Start - t.Source.Start)
 		r := seg.Range{Start: vr.Start + (s.Start - v.off), End: vr.Start + (s.End - v.off)}
 		p := pma{back: t.File, off: off, prot: effective(v.prot), writable: t.Writable && v.shared()}
+		if x := m.sharingAt(r, r.Start-s.Start); x != nil && v.patchable() {
+			m.insertText(x, r, p)
+			continue
+		}
 		t.File.IncRef(memmap.Range{Start: off, End: off + r.Len()})
 		m.pmas.Insert(r, p)
 	}

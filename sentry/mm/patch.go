@@ -146,6 +146,10 @@ func (m *MemoryManager) patchLocked(c platform.Context, g seg.Seg[vma], addr uin
 		m.apply(c, rel)
 		return linux.EFAULT
 	}
+	if _, p := m.pmas.Ref(addr); p.isShared() {
+		m.apply(c, rel)
+		return linux.EACCES
+	}
 	var have [8]byte
 	if n, _ := m.readRaw(addr, have[:len(old)], 0); n < len(old) {
 		m.apply(c, rel)
@@ -160,18 +164,24 @@ func (m *MemoryManager) patchLocked(c platform.Context, g seg.Seg[vma], addr uin
 		return linux.ENOMEM
 	}
 	r, p := m.pmas.Ref(addr)
-	// Unaligned, but within a line: the processor stores it at once.
-	base := min(addr, addr&^(line-1)+line-8)
-	b := m.window(p, p.at(r.Start, base), 8)
-	word := loadWord(b)
-	var w [8]byte
-	binary.LittleEndian.PutUint64(w[:], word)
-	copy(w[addr-base:], new)
-	storeWord(b, binary.LittleEndian.Uint64(w[:]))
+	base := wordFor(addr)
+	storeBytes(m.window(p, p.at(r.Start, base), 8), addr-base, new)
 	// Where the stub had the old page it gets the new one; if it cannot, it has
 	// none, and a fault will map it.
 	_ = m.apply(c, rel)
 	return 0
+}
+
+// wordFor returns where eight bytes with those at addr begin that are in one line.
+func wordFor(addr uint64) uint64 { return min(addr, addr&^(line-1)+line-8) }
+
+// storeBytes replaces the bytes from at on of the eight that b is. They are
+// unaligned, but within a line: the processor stores them at once.
+func storeBytes(b []byte, at uint64, new []byte) {
+	var w [8]byte
+	binary.LittleEndian.PutUint64(w[:], loadWord(b))
+	copy(w[at:], new)
+	storeWord(b, binary.LittleEndian.Uint64(w[:]))
 }
 
 // restore gives the text of r its original bytes back. Pages are made this
@@ -179,6 +189,12 @@ func (m *MemoryManager) patchLocked(c platform.Context, g seg.Seg[vma], addr uin
 // and what is left stays patched.
 func (m *MemoryManager) restore(c platform.Context, r seg.Range, rel *release) linux.Errno {
 	m.active.AssertHeld()
+	m.unshare(r, rel)
+	return m.restoreOwn(c, r, rel)
+}
+
+// restoreOwn is restore for the patches of this space alone.
+func (m *MemoryManager) restoreOwn(c platform.Context, r seg.Range, rel *release) linux.Errno {
 	for _, page := range m.patches.in(r) {
 		list := m.patches.pages[page]
 		for i, p := range slices.Backward(list) {

@@ -34,7 +34,7 @@ func (x Remote) WriteAt(addr uint64, src []byte) (int, error) {
 func (x Remote) unpatch(addr, n uint64) error {
 	m := x.m
 	m.active.RLock()
-	none := len(m.patches.pages) == 0
+	none := len(m.patches.pages) == 0 && !m.sharesAny(addr, n)
 	m.active.RUnlock()
 	if none || addr+n < addr {
 		return nil

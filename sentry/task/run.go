@@ -86,7 +86,7 @@ func (t *Task) enterGuest() {
 		if ev.Trapped {
 			p.Trapped(t.ctx, t.MM(), &t.regs)
 		} else if ev.Kind != platform.EventSyscall {
-			t.regs.RIP = p.Resume(t.regs.RIP)
+			t.regs.RIP = p.Resume(t.MM(), t.regs.RIP)
 		}
 	}
 	switch ev.Kind {

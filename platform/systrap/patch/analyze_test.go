@@ -77,7 +77,7 @@ func checkCoverage(t *testing.T, im *image, d *disassembly, least int) {
 	for _, s := range d.sites {
 		s.Number = number(im, s.Addr)
 		p, ok := Analyze(im, s)
-		if s.Number == rtSigreturn {
+		if s.Number == Sigreturn {
 			if ok {
 				t.Errorf("%x: rt_sigreturn is patched", s.Addr)
 			}

@@ -72,20 +72,57 @@ const (
 	lineSize    = 64      // of the cache
 	storeMax    = 8       // bytes that can be stored at once
 	userEnd     = 1 << 47 // of addresses
-	rtSigreturn = 15
+
+	// Sigreturn is the number of the call that is never patched.
+	Sigreturn = 15
 )
 
 // Analyze decides whether and how the site can be patched: by the first of form
 // A and form E that can be stored while other threads run there, else by the
 // first that can be stored at all.
 func Analyze(c Code, s Site) (Plan, bool) {
-	if s.Addr < 2*page || s.Addr >= userEnd-2*page || s.Number == rtSigreturn {
+	if s.Number == Sigreturn {
 		return Plan{}, false
 	}
-	t, ok := load(c, s.Addr)
-	if !ok || t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 || t.restorer() || t.taken(s.Addr, syscallSize) {
+	t, ok := loadSite(c, s.Addr)
+	if !ok {
 		return Plan{}, false
 	}
+	return t.plan(s)
+}
+
+// AnalyzeShared is Analyze for a text that others run too. That a call trapped at
+// addr is what some guest says, who may have jumped there on purpose: so the bytes
+// before must show that an instruction begins there, and nothing else counts. The
+// plan depends on the text alone, and all its stores are atomic.
+func AnalyzeShared(c Code, addr uint64) (Plan, bool) {
+	t, ok := loadSite(c, addr)
+	if !ok {
+		return Plan{}, false
+	}
+	if _, ok := t.previous(); !ok {
+		return Plan{}, false
+	}
+	p, ok := t.plan(Site{Addr: addr, Number: noNumber})
+	return p, ok && p.Atomic()
+}
+
+// noNumber is what no instruction loads: a call's number has 32 bits.
+const noNumber = 1 << 40
+
+// loadSite reads the text around a system call that may be patched.
+func loadSite(c Code, addr uint64) (*text, bool) {
+	if addr < 2*page || addr >= userEnd-2*page {
+		return nil, false
+	}
+	t, ok := load(c, addr)
+	if !ok || t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 || t.restorer() || t.taken(addr, syscallSize) {
+		return nil, false
+	}
+	return t, true
+}
+
+func (t *text) plan(s Site) (Plan, bool) {
 	a, okA := t.formA(s)
 	if okA && a.Atomic() {
 		return a, true
@@ -110,8 +147,8 @@ func (p *Plan) Atomic() bool {
 // such code by its bytes.
 func (t *text) restorer() bool {
 	before := t.b[:t.site]
-	return bytes.HasSuffix(before, []byte{0xb8, rtSigreturn, 0, 0, 0}) ||
-		bytes.HasSuffix(before, []byte{0x48, 0xc7, 0xc0, rtSigreturn, 0, 0, 0})
+	return bytes.HasSuffix(before, []byte{0xb8, Sigreturn, 0, 0, 0}) ||
+		bytes.HasSuffix(before, []byte{0x48, 0xc7, 0xc0, Sigreturn, 0, 0, 0})
 }
 
 func (t *text) formA(s Site) (Plan, bool) {

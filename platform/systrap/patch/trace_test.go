@@ -95,7 +95,7 @@ func TestCallsAreMadeByEntry(t *testing.T) {
 	elsewhere := map[uint64]int{}
 	x := tracer{t: t, stop: func(_ int, regs *unix.PtraceRegs) {
 		// At the entry of a system call, rax says that none was made.
-		if int64(regs.Rax) != -int64(unix.ENOSYS) || int64(regs.Orig_rax) < 0 || regs.Orig_rax == rtSigreturn {
+		if int64(regs.Rax) != -int64(unix.ENOSYS) || int64(regs.Orig_rax) < 0 || regs.Orig_rax == Sigreturn {
 			return
 		}
 		if all++; regs.Rip >= r.entries && regs.Rip < r.end {

@@ -229,6 +229,7 @@ func (x *file) WriteAt(src *usermem.Seq, off int64) (int, error) {
 	m.put()
 	if n > 0 {
 		x.in.grown(uint64(off) + n)
+		x.in.maps.Changed(x.in)
 	}
 	return moved(n, err)
 }
@@ -256,6 +257,7 @@ func (x *file) Append(src *usermem.Seq) (int, int64, error) {
 	}
 	n, err := src.Blocks(usermem.Read, x.host().appendv)
 	x.in.touched()
+	x.in.maps.Changed(x.in)
 	k, err := moved(n, err)
 	if rerr := x.in.refresh(); rerr != nil && k == 0 && err == nil {
 		err = rerr
@@ -276,6 +278,7 @@ func (x *file) Allocate(mode linux.FallocateMode, off, n int64) error {
 		return err
 	}
 	x.in.touched()
+	x.in.maps.Changed(x.in)
 	return x.in.refresh()
 }
 

@@ -407,6 +407,7 @@ func (in *Inode) truncate(s client.SetAttr) error {
 		in.resized(s.Size)
 	}
 	err := in.cut(s)
+	in.maps.Changed(in)
 	if err != nil && s.Size < old {
 		in.size.Store(old)
 	}

@@ -14,6 +14,9 @@ import (
 
 // A Set is the mappings of one file. The zero Set is empty.
 type Set struct {
+	// atomic
+	text memmap.TextPlace
+
 	mu lock.Mutex[lock.Mappings]
 
 	// guarded by mu
@@ -28,7 +31,19 @@ type mapping struct {
 	writable bool
 }
 
-// Add notes a mapping.
+// TextPlace is where what address spaces share of the file's text is kept.
+func (s *Set) TextPlace() *memmap.TextPlace { return &s.text }
+
+// Changed says that the file's contents have changed. Where its text is shared,
+// everybody gets the file's own again.
+func (s *Set) Changed(file memmap.Mappable) {
+	if s.text.Change() {
+		s.Invalidate(file, memmap.Range{End: 1 << 63}, false)
+	}
+}
+
+// Add notes a mapping. One that stores can be made through ends what is shared of
+// the file's text, but who has that mapped keeps it.
 func (s *Set) Add(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,6 +53,7 @@ func (s *Set) Add(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable 
 	s.spaces[ms] = append(s.spaces[ms], mapping{addr, r, writable})
 	if writable {
 		s.writable += r.Len()
+		s.text.Change()
 	}
 }
 

@@ -41,6 +41,7 @@ func (f *file) punch(start, end uint64) error {
 	}
 	f.modifiedLocked(f.fs.now())
 	f.mu.Unlock()
+	f.maps.Changed(f)
 	f.invalidate(in, out, false)
 	f.free(gone)
 	return nil

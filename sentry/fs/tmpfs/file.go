@@ -76,6 +76,7 @@ func (f *file) resize(size uint64) error {
 		f.dropAheadLocked()
 	}
 	f.mu.Unlock()
+	f.maps.Changed(f)
 	if size < old {
 		f.invalidate(pageUp(size), pageUp(old), true)
 		f.free(gone)
@@ -194,6 +195,7 @@ func (f *file) writeLocked(src *usermem.Seq, off uint64) (int, error) {
 	}
 	if done > 0 {
 		f.touch()
+		f.maps.Changed(f)
 		return done, nil
 	}
 	return 0, err

@@ -1,0 +1,11 @@
+package overlay
+
+import "cordon/sentry/memmap"
+
+// Text implements memmap.TextSource: the text is that of the layer with the data.
+func (in *Inode) Text() memmap.TextFile {
+	if s, ok := in.current().(memmap.TextSource); ok {
+		return s.Text()
+	}
+	return nil
+}
