@@ -67,17 +67,7 @@ func checkReply(q *donate.Request, r *donate.Reply) bool {
 	if r.Errno != 0 {
 		return len(r.Entries) == 0 && r.FD < 0 && len(r.FDs) == 0
 	}
-	for i := range r.Dirents {
-		d := &r.Dirents[i]
-		if checkName(d.Name) != 0 || !goodEntry(&d.Entry) {
-			return false
-		}
-	}
 	switch q.Op {
-	case donate.OpReaddir:
-		return r.End || len(r.Dirents) > 0
-	case donate.OpScan:
-		return checkScan(q, r)
 	case donate.OpOpen:
 		return len(r.Entries) == 1 && goodFile(r.FD, q.Flags)
 	case donate.OpOpenMany:
@@ -125,26 +115,6 @@ func checkWalk(q *donate.Request, r *donate.Reply) bool {
 	}
 	return r.Errno == 0 && q.Mode&donate.WalkOpen != 0 && n == len(q.Names) &&
 		r.Entries[n-1].Attr.Mode.IsRegular() && goodFile(r.FD, q.Flags)
-}
-
-// checkScan checks that every directory of a scan is one that was asked for or
-// one of the entries before, and has its entries.
-func checkScan(q *donate.Request, r *donate.Reply) bool {
-	start := uint64(0)
-	for _, d := range r.Dirs {
-		of := d.Of &^ donate.ScanTop
-		if d.Of&donate.ScanTop != 0 {
-			if uint64(of) >= uint64(len(q.Names))-q.Offset {
-				return false
-			}
-		} else if uint64(of) >= start || !r.Dirents[of].Attr.Mode.IsDir() {
-			return false
-		}
-		if start += uint64(d.Count); start > uint64(len(r.Dirents)) {
-			return false
-		}
-	}
-	return start == uint64(len(r.Dirents))
 }
 
 // checkMany checks that there are as many regular files as entries.

@@ -68,10 +68,14 @@ func (c *Client) Attach(name string) (*Node, Attr, error) {
 	return c.made(&donate.Request{Op: donate.OpAttach, Name: name}, linux.FileMode(0))
 }
 
-// do performs q with checked results. Where want is a file type, the one entry
-// of the reply must have it and a handle.
+// do performs q with checked results.
 func (c *Client) do(q *donate.Request, r *donate.Reply) linux.Errno {
 	c.t.Do(q, r)
+	return c.checked(q, r)
+}
+
+// checked checks the reply r to q.
+func (c *Client) checked(q *donate.Request, r *donate.Reply) linux.Errno {
 	if !checkReply(q, r) {
 		c.distrust(r)
 		return linux.EIO

@@ -15,7 +15,10 @@
 // # Locking
 //
 // No lock is held across a call. A caller that waits for its reply receives
-// for the others too: there is no goroutine between a call and its answer.
+// for the others too: there is no goroutine between a call and its answer. What
+// is asked for ahead (a Scan, an Opening) is waited for later, by who needs it;
+// until somebody receives, its answer stays in the socket, whose size bounds how
+// far ahead a gofer works.
 //
 // # Lifetimes
 //

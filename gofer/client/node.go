@@ -117,9 +117,9 @@ func (n *Node) Open(flags linux.OpenFlags) (int, Attr, error) {
 	return r.FD, r.Entries[0].Attr, nil
 }
 
-// join gives q the names in the directory that path leads to.
-func join(q *donate.Request, path, names []string) linux.Errno {
-	if len(names) == 0 || len(path)+len(names) > donate.MaxNames {
+// join gives q the names in the directory that path leads to, at most so many.
+func join(q *donate.Request, path, names []string, most int) linux.Errno {
+	if len(names) == 0 || len(path)+len(names) > most {
 		return linux.EINVAL
 	}
 	q.Names, q.Offset = append(slices.Clip(path), names...), uint64(len(path))
@@ -141,20 +141,44 @@ type Opened struct {
 // directory that path leads to from n for reading, up to the first that it
 // cannot open.
 func (n *Node) OpenMany(path, names []string) ([]Opened, error) {
+	o, err := n.BeginOpenMany(path, names)
+	if err != nil {
+		return nil, err
+	}
+	return o.Wait()
+}
+
+// An Opening is an OpenMany in progress.
+type Opening struct {
+	c    *Client
+	q    donate.Request
+	r    donate.Reply
+	wait func()
+}
+
+// BeginOpenMany is OpenMany without waiting. The descriptors are there, and have
+// to be closed, only after Wait.
+func (n *Node) BeginOpenMany(path, names []string) (*Opening, error) {
 	if len(names) > MaxOpen {
 		return nil, linux.EINVAL
 	}
-	q := donate.Request{Op: donate.OpOpenMany, Handle: n.handle}
-	if e := join(&q, path, names); e != 0 {
+	o := &Opening{c: n.c, q: donate.Request{Op: donate.OpOpenMany, Handle: n.handle}}
+	if e := join(&o.q, path, names, donate.MaxNames); e != 0 {
 		return nil, e
 	}
-	var r donate.Reply
-	if e := n.c.do(&q, &r); e != 0 {
+	o.wait = n.c.t.Begin(&o.q, &o.r)
+	return o, nil
+}
+
+// Wait returns what was opened. It is called once.
+func (o *Opening) Wait() ([]Opened, error) {
+	o.wait()
+	if e := o.c.checked(&o.q, &o.r); e != 0 {
 		return nil, e
 	}
-	out := make([]Opened, len(r.FDs))
-	for i, fd := range r.FDs {
-		out[i] = Opened{r.Entries[i].Attr, fd}
+	out := make([]Opened, len(o.r.FDs))
+	for i, fd := range o.r.FDs {
+		out[i] = Opened{o.r.Entries[i].Attr, fd}
 	}
 	return out, nil
 }
@@ -266,60 +290,6 @@ func (n *Node) Rename(name string, dir *Node, newName string, flags linux.Rename
 		return e
 	}
 	return n.call(&donate.Request{Op: donate.OpRename, Name: name, Handle2: dir.handle, Name2: newName, Flags: uint32(flags)})
-}
-
-// A Dirent is a directory entry with its inode's attributes. It has no handle.
-type Dirent = donate.Dirent
-
-// Readdir returns entries of n after the cookie, 0 at first, and whether they
-// are the last. "." and ".." are not among them.
-func (n *Node) Readdir(cookie uint64) ([]Dirent, bool, error) {
-	q := donate.Request{Op: donate.OpReaddir, Handle: n.handle, Offset: cookie}
-	var r donate.Reply
-	if e := n.c.do(&q, &r); e != 0 {
-		return nil, false, e
-	}
-	return r.Dirents, r.End, nil
-}
-
-// A Scanned is a directory that a scan has listed.
-type Scanned struct {
-	// Parent is which of the directories before has Name in it, -1 for where
-	// path leads.
-	Parent  int
-	Name    string
-	Entries []Dirent
-}
-
-// Scan lists the directories called names in the directory that path leads to
-// from n, and what is below them, up to about room bytes of attributes and
-// names. What does not fit, or cannot be listed, is left out.
-func (n *Node) Scan(path, names []string, room int) ([]Scanned, error) {
-	q := donate.Request{Op: donate.OpScan, Handle: n.handle, Length: uint64(room)}
-	if e := join(&q, path, names); e != 0 {
-		return nil, e
-	}
-	var r donate.Reply
-	if e := n.c.do(&q, &r); e != 0 {
-		return nil, e
-	}
-	out := make([]Scanned, len(r.Dirs))
-	in := make([]int, len(r.Dirents)) // which directory has the entry
-	start := 0
-	for i, d := range r.Dirs {
-		end := start + int(d.Count)
-		out[i].Entries = r.Dirents[start:end:end]
-		for k := start; k < end; k++ {
-			in[k] = i
-		}
-		if of := d.Of &^ donate.ScanTop; d.Of&donate.ScanTop != 0 {
-			out[i].Parent, out[i].Name = -1, names[of]
-		} else {
-			out[i].Parent, out[i].Name = in[of], r.Dirents[of].Name
-		}
-		start = end
-	}
-	return out, nil
 }
 
 // StatFS returns the file system that n is in.

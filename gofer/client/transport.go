@@ -16,6 +16,9 @@ type Transport interface {
 	// Do performs q and fills r. After the connection has ended r.Errno is
 	// EIO. A descriptor in r is the caller's.
 	Do(q *donate.Request, r *donate.Reply)
+	// Begin is Do without waiting for r: that is what wait does, and it must
+	// be called, once. q and r are the transport's until then.
+	Begin(q *donate.Request, r *donate.Reply) (wait func())
 	// Post sends a request that has no reply.
 	Post(q *donate.Request)
 	// Dead is closed when the connection has ended.
@@ -155,6 +158,34 @@ func (c *channels) Do(q *donate.Request, r *donate.Reply) {
 	c.wait(w)
 	w.r = nil
 	c.calls.Put(w)
+}
+
+// Begin implements Transport for what goes over the side channel. The reply stays
+// in the socket until somebody receives: this call's waiter or another.
+func (c *channels) Begin(q *donate.Request, r *donate.Reply) (wait func()) {
+	r.FD = -1
+	w := c.calls.Get().(*call)
+	w.op, w.r = q.Op, r
+	if !c.enter() {
+		r.Errno = linux.EIO
+		return func() {}
+	}
+	defer c.active.Done()
+	if !c.register(q, w) {
+		r.Errno = linux.EIO
+		return func() {}
+	}
+	c.send(q)
+	return func() {
+		if c.enter() {
+			c.wait(w)
+			c.active.Done()
+		} else {
+			<-w.done
+		}
+		w.r = nil
+		c.calls.Put(w)
+	}
 }
 
 // register gives q a tag under which w waits.

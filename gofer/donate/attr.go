@@ -54,13 +54,6 @@ type Entry struct {
 	Target string // of a symbolic link
 }
 
-// Dirent is a directory entry with its inode. "." and ".." are not sent.
-type Dirent struct {
-	Name string
-	Next uint64 // cookie that continues after this entry
-	Entry
-}
-
 // SetMask says which fields of SetAttr are meant.
 type SetMask uint32
 

@@ -8,11 +8,9 @@ import (
 
 // attrSize is an Attr on the wire, entryMin an Entry without its target.
 const (
-	timeSize  = 12
-	attrSize  = 8 + 8 + 4 + 4 + 4 + 4 + 8 + 8 + 8 + 4 + 4*timeSize + 8 + 8 + 8
-	entryMin  = 8 + attrSize + 2
-	direntMin = 2 + 8 + entryMin
-	dirSize   = 4 + 4
+	timeSize = 12
+	attrSize = 8 + 8 + 4 + 4 + 4 + 4 + 8 + 8 + 8 + 4 + 4*timeSize + 8 + 8 + 8
+	entryMin = 8 + attrSize + 2
 )
 
 // encoder appends little-endian values.
@@ -301,7 +299,7 @@ func (q *Request) Decode(b []byte) bool {
 		}
 	}
 	if f&fNames != 0 {
-		q.Names = make([]string, d.count(MaxNames, 2))
+		q.Names = make([]string, d.count(MaxBatch, 2))
 		for i := range q.Names {
 			q.Names[i] = d.str(MaxName)
 		}
@@ -321,8 +319,8 @@ func (q *Request) Decode(b []byte) bool {
 	return !d.bad && len(d.b) == 0
 }
 
-// Append encodes r to b. A reply whose lists do not fit in MaxPacket is the
-// sender's mistake; DirentSize lets it count.
+// Append encodes r to b. A reply that does not fit in MaxPacket is the sender's
+// mistake.
 func (r *Reply) Append(b []byte) []byte {
 	e := encoder{b}
 	e.u32(r.Tag)
@@ -338,21 +336,10 @@ func (r *Reply) Append(b []byte) []byte {
 	if r.Errno != 0 {
 		return e.b
 	}
-	if f&fDirents != 0 {
-		e.u8(b2u(r.End))
-		e.u32(uint32(len(r.Dirents)))
-		for i := range r.Dirents {
-			e.str(r.Dirents[i].Name)
-			e.u64(r.Dirents[i].Next)
-			e.entry(&r.Dirents[i].Entry)
-		}
-	}
-	if f&fDirs != 0 {
-		e.u32(uint32(len(r.Dirs)))
-		for _, d := range r.Dirs {
-			e.u32(d.Of)
-			e.u32(d.Count)
-		}
+	if f&fList != 0 {
+		e.u64(r.Next)
+		e.b = append(e.b, r.List...)
+		e.b = append(e.b, r.Data...)
 	}
 	if f&fData != 0 {
 		e.bytes(r.Data)
@@ -386,20 +373,9 @@ func (r *Reply) Decode(b []byte) bool {
 	if r.Errno != 0 {
 		return !d.bad && len(d.b) == 0
 	}
-	if f&fDirents != 0 {
-		r.End = d.u8() != 0
-		r.Dirents = make([]Dirent, d.count(MaxDirents, direntMin))
-		for i := range r.Dirents {
-			r.Dirents[i].Name = d.str(MaxName)
-			r.Dirents[i].Next = d.u64()
-			d.entry(&r.Dirents[i].Entry)
-		}
-	}
-	if f&fDirs != 0 {
-		r.Dirs = make([]Dir, d.count(MaxDirs, dirSize))
-		for i := range r.Dirs {
-			r.Dirs[i] = Dir{d.u32(), d.u32()}
-		}
+	if f&fList != 0 {
+		r.Next = d.u64()
+		r.List = string(d.take(len(d.b)))
 	}
 	if f&fData != 0 {
 		r.Data = d.bytes(MaxData)
@@ -416,13 +392,3 @@ func (r *Reply) Decode(b []byte) bool {
 // maxErrno is the last errno that reaches programs (Linux: MAX_ERRNO is wider,
 // for the kernel's own).
 const maxErrno = linux.EHWPOISON
-
-// DirentSize is what d takes in a reply.
-func DirentSize(d *Dirent) int { return direntMin + len(d.Name) + len(d.Target) }
-
-func b2u(b bool) uint8 {
-	if b {
-		return 1
-	}
-	return 0
-}

@@ -18,8 +18,9 @@
 // attributes, locks, fallocate, rename flags, set-id bits, O_TMPFILE, whiteouts,
 // the device and mount of an inode), and what is combined so that it costs one
 // round trip (a walk with the attributes of every component, a directory
-// with the attributes of its entries, a whole tree of them, several files
-// opened at once, a creation with what it created).
+// with or without the attributes of its entries, a whole tree of them piece by
+// piece, the attributes of many names, several files opened at once, a creation
+// with what it created).
 //
 // A 9P server that opens a regular file sends the descriptor here first, in an
 // OpDonation message, and names it in the IoUnit field of Rlopen, which

@@ -6,17 +6,16 @@ import "cordon/internal/linux"
 const (
 	// MaxPacket is the largest packet either side sends.
 	MaxPacket = 128 << 10
-	// MaxNames is the most components one walk takes.
+	// MaxNames is the most components one walk takes, and the most entries
+	// of a reply.
 	MaxNames = 64
 	// MaxName bounds a path component, MaxTarget a symbolic link.
 	MaxName   = linux.NAME_MAX
 	MaxTarget = linux.PATH_MAX
 	// MaxHandles is the most handles in one clunk.
 	MaxHandles = 1024
-	// MaxDirents is the most entries of one reply.
-	MaxDirents = 1024
-	// MaxDirs is the most directories of one scan.
-	MaxDirs = 1024
+	// MaxBatch is the most names that are asked about at once.
+	MaxBatch = 1024
 	// MaxFDs is the most descriptors of one packet.
 	MaxFDs = 16
 	// MaxData bounds an extended attribute or a list of their names.
@@ -66,13 +65,23 @@ const (
 	OpRename
 	// OpSetAttr applies SetAttr and returns the entry as it is after.
 	OpSetAttr
-	// OpReaddir returns entries of Handle after the cookie Offset.
+	// OpReaddir returns entries of Handle after the cookie Offset as a list
+	// of about Length bytes, with attributes if Flags has ListAttrs. Next is
+	// the cookie that goes on, 0 at the end.
 	OpReaddir
 	// OpScan lists whole directories: those that Names are in Handle, in
-	// order, each followed by the directories below it on the same device,
-	// as long as the reply has room: about Length bytes. The first Offset
-	// Names lead from Handle to the directory that the others are in.
+	// order, each followed by the directories below it on the same device, in
+	// a list of about Length bytes with a head for each directory; Flags is as
+	// in OpReaddir. The first Offset Names lead from Handle to the directory
+	// that the others are in. If there is more, Next is a handle to go on
+	// with. What cannot be listed, or is larger than a packet, is left out.
 	OpScan
+	// OpScanMore goes on with the scan that Handle is, in the same way.
+	// Next is Handle as long as there is more.
+	OpScanMore
+	// OpStatMany returns a list of what Names, from the Offset-th on, are in
+	// Handle, with attributes and without names. What cannot be had has none.
+	OpStatMany
 	OpGetXattr
 	OpSetXattr
 	OpListXattr
@@ -104,6 +113,9 @@ const (
 	// WalkBare: no entry has a handle, directories neither.
 	WalkBare
 )
+
+// ListAttrs in Request.Flags: entries come with their attributes.
+const ListAttrs uint32 = 1
 
 // Kinds of locks, in Request.Flags.
 const (
@@ -142,10 +154,9 @@ type Reply struct {
 	Op      Op
 	Errno   linux.Errno
 	Entries []Entry
-	Dirents []Dirent
-	End     bool // Dirents ends the directory
-	Dirs    []Dir
 	Data    []byte
+	List    string // the sender may have it in Data instead
+	Next    uint64 // what goes on after List
 	Lock    Lock
 	StatFS  StatFS
 
@@ -155,18 +166,6 @@ type Reply struct {
 	// FDs are the descriptors of OpOpenMany.
 	FDs []int
 }
-
-// A Dir is a directory of a scan. Its entries follow those of the Dir before in
-// Dirents.
-type Dir struct {
-	// Of is which directory this is: one of the request's Names if it has
-	// ScanTop, else what the entry of that index names.
-	Of    uint32
-	Count uint32 // entries
-}
-
-// ScanTop marks a Dir that the request named.
-const ScanTop = 1 << 31
 
 // Lock is a range lock in the way.
 type Lock struct {
@@ -194,8 +193,7 @@ const (
 	fHandles
 	// of replies
 	fEntries
-	fDirents
-	fDirs
+	fList // List and Next
 	fLock
 	fStatFS
 	fFD
@@ -226,8 +224,10 @@ var ops = [opCount]opInfo{
 	OpUnlink:      {"unlink", fHandle | fName | fFlags, 0},
 	OpRename:      {"rename", fHandle | fName | fHandle2 | fName2 | fFlags, 0},
 	OpSetAttr:     {"setattr", fHandle | fSetAttr, fEntries},
-	OpReaddir:     {"readdir", fHandle | fRange, fDirents},
-	OpScan:        {"scan", fHandle | fNames | fRange, fDirents | fDirs},
+	OpReaddir:     {"readdir", fHandle | fRange | fFlags, fList},
+	OpScan:        {"scan", fHandle | fNames | fRange | fFlags, fList},
+	OpScanMore:    {"scanmore", fHandle | fRange | fFlags, fList},
+	OpStatMany:    {"statmany", fHandle | fNames | fRange, fList},
 	OpGetXattr:    {"getxattr", fHandle | fName, fData},
 	OpSetXattr:    {"setxattr", fHandle | fName | fData | fFlags, 0},
 	OpListXattr:   {"listxattr", fHandle, fData},

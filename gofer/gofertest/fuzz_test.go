@@ -18,10 +18,8 @@ import (
 func FuzzDecode(f *testing.F) {
 	q := donate.Request{Op: donate.OpWalk, Handle: 1, Names: []string{"a", "b"}}
 	f.Add(q.Append(nil))
-	r := donate.Reply{Op: donate.OpReaddir, Dirents: []donate.Dirent{{Name: "x"}}}
+	r := donate.Reply{Op: donate.OpReaddir, Data: donate.AppendItem(nil, []byte("x"), linux.DT_REG, 1, nil, 0, "")}
 	f.Add(r.Append(nil))
-	s := donate.Reply{Op: donate.OpScan, Dirents: []donate.Dirent{{Name: "x"}}, Dirs: []donate.Dir{{Of: donate.ScanTop, Count: 1}}}
-	f.Add(s.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var q donate.Request
 		if q.Decode(b) && !bytes.Equal(q.Append(nil), b) {
@@ -153,10 +151,11 @@ func FuzzClient(f *testing.F) {
 					unix.Close(fd)
 				}
 				checkErrno(t, err)
-				_, _, err = node.Readdir(0)
+				_, err = node.Readdir(0, true)
 				checkErrno(t, err)
-				_, err = node.Scan(nil, []string{"a", "b"}, 4096)
+				_, err = node.StatMany(nil, []string{"a", "b"})
 				checkErrno(t, err)
+				checkErrno(t, scanWith(node))
 			}
 			checkErrno(t, err)
 			c.Close()
@@ -173,3 +172,70 @@ func checkErrno(t *testing.T, err error) {
 		t.Errorf("error %v is no Errno", err)
 	}
 }
+
+// scanWith makes two pieces of a scan.
+func scanWith(n *client.Node) error {
+	s, err := n.Scan(nil, []string{"a", "b"}, 4096, true)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err = s.Wait(); err == nil && s.More(4096, true) {
+		_, err = s.Wait()
+	}
+	return err
+}
+
+// FuzzScan gives a scan a piece of a hostile gofer's.
+func FuzzScan(f *testing.F) {
+	a := donate.Attr{Mode: linux.S_IFDIR | 0o755, Ino: 3}
+	one := donate.AppendItem(nil, []byte("x"), linux.DT_DIR, 4, &a, 0, "")
+	dir := func(depth int) []byte {
+		b := donate.AppendHead(nil, depth, 0, &a, 0)
+		donate.SetCount(b, 1)
+		return append(b, one...)
+	}
+	f.Add(dir(0))
+	f.Add(append(dir(0), dir(1)...))
+	f.Add(append(dir(0), dir(2)...))
+	f.Fuzz(func(t *testing.T, list []byte) {
+		c := client.New(&answer{list})
+		node, _, err := c.Attach("m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := node.Scan(nil, []string{"a"}, 4096, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := s.Wait()
+		checkErrno(t, err)
+		if err != nil {
+			return
+		}
+		for _, d := range l.Dirs {
+			for i := range int(d.Count) {
+				if it := l.Item(d.First + i); it.Name == "" || it.Type == linux.DT_UNKNOWN {
+					t.Errorf("%+v", it)
+				}
+			}
+		}
+	})
+}
+
+// answer is a Transport that answers with a list.
+type answer struct{ list []byte }
+
+func (a *answer) Do(q *donate.Request, r *donate.Reply) {
+	*r = donate.Reply{Op: q.Op, FD: -1, Entries: []donate.Entry{{Handle: 1, Attr: donate.Attr{Mode: linux.S_IFDIR}}}}
+}
+
+func (a *answer) Begin(q *donate.Request, r *donate.Reply) func() {
+	*r = donate.Reply{Op: q.Op, FD: -1, List: string(a.list)}
+	return func() {}
+}
+
+func (a *answer) Post(*donate.Request)  {}
+func (a *answer) Dead() <-chan struct{} { return nil }
+func (a *answer) Break()                {}
+func (a *answer) Close()                {}

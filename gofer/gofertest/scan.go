@@ -9,14 +9,16 @@ import (
 	"testing"
 
 	"cordon/gofer/client"
+	"cordon/gofer/donate"
 	"cordon/internal/linux"
 
 	"golang.org/x/sys/unix"
 )
 
-// scans checks listings of whole trees.
+// scans checks listings of whole trees, and of names that are known.
 func scans(e *env) {
 	t := e.T
+	t.Run("attributes of names", func(t *testing.T) { statsMany(e) })
 	for _, f := range []string{"a/1", "a/b/2", "a/b/c/3", "d/4", "e/f/g/h/5"} {
 		e.write(f, f)
 	}
@@ -34,15 +36,16 @@ func scans(e *env) {
 		}
 	})
 	t.Run("begins where a path leads", func(t *testing.T) {
-		sc, err := e.root.Scan([]string{"a", "b"}, []string{"c"}, 1<<20)
-		e.must(err)
-		if len(sc) != 1 || sc[0].Name != "c" || sc[0].Parent != -1 || len(sc[0].Entries) != 1 {
-			t.Errorf("%+v", sc)
+		all := scanAll(t, e, []string{"a", "b"}, []string{"c"}, 1<<20, false)
+		if len(all) != 1 || all[0].path != "c" || len(all[0].items) != 1 {
+			t.Errorf("%+v", all)
 		}
 		for path, want := range map[string]linux.Errno{"link": linux.ENOTDIR, "d/4": linux.ENOTDIR, "x": linux.ENOENT, "..": linux.EINVAL} {
-			_, err := e.root.Scan(strings.Split(path, "/"), []string{"c"}, 1000)
+			_, err := scanOne(e, strings.Split(path, "/"), []string{"c"}, 1000)
 			e.want(err, want)
 			_, err = e.root.OpenMany(strings.Split(path, "/"), []string{"secret"})
+			e.want(err, want)
+			_, err = e.root.StatMany(strings.Split(path, "/"), []string{"secret"})
 			e.want(err, want)
 		}
 	})
@@ -58,51 +61,146 @@ func scans(e *env) {
 	})
 	t.Run("refuses what is no name", func(t *testing.T) {
 		for _, name := range []string{"..", ".", "", "a/b", "a\x00"} {
-			if _, err := e.root.Scan(nil, []string{name}, 1000); err != error(linux.EINVAL) {
+			if _, err := scanOne(e, nil, []string{name}, 1000); err != error(linux.EINVAL) {
 				t.Errorf("%q: %v", name, err)
 			}
 		}
 	})
-	t.Run("has whole directories where there is no room", func(t *testing.T) {
+	pieces(e)
+}
+
+// pieces checks scans that one packet does not hold.
+func pieces(e *env) {
+	t := e.T
+	t.Run("comes in pieces", func(t *testing.T) {
 		for i := range 50 {
-			e.write(fmt.Sprintf("wide/%02d/file", i), "")
+			e.write(fmt.Sprintf("wide/%02d/x/file", i), "")
 		}
-		sc, err := e.root.Scan(nil, []string{"d", "wide"}, 2000)
-		e.must(err)
-		if len(sc) != 1 || sc[0].Name != "d" || len(sc[0].Entries) != 1 {
-			t.Errorf("%+v", sc)
-		}
-		sc, err = e.root.Scan(nil, []string{"wide"}, 10000)
-		e.must(err)
-		if len(sc) < 2 || len(sc) > 40 || len(sc[0].Entries) != 50 {
-			t.Errorf("%d directories", len(sc))
+		for _, attrs := range []bool{false, true} {
+			all := scanAll(t, e, nil, []string{"d", "wide"}, 1000, attrs)
+			last := all[len(all)-1]
+			if len(all) != 102 || all[0].path != "d" || last.piece < 3 || last.piece > 50 {
+				t.Errorf("%d directories in %d pieces", len(all), last.piece+1)
+			}
 		}
 	})
+	t.Run("leaves out what no packet holds", func(t *testing.T) {
+		for i := range 600 {
+			e.write("large/"+strings.Repeat("n", 240)+fmt.Sprint(i), "")
+		}
+		e.write("later/file", "")
+		all := scanAll(t, e, nil, []string{"d", "large", "later"}, 1<<20, false)
+		if len(all) != 2 || all[1].path != "later" {
+			t.Errorf("%d directories", len(all))
+		}
+	})
+	t.Run("ends when it is closed", func(t *testing.T) {
+		s, err := e.root.Scan(nil, []string{"wide"}, 1000, false)
+		e.must(err)
+		s.Close()
+		if _, err := s.Wait(); err == nil || s.More(1000, false) {
+			t.Error("it goes on")
+		}
+	})
+}
+
+// A scanned is a directory of a scan.
+type scanned struct {
+	path  string
+	attr  client.Attr
+	items []donate.Item
+	text  *client.Listing
+	piece int
+}
+
+// scanAll makes a whole scan.
+func scanAll(t *testing.T, e *env, path, names []string, room int, attrs bool) (all []scanned) {
+	t.Helper()
+	s, err := e.root.Scan(path, names, room, attrs)
+	e.must(err)
+	defer s.Close()
+	var way []scanned
+	for piece := 0; ; piece++ {
+		l, err := s.Wait()
+		e.must(err)
+		for _, d := range l.Dirs {
+			x := scanned{attr: l.Attr(d.Attr, d.Form, 0), text: l, piece: piece}
+			if d.Depth == 0 {
+				x.path = names[d.Which]
+			} else {
+				above := way[d.Depth-1]
+				x.path = above.path + "/" + above.items[d.Which].Name
+			}
+			for i := range int(d.Count) {
+				x.items = append(x.items, l.Item(d.First+i))
+			}
+			way = append(way[:d.Depth], x)
+			all = append(all, x)
+		}
+		if !s.More(room, attrs) {
+			return all
+		}
+	}
+}
+
+// scanOne makes the first piece of a scan.
+func scanOne(e *env, path, names []string, room int) (*client.Listing, error) {
+	s, err := e.root.Scan(path, names, room, true)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Wait()
 }
 
 // paths returns what a scan shows, sorted, directories that were listed with a
 // slash.
 func paths(t *testing.T, e *env, names []string, room int) []string {
 	t.Helper()
-	sc, err := e.root.Scan(nil, names, room)
-	e.must(err)
-	var all []string
-	dirs := make([]string, len(sc))
-	for i, d := range sc {
-		dirs[i] = d.Name
-		if d.Parent >= 0 {
-			dirs[i] = dirs[d.Parent] + "/" + d.Name
-		}
-		all = append(all, dirs[i]+"/")
-		for _, x := range d.Entries {
-			all = append(all, dirs[i]+"/"+x.Name)
-			if !x.Attr.Mode.IsDir() && strings.HasSuffix(x.Name, "out") != (x.Target != "") {
-				t.Errorf("%s: %+v", x.Name, x)
+	var plain, all []string
+	for _, attrs := range []bool{false, true} {
+		plain, all = all, nil
+		for _, d := range scanAll(t, e, nil, names, room, attrs) {
+			all = append(all, d.path+"/")
+			if !d.attr.Mode.IsDir() {
+				t.Errorf("%s: %+v", d.path, d.attr)
+			}
+			for _, x := range d.items {
+				all = append(all, d.path+"/"+x.Name)
+				if (x.Form != donate.FormNone) != attrs || (x.Type == linux.DT_LNK && attrs) != (x.Target != "") {
+					t.Errorf("%s: %+v", x.Name, x)
+				}
 			}
 		}
 	}
+	if !slices.Equal(plain, all) {
+		t.Errorf("without attributes %v", plain)
+	}
 	slices.Sort(all)
 	return all
+}
+
+// statsMany asks for the attributes of names.
+func statsMany(e *env) {
+	e.write("f", "contents")
+	e.must(os.Symlink("target", e.host("alias")))
+	l, err := e.root.StatMany(nil, []string{"f", "absent", "alias"})
+	e.must(err)
+	if len(l.Items) != 3 {
+		e.Fatalf("%d answers", len(l.Items))
+	}
+	f := l.Item(0)
+	if a := l.Attr(f.Attr, f.Form, 0); a.Size != 8 || !a.Mode.IsRegular() {
+		e.Errorf("%+v", a)
+	}
+	if it := l.Item(1); it.Form != donate.FormNone {
+		e.Errorf("absent is %+v", it)
+	}
+	if it := l.Item(2); it.Target != "target" {
+		e.Errorf("%+v", it)
+	}
+	_, err = e.root.StatMany(nil, []string{"f", ".."})
+	e.want(err, linux.EINVAL)
 }
 
 func opensMany(e *env) {
@@ -172,29 +270,30 @@ func listing(e *env) {
 	want["link"] = true
 	var cookie uint64
 	trips := 0
-	for end := false; !end; trips++ {
-		var d []client.Dirent
-		var err error
-		d, end, err = e.root.Readdir(cookie)
+	for first := true; first || cookie != 0; trips++ {
+		first = false
+		l, err := e.root.Readdir(cookie, true)
 		e.must(err)
-		for _, x := range d {
+		cookie = l.Next
+		for i := range l.Items {
+			x := l.Item(i)
 			if !want[x.Name] {
 				e.Errorf("%q listed twice or not there", x.Name)
 			}
 			delete(want, x.Name)
-			cookie = x.Next
+			a := l.Attr(x.Attr, x.Form, 0)
 			switch {
 			case x.Name == "link" && x.Target != "target":
 				e.Errorf("link to %q", x.Target)
-			case x.Name != "link" && x.Attr.Mode != linux.S_IFREG|0o644:
-				e.Errorf("%q: %+v", x.Name, x.Attr)
+			case x.Name != "link" && a.Mode != linux.S_IFREG|0o644:
+				e.Errorf("%q: %+v", x.Name, a)
 			}
 		}
 	}
 	if len(want) > 0 {
 		e.Errorf("%d not listed", len(want))
 	}
-	if trips > 8 {
+	if trips > 5 {
 		e.Errorf("%d round trips", trips)
 	}
 }

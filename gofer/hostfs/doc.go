@@ -24,7 +24,8 @@
 //
 // # Locking
 //
-// table.mu guards the map of handles and is held for no system call. A node's
+// A scan that goes on has a handle as a node has; its mutex is held while a piece
+// is made. table.mu guards the map of handles and is held for no system call. A node's
 // dir.mu serialises listings through the one open descriptor. Locks of guests
 // are open file descriptions of their own, in lockTable.
 //

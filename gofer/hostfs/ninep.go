@@ -282,17 +282,24 @@ func (x *file) Readdir(offset uint64, count uint32) (p9.Dirents, error) {
 	if x.n == nil {
 		return nil, io.EOF
 	}
-	r, err := x.do(&donate.Request{Op: donate.OpReaddir, Offset: offset, Length: uint64(count)})
-	if err != nil {
-		return nil, err
+	if !x.n.mode.IsDir() {
+		return nil, p9.Errno(linux.ENOTDIR)
 	}
 	var out p9.Dirents
-	for _, d := range r.Dirents {
-		q := p9.ToQID(&d.Attr)
-		out = append(out, p9.Dirent{QID: q, Offset: d.Next, Type: q.Type, Name: d.Name})
-	}
-	return out, nil
+	room := int(min(count, donate.MaxPacket))
+	_, e := x.n.dir.read(x.n.fd, offset, func(d *dirent) bool {
+		if room -= ninepDirent + len(d.name); room < 0 && len(out) > 0 {
+			return false
+		}
+		q := p9.ToQID(&donate.Attr{Dev: x.n.dev, Ino: d.ino, Mode: linux.FileMode(d.typ) << 12})
+		out = append(out, p9.Dirent{QID: q, Offset: d.next, Type: q.Type, Name: string(d.name)})
+		return true
+	})
+	return out, p9.Errno(e)
 }
+
+// ninepDirent is what an entry takes in 9P's Rreaddir beside its name.
+const ninepDirent = 13 + 8 + 1 + 2
 
 func (x *file) GetXattr(name string) ([]byte, error) {
 	r, err := x.do(&donate.Request{Op: donate.OpGetXattr, Name: name})

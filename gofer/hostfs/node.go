@@ -42,15 +42,22 @@ type node struct {
 	mode     linux.FileMode // only the type stays true
 	dev, ino uint64
 
+	scan *scanner // it is no inode, but a scan that goes on
+
 	refs atomic.Int32
 	dir  listing
 }
 
 func (n *node) release() {
-	if n.refs.Add(-1) == 0 {
-		n.dir.close()
-		unix.Close(n.fd)
+	if n.refs.Add(-1) != 0 {
+		return
 	}
+	if n.scan != nil {
+		n.scan.close()
+		return
+	}
+	n.dir.close()
+	unix.Close(n.fd)
 }
 
 // procName is the node in procFD: a name of the inode itself.
@@ -143,13 +150,17 @@ func statAt(fd int, name string, flags int) (donate.Attr, linux.Errno) {
 	if err := unix.Statx(fd, name, flags, statMask, &st); err != nil {
 		return donate.Attr{}, donate.Errno(err)
 	}
+	return attrOf(&st), 0
+}
+
+func attrOf(st *unix.Statx_t) donate.Attr {
 	return donate.Attr{
 		Dev: linux.MakeDev(st.Dev_major, st.Dev_minor), Ino: st.Ino,
 		Mode: linux.FileMode(st.Mode), Nlink: st.Nlink, UID: st.Uid, GID: st.Gid,
 		Rdev: linux.MakeDev(st.Rdev_major, st.Rdev_minor), Size: st.Size, Blocks: st.Blocks, Blksize: st.Blksize,
 		Atime: toTime(st.Atime), Mtime: toTime(st.Mtime), Ctime: toTime(st.Ctime), Btime: toTime(st.Btime),
 		MountID: st.Mnt_id, Attributes: linux.StatxAttr(st.Attributes), AttributesMask: linux.StatxAttr(st.Attributes_mask),
-	}, 0
+	}
 }
 
 func toTime(t unix.StatxTimestamp) donate.Time { return donate.Time{Sec: t.Sec, Nsec: t.Nsec} }

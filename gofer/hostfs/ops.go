@@ -27,6 +27,10 @@ func handlerOf(op donate.Op) (h handler, changes bool) {
 		return readdir, false
 	case donate.OpScan:
 		return scan, false
+	case donate.OpScanMore:
+		return scanMore, false
+	case donate.OpStatMany:
+		return statMany, false
 	case donate.OpGetXattr:
 		return getXattr, false
 	case donate.OpListXattr:
@@ -135,6 +139,9 @@ func (f *fsys) answer(r *donate.Reply, n *node, ent donate.Entry) linux.Errno {
 }
 
 func walk(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
+	if len(q.Names) > donate.MaxNames {
+		return linux.EINVAL
+	}
 	cur := n
 	cur.refs.Add(1)
 	for i, name := range q.Names {

@@ -1,8 +1,8 @@
 package hostfs
 
 import (
-	"bytes"
 	"encoding/binary"
+	"sync"
 
 	"cordon/gofer/donate"
 	"cordon/internal/linux"
@@ -10,36 +10,70 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxScanDepth bounds how far below the directories it was asked for a scan
-// goes: it holds a descriptor for each level.
-const maxScanDepth = 16
+const (
+	// maxScanDepth bounds how far below the directories it was asked for a
+	// scan goes: it holds a descriptor for each level.
+	maxScanDepth = 16
+	// scanSlack is what is left of a packet when no other directory is begun.
+	scanSlack = 8 << 10
+)
 
-// A scan is one request's listing of many directories.
+// A scanner lists many directories, in pieces: what it has come to is kept from
+// one to the next.
 type scanner struct {
-	r    *donate.Reply
-	room int
-	buf  []byte
+	// immutable
+	base  *node // has the names; referenced
+	names []string
+
+	mu sync.Mutex
+
+	// guarded by mu
+	at     int     // the first of names to come
+	levels []level // the way down to where it is
+	buf    []byte
 }
 
-// scan lists the directories q.Names in n and those below them. What cannot be
-// opened or does not fit is left out: the Sentry lists it by itself.
+// A level is a directory that was listed, and has directories to come.
+type level struct {
+	fd   int
+	todo []byte // for each: which entry it is 4, length of the name 1, name, NUL
+	at   int
+}
+
+// scan lists the directories q.Names in n and those below them.
 func scan(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
 	n, names, e := f.dirAt(n, q)
 	if e != 0 {
 		return e
 	}
-	defer n.release()
-	s := scanner{r: r, room: replyRoom, buf: make([]byte, 32<<10)}
-	if q.Length < uint64(s.room) {
-		s.room = int(q.Length)
-	}
-	for i, name := range names {
+	for _, name := range names {
 		if e := checkName(name); e != 0 {
+			n.release()
 			return e
 		}
-		if !s.dir(n.fd, name, donate.ScanTop|uint32(i), n.dev, maxScanDepth) {
-			break
-		}
+	}
+	s := &scanner{base: n, names: names}
+	if !s.list(q, r) {
+		s.close()
+		return 0
+	}
+	// The rest is named by a handle, as inodes are: who clunks it ends it.
+	c := &node{fd: -1, m: n.m, scan: s}
+	c.refs.Store(1)
+	if r.Next, e = f.table.add(c); e != 0 {
+		c.release()
+		r.Next = 0
+	}
+	return 0
+}
+
+// scanMore goes on with the scan that n is.
+func scanMore(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
+	if n.scan == nil {
+		return linux.EINVAL
+	}
+	if n.scan.list(q, r) {
+		r.Next = q.Handle
 	}
 	return 0
 }
@@ -66,87 +100,176 @@ func (f *fsys) dirAt(n *node, q *donate.Request) (*node, []string, linux.Errno) 
 	return n, q.Names[q.Offset:], 0
 }
 
-// dir lists name in parent and then what is below it, and reports whether there
-// is room for more. The directory is opened by openat2, as everything is.
-func (s *scanner) dir(parent int, name string, of uint32, dev uint64, depth int) bool {
-	fd, e := openat2(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-	if e != 0 {
-		return true
+// list makes the next piece, of about q.Length bytes, and reports whether there
+// is more. What cannot be opened, or is larger than a packet, is left out: the
+// Sentry lists it by itself.
+func (s *scanner) list(q *donate.Request, r *donate.Reply) (more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := replyRoom - scanSlack
+	if q.Length < uint64(room) {
+		room = int(q.Length)
 	}
-	defer unix.Close(fd)
-	first := len(s.r.Dirents)
-	if len(s.r.Dirs) == donate.MaxDirs {
-		return false
+	if s.buf == nil {
+		s.buf = make([]byte, direntsSize)
 	}
-	s.room -= dirSize
-	if !s.list(fd) {
-		s.r.Dirents = s.r.Dirents[:first]
-		return false
-	}
-	last := len(s.r.Dirents)
-	s.r.Dirs = append(s.r.Dirs, donate.Dir{Of: of, Count: uint32(last - first)})
-	if depth == 0 {
-		return true
-	}
-	for i := first; i < last; i++ {
-		d := &s.r.Dirents[i]
-		if d.Attr.Mode.IsDir() && d.Attr.Dev == dev && !s.dir(fd, d.Name, uint32(i), dev, depth-1) {
-			return false
+	attrs := q.Flags&donate.ListAttrs != 0
+	out := r.Data[:0]
+	for len(out) < room || len(out) == 0 {
+		parent, which, name, depth := s.nextLocked()
+		if name == nil {
+			break
+		}
+		some, fits := s.dirLocked(out, parent, which, name, depth, attrs)
+		if !fits && len(out) > 0 {
+			break
+		}
+		s.passLocked(depth)
+		if fits {
+			out = some
 		}
 	}
-	return true
+	r.Data = out
+	_, _, name, _ := s.nextLocked()
+	return name != nil
 }
 
-// dirSize is what a directory takes in a reply beside its entries.
-const dirSize = 8
+// nextLocked returns the directory to list next, which is an entry of parent;
+// nil if there is none. Its name ends with a NUL in its buffer.
+func (s *scanner) nextLocked() (parent int, which uint32, name []byte, depth int) {
+	for len(s.levels) > 0 {
+		l := &s.levels[len(s.levels)-1]
+		if l.at < len(l.todo) {
+			b := l.todo[l.at:]
+			return l.fd, binary.NativeEndian.Uint32(b), b[5 : 5+int(b[4])], len(s.levels)
+		}
+		s.popLocked()
+	}
+	if s.at < len(s.names) {
+		return s.base.fd, uint32(s.at), append([]byte(s.names[s.at]), 0)[:len(s.names[s.at])], 0
+	}
+	return 0, 0, nil, 0
+}
 
-// list appends all entries of the open directory fd. False: there is no room.
-func (s *scanner) list(fd int) bool {
+func (s *scanner) popLocked() {
+	last := len(s.levels) - 1
+	unix.Close(s.levels[last].fd)
+	s.levels = s.levels[:last]
+}
+
+// passLocked notes that the directory that nextLocked has returned at depth is done
+// with. What is below it was begun meanwhile.
+func (s *scanner) passLocked(depth int) {
+	if depth == 0 {
+		s.at++
+		return
+	}
+	l := &s.levels[depth-1]
+	l.at += 4 + 1 + int(l.todo[l.at+4]) + 1
+}
+
+// dirLocked appends the directory called name, and makes what is below it come
+// next. False: it does not fit in a packet any more.
+func (s *scanner) dirLocked(out []byte, parent int, which uint32, name []byte, depth int, attrs bool) ([]byte, bool) {
+	fd, e := openDir(parent, name)
+	if e != 0 {
+		return out, true
+	}
+	var st unix.Statx_t
+	if statFD(fd, &st) != 0 {
+		unix.Close(fd)
+		return out, true
+	}
+	a := attrOf(&st)
+	dev := s.base.m.root.dev
+	head := len(out)
+	out = donate.AppendHead(out, depth, which, &a, dev)
+	below := depth < maxScanDepth && a.Dev == s.base.dev
+	l := s.levelLocked(fd)
+	count := uint32(0)
 	for {
 		k, err := unix.Getdents(fd, s.buf)
 		if err != nil {
-			return false
+			unix.Close(fd)
+			return out[:head], true
 		}
-		if k == 0 {
-			return true
-		}
-		if !s.addDirents(fd, s.buf[:k]) {
-			return false
-		}
-	}
-}
-
-func (s *scanner) addDirents(fd int, b []byte) bool {
-	for len(b) >= linux.DirentHeaderSize {
-		size := int(binary.NativeEndian.Uint16(b[16:]))
-		if size < linux.DirentHeaderSize || size > len(b) {
-			return true
-		}
-		name := b[linux.DirentHeaderSize:size]
-		b = b[size:]
-		if i := bytes.IndexByte(name, 0); i >= 0 {
-			name = name[:i]
-		}
-		if string(name) == "." || string(name) == ".." {
-			continue
-		}
-		d := donate.Dirent{Name: string(name)}
-		if s.room < donate.DirentSize(&d) || len(s.r.Dirents) == donate.MaxDirents {
-			return false
-		}
-		var e linux.Errno
-		if d.Attr, e = statAt(fd, d.Name, 0); e != 0 {
-			continue // gone since, or not to be seen
-		}
-		if d.Attr.Mode.IsSymlink() {
-			if d.Target, e = readlink(fd, d.Name); e != 0 {
+		var d dirent
+		for b, ok := d.take(s.buf[:k]); ok; b, ok = d.take(b) {
+			if len(out)+donate.MaxItem > replyRoom {
+				unix.Close(fd)
+				return out[:head], false
+			}
+			var added bool
+			if out, added = addItem(out, fd, &d, attrs, dev); !added {
 				continue
 			}
+			if below && d.typ == linux.DT_DIR {
+				l.todo = binary.NativeEndian.AppendUint32(l.todo, count)
+				l.todo = append(append(append(l.todo, uint8(len(d.name))), d.name...), 0)
+			}
+			count++
 		}
-		if s.room -= donate.DirentSize(&d); s.room < 0 {
-			return false
+		if k == 0 || d.last() {
+			break
 		}
-		s.r.Dirents = append(s.r.Dirents, d)
 	}
-	return true
+	donate.SetCount(out[head:], count)
+	if len(l.todo) == 0 {
+		unix.Close(fd)
+	} else {
+		s.levels = s.levels[:len(s.levels)+1]
+	}
+	return out, true
+}
+
+// levelLocked returns the level after the last, of the directory fd. It is among the
+// levels only when the caller says so.
+func (s *scanner) levelLocked(fd int) *level {
+	k := len(s.levels)
+	if k == cap(s.levels) {
+		s.levels = append(s.levels, level{})[:k]
+	}
+	l := &s.levels[:k+1][k]
+	*l = level{fd: fd, todo: l.todo[:0]}
+	return l
+}
+
+// close ends the scan.
+func (s *scanner) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.levels) > 0 {
+		s.popLocked()
+	}
+	s.base.release()
+}
+
+// statMany tells the attributes of several names of n.
+func statMany(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
+	n, names, e := f.dirAt(n, q)
+	if e != 0 {
+		return e
+	}
+	defer n.release()
+	out := r.Data[:0]
+	for _, name := range names {
+		if len(out)+donate.MaxItem > replyRoom {
+			break
+		}
+		if e := checkName(name); e != 0 {
+			return e
+		}
+		a, e := statAt(n.fd, name, 0)
+		var target string
+		if e == 0 && a.Mode.IsSymlink() {
+			target, e = readlink(n.fd, name)
+		}
+		if e != 0 {
+			out = donate.AppendItem(out, nil, linux.DT_UNKNOWN, 0, nil, 0, "")
+			continue
+		}
+		out = donate.AppendItem(out, nil, a.Mode.DirentType(), a.Ino, &a, n.m.root.dev, target)
+	}
+	r.Data = out
+	return 0
 }

@@ -19,8 +19,8 @@ const maxIdle = 4
 
 // A Backend performs operations.
 type Backend interface {
-	// Do performs q and fills r, whose FD is -1. A descriptor put there
-	// becomes the caller's. q is not OpClunk.
+	// Do performs q and fills r, whose FD is -1 and whose Data is empty room.
+	// A descriptor put there becomes the caller's. q is not OpClunk.
 	Do(q *donate.Request, r *donate.Reply)
 	// Clunk gives back handles.
 	Clunk(handles []uint64)
@@ -68,7 +68,7 @@ func (s *server) work() {
 	defer s.wg.Done()
 	defer s.workers.Add(-1)
 	in := make([]byte, donate.MaxPacket)
-	var out []byte
+	var out, data []byte
 	for {
 		if s.idle.Add(1) > maxIdle {
 			s.idle.Add(-1)
@@ -91,32 +91,36 @@ func (s *server) work() {
 			go s.work()
 		}
 		var ok bool
-		if out, ok = s.serve(in[:n], out[:0]); !ok {
+		if out, data, ok = s.serve(in[:n], out[:0], data[:0]); !ok {
 			s.side.Shutdown()
 			return
 		}
 	}
 }
 
-// serve performs the request in packet and sends the reply, encoded in out,
-// which it returns for the next. False ends the connection.
-func (s *server) serve(packet, out []byte) ([]byte, bool) {
+// serve performs the request in packet and sends the reply, encoded in out. It
+// returns out and data, the backend's room for a list, for the next. False ends
+// the connection.
+func (s *server) serve(packet, out, data []byte) ([]byte, []byte, bool) {
 	var q donate.Request
 	if !q.Decode(packet) {
-		return out, false
+		return out, data, false
 	}
 	if q.Op == donate.OpClunk {
 		s.backend.Clunk(q.Handles)
-		return out, true
+		return out, data, true
 	}
-	r := donate.Reply{Tag: q.Tag, Op: q.Op, FD: -1}
+	r := donate.Reply{Tag: q.Tag, Op: q.Op, FD: -1, Data: data}
 	s.backend.Do(&q, &r)
 	out = r.Append(out)
+	if cap(r.Data) > cap(data) && cap(r.Data) <= 2*donate.MaxPacket {
+		data = r.Data
+	}
 	fds := r.FDs
 	if r.FD >= 0 {
 		fds = []int{r.FD}
 	}
 	errno := s.side.Send(out, fds...)
 	donate.CloseAll(fds)
-	return out, errno == 0
+	return out, data, errno == 0
 }

@@ -29,6 +29,7 @@ const order = `
 	File - an open file description's offset and flags
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents
+	GoferNames - the names in a gofer's directory
 	SocketNames - a network namespace's abstract names and list of sockets
 	SocketRead - one reader of a socket at a time
 	SocketFlight - which unix sockets are in messages, and the bound ones
@@ -90,6 +91,7 @@ type (
 	InodeData      struct{ ranked }
 	TextFile       struct{ ranked }
 	Inode          struct{ ranked }
+	GoferNames     struct{ ranked }
 	SocketNames    struct{ ranked }
 	SocketFlight   struct{ ranked }
 	SocketRead     struct{ ranked }

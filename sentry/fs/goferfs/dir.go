@@ -42,175 +42,6 @@ func (d *Dir) RemoveXattr(name string) error { return d.inode().RemoveXattr(name
 
 func (d *Dir) ListXattr() ([]string, error) { return d.inode().ListXattr() }
 
-const (
-	// listAfter is how many lookups, at least, ask the gofer for single names
-	// before the directory is listed as a whole.
-	listAfter = 16
-	// listedBytes is how many bytes of a directory cost as much to list as one
-	// lookup: about twelve names.
-	listedBytes = 512
-)
-
-// walk asks the gofer what name is.
-func (d *Dir) walk(name string, o client.WalkOption) (client.Step, error) {
-	n, err := d.inode().acquire()
-	if err != nil {
-		return client.Step{}, err
-	}
-	defer n.release()
-	steps, fd, err := n.node.Walk([]string{name}, o)
-	closeFD(fd)
-	if err != nil {
-		return client.Step{}, err
-	}
-	return steps[0], nil
-}
-
-// Lookup implements vfs.Directory.
-func (d *Dir) Lookup(name string) (vfs.Inode, error) {
-	in := d.inode()
-	if !in.fs.shared {
-		if c, ok := in.recall(name); ok {
-			if c == nil {
-				return nil, linux.ENOENT
-			}
-			return c.outer(), nil
-		}
-		if in.worthListing() {
-			if _, err := in.list(lookupTrips); err != nil {
-				return nil, err
-			}
-			if c, ok := in.recall(name); ok && c != nil {
-				return c.outer(), nil
-			} else if ok {
-				return nil, linux.ENOENT
-			}
-		}
-	}
-	step, err := d.walk(name, client.WalkOption{})
-	if err != nil {
-		return nil, err
-	}
-	c := in.fs.inode(in, name, step, fresh)
-	in.handOver(name, c, in.fs.changes.Load())
-	return c.outer(), nil
-}
-
-// recall answers a lookup without the gofer if it can; nil says that the name
-// is absent.
-func (in *Inode) recall(name string) (*Inode, bool) {
-	in.mu.Lock()
-	c, ok := in.ahead[name]
-	delete(in.ahead, name)
-	var e entry
-	listed := false
-	if l := in.namesLocked(); !ok && l != nil {
-		if found := l.find(name); found != nil {
-			e, listed = *found, true
-		} else {
-			ok = true
-		}
-	}
-	in.mu.Unlock()
-	if ok || !listed {
-		if c != nil && !in.fs.has(c) {
-			return nil, false // evicted meanwhile
-		}
-		return c, ok
-	}
-	a := e.unpack(in.fs.host)
-	c = in.fs.known(&a)
-	switch {
-	case c != nil:
-		c.moved(in, name)
-	case e.distrusted || a.Nlink > 1 && !a.Mode.IsDir():
-		// A file with several names may have been changed by another of them.
-		return nil, false
-	default:
-		c = in.fs.inode(in, name, client.Step{Attr: a, Target: e.target()}, kept)
-	}
-	if e.below() != nil {
-		in.handOver(name, c, in.fs.changes.Load())
-	}
-	return c, true
-}
-
-// handOver gives c, the directory called name, what a scan has found in it: when
-// c is made, for c notes from then on what changes.
-func (in *Inode) handOver(name string, c *Inode, before uint64) {
-	in.mu.Lock()
-	var l *listing
-	if n := in.namesLocked(); n != nil {
-		if e := n.find(name); e != nil && e.more != nil {
-			l, e.more.below = e.more.below, nil
-		}
-	}
-	in.mu.Unlock()
-	if l != nil {
-		c.inherit(l, before)
-	}
-}
-
-// worthListing counts a lookup that recall could not answer.
-func (in *Inode) worthListing() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.misses++
-	return in.misses > max(listAfter, int32(in.attr.packed.size/listedBytes)) && in.namesLocked() == nil && !in.big
-}
-
-// Prefetch implements vfs.Prefetcher by one round trip. The Lookups that follow
-// are answered from it.
-func (d *Dir) Prefetch(names []string, open bool) {
-	in := d.inode()
-	if in.fs.shared || in.knows(names[0]) || len(names) < 2 && (!open || in.worthListing()) {
-		return
-	}
-	n, err := in.acquire()
-	if err != nil {
-		return
-	}
-	before := in.fs.changes.Load()
-	steps, fd, err := n.node.Walk(names, client.WalkOption{Open: open})
-	n.release()
-	for i := range steps {
-		c := in.fs.inode(in, names[i], steps[i], fresh)
-		in.handOver(names[i], c, before)
-		in.foresee(names[i], c, before)
-		in = c
-	}
-	if fd >= 0 {
-		in.install(fd, false)
-		in.fs.idled(in)
-	}
-	if err == error(linux.ENOENT) {
-		in.foresee(names[len(steps)], nil, before)
-	}
-}
-
-// knows reports whether in can answer a lookup of name.
-func (in *Inode) knows(name string) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	_, ok := in.ahead[name]
-	return ok || in.namesLocked() != nil
-}
-
-// maxAhead bounds what Prefetch leaves in one directory.
-const maxAhead = 64
-
-func (in *Inode) foresee(name string, c *Inode, before uint64) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.fs.changes.Load() != before {
-		return
-	}
-	if in.ahead == nil || len(in.ahead) >= maxAhead {
-		in.ahead = make(map[string]*Inode)
-	}
-	in.ahead[name] = c
-}
-
 // Open implements vfs.Inode.
 func (d *Dir) Open(_ *vfs.Caller, p vfs.Path, _ linux.OpenFlags) (vfs.File, error) {
 	return &dirFile{d: d.inode(), path: p}, nil
@@ -221,20 +52,21 @@ func (d *Dir) made(name string, s client.Step) *Inode {
 	in := d.inode()
 	c := in.fs.inode(in, name, s, fresh)
 	in.fs.changes.Add(1)
-	in.mu.Lock()
-	delete(in.ahead, name)
-	in.addNameLocked(name, &s.Attr, s.Target)
-	in.mu.Unlock()
+	in.gained(name, &s.Attr, s.Target)
 	in.touched()
 	return c
 }
 
-// addNameLocked puts a name that the Sentry has made into the listing.
-func (in *Inode) addNameLocked(name string, a *client.Attr, target string) {
-	if l := in.namesLocked(); l != nil {
-		e := newEntry(name, a, target, in.fs.host)
-		e.distrusted = true
-		l.add(e)
+// gained puts a name that the Sentry has made into the listing.
+func (in *Inode) gained(name string, a *client.Attr, target string) {
+	in.mu.Lock()
+	delete(in.ahead, name)
+	l := in.names.load()
+	in.mu.Unlock()
+	if l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.add(name, a, target)
 	}
 }
 
@@ -243,10 +75,13 @@ func (in *Inode) lost(name string) {
 	in.fs.changes.Add(1)
 	in.mu.Lock()
 	delete(in.ahead, name)
-	if l := in.namesLocked(); l != nil {
-		l.remove(name)
-	}
+	l := in.names.load()
 	in.mu.Unlock()
+	if l != nil {
+		l.mu.Lock()
+		l.remove(name)
+		l.mu.Unlock()
+	}
 	in.touched()
 }
 
@@ -380,8 +215,8 @@ func (in *Inode) pin() {
 func (in *Inode) adjustLinks(by int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if n := int(in.attr.packed.nlink) + by; n >= 2 {
-		in.attr.packed.nlink = uint32(n)
+	if n := int(in.attr.packed.Nlink) + by; n >= 2 {
+		in.attr.packed.Nlink = uint32(n)
 	}
 }
 
@@ -392,13 +227,13 @@ func (in *Inode) unlinked(parent *Inode, name string, rmdir bool) {
 		in.adrift = true
 	}
 	in.changed = true
-	if in.attr.packed.nlink > 0 {
-		in.attr.packed.nlink--
+	if in.attr.packed.Nlink > 0 {
+		in.attr.packed.Nlink--
 	}
 	if rmdir {
-		in.attr.packed.nlink = 0
+		in.attr.packed.Nlink = 0
 	}
-	gone := in.attr.packed.nlink == 0
+	gone := in.attr.packed.Nlink == 0
 	reachable := in.node != nil || in.ro.Load() != nil || in.rw.Load() != nil
 	in.mu.Unlock()
 	if gone {
@@ -464,7 +299,5 @@ func (in *Inode) arrived(name string, c *Inode) {
 	c.mu.Unlock()
 	c.touched()
 	in.fs.changes.Add(1)
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.addNameLocked(name, &a, c.target())
+	in.gained(name, &a, c.target())
 }

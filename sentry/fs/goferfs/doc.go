@@ -11,18 +11,29 @@
 // is the only one.
 //
 // An exclusive mount belongs to this sandbox: names, absences, attributes and
-// listings are kept and never asked for again. A directory that is looked up in
-// often is listed once, with the attributes of all it has, and answers from
-// that. What a program does next is asked for along with what it does now: the
-// rest of a path with its first name, the directories below and beside one that
-// is read (scan.go), the files behind one that is opened (openahead.go). A
-// shared mount asks again: for the cached part of a path in one round trip, for
-// attributes by fstat on a donated descriptor or from the gofer.
+// listings are kept and never asked for again. A listing stays as the gofer sent
+// it (names.go): a name costs tens of bytes until it is looked up, and then has
+// its Inode without the gofer if its attributes are there. They come with the
+// names once a program has wanted those of files in what it reads, as NFS's
+// readdirplus does it, and before for the rest of a directory at a time. A
+// directory that is looked up in often is listed once, with the attributes of
+// all it has, and answers from that.
+//
+// What a program does next is asked for before it does it: the rest of a path
+// with its first name, the tree that a directory is read in (scan.go), the files
+// behind one that is opened (openahead.go). Of a tree and of files the gofer makes
+// the next piece while the program works on the one before; it is waited for
+// only when it is needed, and the last one that nobody wanted stays in the
+// channel until then. A shared mount asks again: for the cached part of a path in
+// one round trip, for attributes by fstat on a donated descriptor or from the
+// gofer.
 //
 // # Locking
 //
 // Inode.mu and FS.mu have the rank Inode; neither is held across a call to the
-// gofer, and they do not nest. Inode.tail ranks before them (InodeData) and is held across
+// gofer, and they do not nest; names.mu ranks after them. A tree and an openAhead
+// are worked on by who has put a token in their turn, which is held across a
+// call: nobody who waits for it holds a lock. Inode.tail ranks before them (InodeData) and is held across
 // an append's copy from user memory. What Translate needs is atomic: it is
 // called with the memory manager's locks held.
 //

@@ -30,6 +30,12 @@ func (in *Inode) openHost(write bool) (*hostFile, error) {
 	if f := in.reuse(write); f != nil {
 		return f, nil
 	}
+	if !write && !in.fs.shared {
+		in.openBatch()
+		if f := in.reuse(write); f != nil {
+			return f, nil
+		}
+	}
 	for {
 		fd, err := in.donate(write)
 		if err != nil {
@@ -83,9 +89,6 @@ func (in *Inode) donate(write bool) (int, error) {
 	mode := linux.O_RDONLY
 	if write {
 		mode = linux.O_RDWR
-	}
-	if fd := in.openAhead(write); fd >= 0 {
-		return fd, nil
 	}
 	if n := in.held(); n != nil {
 		defer n.release()

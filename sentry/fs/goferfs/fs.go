@@ -51,17 +51,18 @@ type FS struct {
 	host   uint64         // the root's device on the host
 
 	// atomic
-	changes  atomic.Uint64 // of names, and of attributes that a listing may have
-	scanRoom atomic.Int64  // what the last scan asked for
-	brought  atomic.Int64  // directories that scans have listed since
-	used     atomic.Int64  // those of them that were read since
-	habit    atomic.Int32  // 1 + the order that files were opened in last; 0: none
+	changes atomic.Uint64 // of names, and of attributes that a listing may have
+	reads   atomic.Int64  // directories that were read lately
+	wanted  atomic.Int64  // those of which the files' attributes were wanted
+	habit   atomic.Int32  // 1 + the order that files were opened in last; 0: none
 
 	mu lock.Mutex[lock.Inode]
 
 	// guarded by mu
 	listings []*listing // oldest first
-	listed   int        // names in them
+	listed   int        // bytes in them
+	trees    []*tree    // scans in progress, oldest first; replaced, never changed
+	ahead    *openAhead // files that are being opened before they are asked for
 	inodes   map[inodeKey]*Inode
 	devices  map[uint64]uint64 // other devices' place in inode numbers
 	idle     []*Inode          // have descriptors and were not open when put here
@@ -112,6 +113,14 @@ func (fs *FS) Device() uint64 { return fs.dev }
 
 // Release implements vfs.FileSystem.
 func (fs *FS) Release() {
+	fs.mu.Lock()
+	trees, ahead := fs.trees, fs.ahead
+	fs.trees, fs.ahead = nil, nil
+	fs.mu.Unlock()
+	for _, t := range trees {
+		t.end()
+	}
+	ahead.drop()
 	fs.mu.Lock()
 	all := make([]*Inode, 0, len(fs.inodes))
 	for _, in := range fs.inodes {
@@ -289,14 +298,15 @@ func (fs *FS) inoLocked(k inodeKey) uint64 {
 	return k.ino ^ p<<48
 }
 
-// inoOf is inoLocked for an entry of a listing.
-func (fs *FS) inoOf(e *entry) uint64 {
-	if e.more == nil || e.more.full == nil {
-		return e.attr.ino
+// inoIn is inoLocked for a name in the directory in. A mount below has the number of
+// what it hides, as on Linux.
+func (fs *FS) inoIn(in *Inode, ino uint64) uint64 {
+	if in.key.dev == fs.host {
+		return ino
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return fs.inoLocked(inodeKey{e.more.full.Dev, e.more.full.Ino})
+	return fs.inoLocked(inodeKey{in.key.dev, ino})
 }
 
 // forget takes in out of the table.

@@ -66,6 +66,11 @@ func (c *counting) Do(q *donate.Request, r *donate.Reply) {
 	c.Transport.Do(q, r)
 }
 
+func (c *counting) Begin(q *donate.Request, r *donate.Reply) func() {
+	c.n.Add(1)
+	return c.Transport.Begin(q, r)
+}
+
 func (e *env) must(err error) {
 	e.Helper()
 	if err != nil {

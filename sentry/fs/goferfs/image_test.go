@@ -13,7 +13,8 @@ func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[FS, Image](map[string]string{
 			"client": "Gofer", "hosts": "Gofer", "self": "of Shared", "mu": lockField, "inodes": "put there by the inodes", "idle": opened,
-			"noded": host, "changes": cached, "scanRoom": cached, "brought": cached, "used": cached, "habit": cached, "listings": cached, "listed": cached,
+			"noded": host, "changes": cached, "reads": cached, "wanted": cached, "habit": cached, "listings": cached, "listed": cached,
+			"trees": cached, "ahead": cached,
 		}),
 		checkpoint.CheckCovered[Inode, InodeImage](map[string]string{
 			"key": host, "link": host, "born": host, "size": host, "stale": host, "told": host, "attr": host, "changed": host, "node": host, "queued": host,

@@ -124,7 +124,7 @@ func (in *Inode) adopt(n *client.Node) bool {
 // dropNode gives up the node if it can be walked to again.
 func (in *Inode) dropNode() bool {
 	in.mu.Lock()
-	if in.node != nil && (in.parent == nil || in.adrift || in.attr.packed.nlink == 0) {
+	if in.node != nil && (in.parent == nil || in.adrift || in.attr.packed.Nlink == 0) {
 		in.mu.Unlock()
 		return false
 	}
@@ -245,7 +245,7 @@ func (in *Inode) Evict() {
 	in.dropFiles()
 	in.mu.Lock()
 	n, parent, name, changed := in.node, in.parent, in.name, in.changed || in.stale.Load()
-	gone := in.attr.packed.nlink == 0
+	gone := in.attr.packed.Nlink == 0
 	in.node, in.names, in.ahead = nil, nil, nil
 	in.mu.Unlock()
 	if n != nil {

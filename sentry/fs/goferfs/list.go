@@ -1,8 +1,7 @@
 package goferfs
 
 import (
-	"slices"
-	"sync/atomic"
+	"strings"
 
 	"cordon/gofer/client"
 	"cordon/internal/linux"
@@ -14,180 +13,117 @@ const (
 	// lookups.
 	lookupTrips = 8
 	// maxKept is the most names that a directory keeps.
-	maxKept = 1 << 16
+	maxKept = 1 << 18
 	// maxNames is the most names a directory may have.
 	maxNames = 1 << 22
+	// maxListed is how many bytes are kept in listings.
+	maxListed = 24 << 20
 )
 
-// An entry is a name in a listing.
-type entry struct {
-	name       string
-	attr       packedAttr
-	more       *more // what few entries have
-	gone       bool
-	distrusted bool // attr may be older than what the Sentry did since
+// keptListing puts l among the listings that are kept, and gives up those that
+// were made longest ago if there are too many.
+func (fs *FS) keptListing(l *names) *listing {
+	k := &listing{}
+	k.p.Store(l)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.keepLocked(k, l)
+	return k
 }
 
-// more is the part of an entry that few need.
-type more struct {
-	target string       // of a symbolic link
-	full   *client.Attr // where attr cannot say it
-	below  *listing     // of a directory that has no Inode yet
-}
-
-func newEntry(name string, a *client.Attr, target string, host uint64) entry {
-	e := entry{name: name}
-	var full *client.Attr
-	e.attr, full = pack(a, host)
-	if target != "" || full != nil {
-		e.more = &more{target: target, full: full}
-	}
-	return e
-}
-
-// unpack returns the attributes of an inode of the root's device host.
-func (e *entry) unpack(host uint64) client.Attr {
-	if e.more != nil && e.more.full != nil {
-		return *e.more.full
-	}
-	return e.attr.unpack(host)
-}
-
-func (e *entry) isDir() bool  { return linux.FileMode(e.attr.mode).IsDir() }
-func (e *entry) isFile() bool { return linux.FileMode(e.attr.mode).IsRegular() }
-
-func (e *entry) target() string {
-	if e.more != nil {
-		return e.more.target
-	}
-	return ""
-}
-
-// below returns what a scan has found in the directory that e names.
-func (e *entry) below() *listing {
-	if e.more != nil {
-		return e.more.below
-	}
-	return nil
-}
-
-func (e *entry) setBelow(l *listing) {
-	if e.more == nil {
-		e.more = &more{}
-	}
-	e.more.below = l
-}
-
-// A listing is all names of a directory, until the cache gives it up: then
-// load returns nil.
-type listing struct{ p atomic.Pointer[names] }
-
-func (l *listing) load() *names {
-	if l == nil {
-		return nil
-	}
-	return l.p.Load()
-}
-
-// names is what a listing has. It is guarded by the mu of the Inode that has
-// the listing. Positions stay: a name that goes leaves its place empty.
-type names struct {
-	all     []entry
-	index   map[string]int // made at the first lookup
-	scanned bool           // for a program that reads the directory
-	unused  bool           // came with a scan and was not read yet
-	open    opening
-}
-
-// find returns the entry called name, nil if there is none.
-func (l *names) find(name string) *entry {
-	if l.index == nil {
-		l.index = make(map[string]int, len(l.all))
-		for i := range l.all {
-			if !l.all[i].gone {
-				l.index[l.all[i].name] = i
-			}
-		}
-	}
-	if i, ok := l.index[name]; ok {
-		return &l.all[i]
-	}
-	return nil
-}
-
-func (l *names) add(e entry) {
-	l.remove(e.name)
-	l.index[e.name] = len(l.all)
-	l.all = append(l.all, e)
-}
-
-func (l *names) remove(name string) {
-	if e := l.find(name); e != nil {
-		e.gone, e.more = true, nil
-		delete(l.index, name)
+func (fs *FS) keepLocked(k *listing, l *names) {
+	fs.listings = append(fs.listings, k)
+	fs.listed += l.bytes()
+	for fs.listed > maxListed && len(fs.listings) > 1 {
+		fs.giveUpLocked()
 	}
 }
 
-// namesLocked returns the listing if there is one.
-func (in *Inode) namesLocked() *names { return in.names.load() }
+// giveUpLocked gives up the listing that was made longest ago.
+func (fs *FS) giveUpLocked() {
+	old := fs.listings[0]
+	fs.listings[0] = nil
+	fs.listings = fs.listings[1:]
+	if o := old.p.Swap(nil); o != nil {
+		fs.listed -= o.bytes()
+	}
+}
+
+// knownNames returns the listing if there is one.
+func (in *Inode) knownNames() *names {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.names.load()
+}
 
 // distrust marks what a listing says of name, or will say that is being made
 // now, as old.
 func (in *Inode) distrust(name string) {
 	in.fs.changes.Add(1)
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if l := in.namesLocked(); l != nil {
-		if e := l.find(name); e != nil {
-			e.distrusted = true
-		}
+	if l := in.knownNames(); l != nil {
+		l.distrust(name)
 	}
 }
 
 // list reads the directory, in at most trips round trips, and keeps the
 // listing if the mount is exclusive. nil: there are too many names.
-func (in *Inode) list(trips int) (*names, error) {
+func (in *Inode) list(trips int, attrs bool) (*names, error) {
 	n, err := in.acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer n.release()
-	l := &names{}
+	l := &names{host: in.fs.host, full: attrs}
+	var text strings.Builder
 	var seen map[string]bool // where names come in pieces, one may come twice
 	before := in.fs.changes.Load()
 	var cookie uint64
 	for end := false; !end; trips-- {
-		if trips == 0 || len(l.all) > maxNames {
+		if trips == 0 || len(l.ents) > maxNames {
 			in.mu.Lock()
 			in.big = true
 			in.mu.Unlock()
 			return nil, nil
 		}
-		var some []client.Dirent
-		some, end, err = n.node.Readdir(cookie)
+		some, err := n.node.Readdir(cookie, attrs)
 		if err != nil {
 			return nil, err
 		}
-		l.all = slices.Grow(l.all, len(some))
-		if seen == nil && !end {
+		cookie, end = some.Next, some.Next == 0
+		if seen == nil && end {
+			l.text = some.Text
+			l.ents = entsOf(some)
+			break
+		}
+		if seen == nil {
 			seen = make(map[string]bool)
 		}
-		for i := range some {
-			d := &some[i]
-			cookie = d.Next
-			if seen[d.Name] {
-				continue
+		start := uint32(text.Len())
+		text.WriteString(some.Text)
+		for i, at := range some.Items {
+			if name := some.Item(i).Name; !seen[name] {
+				seen[name] = true
+				e := textEnt(some.Text, at)
+				e.at += start
+				l.ents = append(l.ents, e)
 			}
-			if seen != nil {
-				seen[d.Name] = true
-			}
-			l.all = append(l.all, newEntry(d.Name, &d.Attr, d.Target, in.fs.host))
 		}
 	}
-	if !in.fs.shared && len(l.all) <= maxKept {
-		in.keep(in.fs.newListing(l), before)
+	if seen != nil {
+		l.text = text.String()
+	}
+	if !in.fs.shared && len(l.ents) <= maxKept {
+		in.keep(in.fs.keptListing(l), before)
 	}
 	return l, nil
+}
+
+func entsOf(l *client.Listing) []ent {
+	ents := make([]ent, len(l.Items))
+	for i, at := range l.Items {
+		ents[i] = textEnt(l.Text, at)
+	}
+	return ents
 }
 
 // keep makes l what in answers from, unless something has changed since
@@ -198,6 +134,32 @@ func (in *Inode) keep(l *listing, before uint64) {
 	if in.fs.changes.Load() == before {
 		in.names = l
 	}
+}
+
+// inherit takes over a listing that was made before in was, or when nothing had
+// changed since, unless in has one that is as good.
+func (in *Inode) inherit(l *listing, before uint64) {
+	p := l.load()
+	if p == nil {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.fs.changes.Load() != before {
+		return
+	}
+	if old := in.names.load(); old != nil {
+		if old.full || !p.full {
+			return
+		}
+		old.mu.Lock()
+		read, wanted := old.read, old.wanted
+		old.mu.Unlock()
+		p.mu.Lock()
+		p.read, p.wanted = p.read || read, p.wanted || wanted
+		p.mu.Unlock()
+	}
+	in.names = l
 }
 
 // dirFile is an open directory.
@@ -225,24 +187,30 @@ func (x *dirFile) Sync(dataOnly bool) error {
 // listing returns the names to list from off on: those of now at the start,
 // the same as before later.
 func (x *dirFile) listing(off int64) (*names, error) {
-	if l := x.known(off == 0); l != nil {
-		return l, nil
+	anew := off == 0
+	l := x.known(anew)
+	if l == nil && x.d.scan(false) {
+		l = x.known(true)
 	}
-	x.d.scan()
-	l := x.known(true)
 	if l == nil {
 		var err error
-		if l, err = x.d.list(maxNames); err != nil {
+		if l, err = x.d.list(maxNames, x.d.fs.wantsAttrs()); err != nil {
 			return nil, err
 		}
 		if l == nil {
 			return nil, linux.ENOMEM
 		}
+		x.d.mu.Lock()
+		x.l = l
+		x.d.mu.Unlock()
 	}
-	x.d.mu.Lock()
-	l.scanned = true
-	x.l = l
-	x.d.mu.Unlock()
+	l.mu.Lock()
+	first := !l.read
+	l.read = true
+	l.mu.Unlock()
+	if first {
+		x.d.fs.read(l)
+	}
 	return l, nil
 }
 
@@ -250,19 +218,14 @@ func (x *dirFile) listing(off int64) (*names, error) {
 func (x *dirFile) known(anew bool) *names {
 	x.d.mu.Lock()
 	defer x.d.mu.Unlock()
-	l := x.l
-	if anew || l == nil {
-		l = x.d.namesLocked()
+	if anew || x.l == nil {
+		x.l = x.d.names.load()
 	}
-	if x.l = l; l != nil {
-		if l.unused {
-			l.unused = false
-			x.d.fs.used.Add(1)
-		}
-		l.scanned = true
-	}
-	return l
+	return x.l
 }
+
+// some is how many entries are taken from a listing at a time.
+const some = 32
 
 // ReadDir implements vfs.DirReader. Offsets are positions in the listing, after
 // two for "." and "..".
@@ -280,20 +243,25 @@ func (x *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 	if err != nil {
 		return err
 	}
-	for i := max(off-2, 0); ; i++ {
-		x.d.mu.Lock()
-		if i >= int64(len(l.all)) {
-			x.d.mu.Unlock()
+	var batch [some]vfs.Dirent
+	for i := max(off-2, 0); ; {
+		n := 0
+		l.mu.Lock()
+		for end := int64(len(l.ents)); i < end && n < some; i++ {
+			if !l.isGone(int(i)) {
+				batch[n] = vfs.Dirent{Name: l.name(int(i)), Ino: l.number(int(i)), Type: uint8(l.typ(int(i))), Next: i + 3}
+				n++
+			}
+		}
+		l.mu.Unlock()
+		if n == 0 {
 			return nil
 		}
-		e := l.all[i]
-		x.d.mu.Unlock()
-		if e.gone {
-			continue
-		}
-		d := vfs.Dirent{Name: e.name, Ino: x.d.fs.inoOf(&e), Type: uint8(linux.FileMode(e.attr.mode).DirentType()), Next: i + 3}
-		if !emit(d) {
-			return nil
+		for k := range n {
+			batch[k].Ino = x.d.fs.inoIn(x.d, batch[k].Ino)
+			if !emit(batch[k]) {
+				return nil
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"cordon/gofer/client"
+	"cordon/internal/linux"
 )
 
 const (
@@ -15,47 +16,137 @@ const (
 	streakGap = 8
 )
 
-// openAhead is called to open in. If a program goes through the files of the
-// directory, it opens those behind in too, in one round trip, and returns in's
-// descriptor. -1: in is to be opened alone.
-func (in *Inode) openAhead(write bool) int {
-	if write || in.fs.shared {
-		return -1
-	}
+// An openAhead is files of a directory that are being opened because a program
+// goes through it: all that it opens now and next, in one round trip. It is
+// waited for when one of them is needed.
+type openAhead struct {
+	// immutable
+	dir    *Inode
+	l      *names
+	batch  []string
+	at     []int // their positions in l
+	before uint64
+
+	// turn holds a token while somebody works on what is below.
+	turn chan struct{}
+
+	call *client.Opening // nil: it was waited for
+	node *nodeRef        // what it was asked of
+}
+
+// openBatch opens in for reading with the files behind it, if a program goes
+// through the files of the directory. It does nothing otherwise, and may fail:
+// then in is to be opened alone.
+func (in *Inode) openBatch() {
 	in.mu.Lock()
 	parent, name, adrift := in.parent, in.name, in.adrift
 	in.mu.Unlock()
 	if parent == nil || adrift {
-		return -1
+		return
 	}
-	batch := parent.behind(name)
-	if len(batch) < 2 {
-		return -1
+	l := parent.knownNames()
+	if l == nil {
+		return
 	}
-	before := in.fs.changes.Load()
-	n, _, path, err := parent.nearest()
-	if err != nil {
-		return -1
-	}
-	defer n.release()
-	got, err := n.node.OpenMany(path, batch)
-	if err != nil {
-		return -1
-	}
-	fd := -1
-	for i, o := range got {
-		switch {
-		case i == 0 && in.is(&o.Attr):
-			fd = o.FD
-		case i == 0 || in.fs.changes.Load() != before:
-			closeFD(o.FD)
-		default:
-			c := in.fs.inode(parent, batch[i], client.Step{Attr: o.Attr}, kept)
-			c.install(o.FD, false)
-			in.fs.idled(c)
+	fs := in.fs
+	o := fs.openingAhead()
+	if o == nil || o.l != l || !slices.Contains(o.batch, name) {
+		batch, at := parent.behind(l, name)
+		if len(batch) < 2 {
+			return
+		}
+		if o = parent.openMany(l, batch, at); o == nil {
+			return
 		}
 	}
-	return fd
+	if !o.take() {
+		return
+	}
+	// The program needed it, so it will need the next.
+	if batch, at := l.nextBatch(); len(batch) > 1 {
+		parent.openMany(l, batch, at)
+	}
+}
+
+func (fs *FS) openingAhead() *openAhead {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.ahead
+}
+
+// openMany begins to open files of in, in place of what was being opened before.
+func (in *Inode) openMany(l *names, batch []string, at []int) *openAhead {
+	fs := in.fs
+	before := fs.changes.Load()
+	n, _, path, err := in.nearest()
+	if err != nil {
+		return nil
+	}
+	call, err := n.node.BeginOpenMany(path, batch)
+	if err != nil {
+		n.release()
+		return nil
+	}
+	o := &openAhead{dir: in, l: l, batch: batch, at: at, before: before, turn: make(chan struct{}, 1), call: call, node: n}
+	fs.mu.Lock()
+	old := fs.ahead
+	fs.ahead = o
+	fs.mu.Unlock()
+	old.take()
+	return o
+}
+
+// take gives the files their descriptors, and reports whether it was this call that
+// did.
+func (o *openAhead) take() bool {
+	if o == nil {
+		return false
+	}
+	o.turn <- struct{}{}
+	defer func() { <-o.turn }()
+	got := o.waitLocked()
+	fs := o.dir.fs
+	for i, f := range got {
+		if fs.changes.Load() != o.before {
+			closeFD(f.FD)
+			continue
+		}
+		o.l.mu.Lock()
+		if o.l.ents[o.at[i]].attr == attrNone {
+			o.l.tell(o.at[i], &f.Attr, "")
+		}
+		o.l.mu.Unlock()
+		c := fs.inode(o.dir, o.batch[i], client.Step{Attr: f.Attr}, kept)
+		c.install(f.FD, false)
+		fs.idled(c)
+	}
+	return len(got) > 0
+}
+
+// drop closes what o has opened.
+func (o *openAhead) drop() {
+	if o == nil {
+		return
+	}
+	o.turn <- struct{}{}
+	defer func() { <-o.turn }()
+	for _, f := range o.waitLocked() {
+		closeFD(f.FD)
+	}
+}
+
+// waitLocked returns what was opened, once.
+func (o *openAhead) waitLocked() []client.Opened {
+	if o.call == nil {
+		return nil
+	}
+	got, err := o.call.Wait()
+	o.call = nil
+	o.node.release()
+	if err != nil {
+		return nil
+	}
+	return got
 }
 
 // An order is one that programs open the files of a directory in.
@@ -90,16 +181,15 @@ func (l *names) arrange(o order) {
 	if o == asListed {
 		return
 	}
-	p.at, p.ranks = make([]int32, len(l.all)), make([]int32, len(l.all))
+	p.at, p.ranks = make([]int32, len(l.ents)), make([]int32, len(l.ents))
 	for i := range p.at {
 		p.at[i] = int32(i)
 	}
 	slices.SortFunc(p.at, func(a, b int32) int {
-		x, y := &l.all[a], &l.all[b]
 		if o == byNumber {
-			return cmp.Compare(x.attr.ino, y.attr.ino)
+			return cmp.Compare(l.number(int(a)), l.number(int(b)))
 		}
-		return cmp.Compare(x.name, y.name)
+		return cmp.Compare(l.name(int(a)), l.name(int(b)))
 	})
 	for r, i := range p.at {
 		p.ranks[i] = int32(r)
@@ -140,7 +230,7 @@ func (l *names) note(i int, habit order) int {
 	case !p.started && habit >= 0:
 		l.arrange(habit)
 		if r := l.rank(i); r >= 0 && r < streakGap {
-			p.streak = streakFrom + 1
+			p.streak = client.MaxOpen / 2
 		}
 	case !p.started:
 	case l.follows(i):
@@ -161,36 +251,60 @@ func (l *names) note(i int, habit order) int {
 	return min(2*p.streak, client.MaxOpen)
 }
 
-// behind notes that the file called name is opened, and returns its name and
-// those of the files behind it if they are opened in order.
-func (in *Inode) behind(name string) []string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	l := in.namesLocked()
-	if l == nil || l.find(name) == nil {
-		return nil
+// behind notes that the file called name, which l has, is opened, and returns its
+// name and those of the files behind it if they are opened in order.
+func (in *Inode) behind(l *names, name string) (batch []string, at []int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := l.find(name)
+	if i < 0 {
+		return nil, nil
 	}
-	at := l.index[name]
-	most := l.note(at, order(in.fs.habit.Load())-1)
+	most := l.note(i, order(in.fs.habit.Load())-1)
 	if most == 1 {
 		if l.open.strays > 0 {
 			in.fs.habit.Store(0)
 		}
-		return nil
+		return nil, nil
 	}
 	in.fs.habit.Store(int32(l.open.order) + 1)
-	batch := []string{name}
-	end := len(l.all)
+	return l.files([]string{name}, []int{i}, most)
+}
+
+// nextBatch returns the files behind those that were opened last.
+func (l *names) nextBatch() (batch []string, at []int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open.streak *= 2
+	return l.files(nil, nil, min(2*l.open.streak, client.MaxOpen))
+}
+
+// files adds the files behind the last that was opened, up to most in all.
+func (l *names) files(batch []string, at []int, most int) ([]string, []int) {
+	end := len(l.ents)
 	if l.open.at != nil {
 		end = len(l.open.at)
 	}
-	for r := l.rank(at) + 1; r < end && len(batch) < most; r++ {
-		i := l.next(r)
-		e := &l.all[i]
-		if !e.gone && !e.distrusted && e.attr.nlink == 1 && e.isFile() {
-			batch = append(batch, e.name)
-			l.open.last = i
-		}
+	r := l.rank(l.open.last)
+	if r < 0 {
+		return batch, at
 	}
-	return batch
+	for r++; r < end && len(batch) < most; r++ {
+		i := l.next(r)
+		if l.opensAlone(i) {
+			continue
+		}
+		batch, at = append(batch, l.name(i)), append(at, i)
+		l.open.last = i
+	}
+	return batch, at
+}
+
+// opensAlone reports whether the name at position i is none to open ahead.
+func (l *names) opensAlone(i int) bool {
+	if l.typ(i) != linux.DT_REG || l.ents[i].flags&(gone|distrusted) != 0 {
+		return true
+	}
+	a, _, known := l.attrs(i)
+	return known && a.Nlink > 1
 }

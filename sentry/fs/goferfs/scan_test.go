@@ -3,11 +3,14 @@ package goferfs
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"cordon/gofer/client"
+	"cordon/gofer/donate"
 	"cordon/internal/linux"
 	"cordon/sentry/vfs"
 )
@@ -70,30 +73,87 @@ func TestScan(t *testing.T) {
 		}
 	})
 	t.Run("a scan that a change has overtaken is not kept", func(t *testing.T) {
-		before := e.fs.(*FS).changes.Load()
-		d := e.lookup("top/05").(*Dir)
-		n, err := d.inode().acquire()
-		e.must(err)
-		found, err := n.node.Scan(nil, []string{"6"}, 4096)
-		n.release()
-		e.must(err)
-		six := e.lookup("top/05/6").(*Dir)
-		six.inode().names = nil
-		_, err = six.Create("new", &vfs.NewInode{Mode: linux.S_IFREG | 0o600})
-		e.must(err)
-		d.inode().scanned(found, before)
-		if got := e.names(six); len(got) != 2 {
-			t.Errorf("%v", got)
+		e := mount(t, false)
+		for i := range 200 {
+			e.write(fmt.Sprintf("top/%03d/%s", i, strings.Repeat("x", 100)), "")
+		}
+		top := e.lookup("top")
+		names := e.names(top)
+		for i, name := range names {
+			in, err := top.(vfs.Directory).Lookup(name)
+			e.must(err)
+			// The next piece has been made by the gofer by now.
+			last := e.lookup("top/" + names[len(names)-1])
+			made := fmt.Sprint(i)
+			_, err = last.(*Dir).Create(made, &vfs.NewInode{Mode: linux.S_IFREG | 0o600})
+			e.must(err)
+			if got := e.names(in); len(got) != 1 && i < len(names)-1 {
+				t.Fatalf("%s has %v", name, got)
+			}
+			if got := e.names(last); len(got) != i+2 || !slices.Contains(got, made) {
+				t.Fatalf("%d names where %s was made", len(got), made)
+			}
 		}
 	})
+}
+
+// TestPlainScan counts what a program asks for that wants names only, and one that
+// wants more.
+func TestPlainScan(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		stat bool
+	}{{"names only", false}, {"attributes", true}} {
+		t.Run(c.what, func(t *testing.T) {
+			e := mount(t, false)
+			const dirs, files = 100, 30
+			for i := range dirs {
+				for j := range files {
+					e.write(fmt.Sprintf("top/%02d/%02d", i, j), "xyz")
+				}
+			}
+			top := e.lookup("top").(*Dir)
+			e.trips()
+			for _, name := range e.names(top) {
+				d, err := top.Lookup(name)
+				e.must(err)
+				for _, name := range e.names(d) {
+					if !c.stat {
+						continue
+					}
+					f, err := d.(*Dir).Lookup(name)
+					e.must(err)
+					if a := e.attr(f); a.Size != 3 {
+						t.Errorf("%s: %+v", name, a)
+					}
+				}
+			}
+			if n := e.trips(); n > 14 {
+				t.Errorf("%d round trips", n)
+			}
+			told := 0
+			for _, k := range e.fs.(*FS).listings {
+				for i := range k.load().ents {
+					if _, _, ok := k.load().attrs(i); ok && k.load().typ(i) == linux.DT_REG {
+						told++
+					}
+				}
+			}
+			if c.stat != (told == dirs*files) || !c.stat && told > 0 {
+				t.Errorf("the attributes of %d files are known", told)
+			}
+		})
+	}
 }
 
 func TestListingsAreBounded(t *testing.T) {
 	e := mount(t, false)
 	fs := e.fs.(*FS)
+	big := &names{ents: make([]ent, 1<<15)}
+	fits := maxListed / big.bytes()
 	var all []*listing
-	for range 40 {
-		all = append(all, fs.newListing(&names{all: make([]entry, maxListed/20)}))
+	for range 2 * fits {
+		all = append(all, fs.keptListing(&names{ents: big.ents}))
 	}
 	kept := 0
 	for _, l := range all {
@@ -101,8 +161,8 @@ func TestListingsAreBounded(t *testing.T) {
 			kept++
 		}
 	}
-	if fs.listed > maxListed || kept < 15 || kept > 20 || all[39].load() == nil {
-		t.Errorf("%d listings of %d names are kept", kept, fs.listed)
+	if fs.listed > maxListed || kept < fits-2 || kept > fits || all[len(all)-1].load() == nil {
+		t.Errorf("%d listings of %d bytes are kept", kept, fs.listed)
 	}
 }
 
@@ -111,14 +171,65 @@ func TestEntryKeepsAttributes(t *testing.T) {
 	e.write("f", "x")
 	in := inodeOf(e.lookup("f"))
 	a := in.attr.get(in.key.dev)
+	host := e.fs.(*FS).host
 	for _, change := range []func(){
 		func() {}, func() { a.Rdev = 7 }, func() { a.Dev++ }, func() { a.Mtime.Sec = 1 << 40 }, func() { a.Ctime.Sec = -5 },
-		func() { a.Attributes = 1 << 40 },
+		func() { a.Attributes = 1 << 40 }, func() { a.Mode = linux.S_IFLNK | 0o777 },
 	} {
 		change()
-		n := newEntry("f", &a, "to", e.fs.(*FS).host)
-		if got := n.unpack(e.fs.(*FS).host); got != plain(&a) || n.target() != "to" {
-			t.Errorf("%+v, want %+v", got, a)
+		target := ""
+		if a.Mode.IsSymlink() {
+			target = "to"
+		}
+		// As the gofer sends it with the name, told later, and made here.
+		item := donate.AppendItem(nil, []byte("f"), a.Mode.DirentType(), a.Ino, &a, host, target)
+		sent := &names{text: string(item), host: host}
+		sent.ents = []ent{textEnt(sent.text, 0)}
+		item = donate.AppendItem(nil, []byte("f"), a.Mode.DirentType(), a.Ino, nil, host, "")
+		told := &names{text: string(item), host: host}
+		told.ents = []ent{textEnt(told.text, 0)}
+		if _, _, ok := told.attrs(0); ok {
+			t.Error("attributes of a name only")
+		}
+		told.tell(0, &a, target)
+		made := &names{host: host}
+		made.add("f", &a, target)
+		for i, l := range []*names{sent, told, made} {
+			got, to, ok := l.attrs(0)
+			if !ok || got != plain(&a) || to != target || l.find("f") != 0 || l.number(0) != a.Ino {
+				t.Errorf("%d: %+v, want %+v", i, got, a)
+			}
+		}
+	}
+}
+
+// TestListingIsAMap compares a listing with a map.
+func TestListingIsAMap(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	l := &names{}
+	var text []byte
+	want := map[string]bool{}
+	for i := range 5 {
+		name := fmt.Sprint(i)
+		at := len(text)
+		text = donate.AppendItem(text, []byte(name), linux.DT_REG, 1, nil, 0, "")
+		l.text = string(text)
+		l.ents = append(l.ents, textEnt(l.text, uint32(at)))
+		want[name] = true
+	}
+	for range 3000 {
+		name := fmt.Sprint(r.IntN(300))
+		if r.IntN(3) > 0 {
+			l.add(name, &client.Attr{Mode: linux.S_IFREG}, "")
+			want[name] = true
+		} else {
+			l.remove(name)
+			delete(want, name)
+		}
+		name = fmt.Sprint(r.IntN(300))
+		if i := l.find(name); (i >= 0) != want[name] || i >= 0 && l.name(i) != name {
+			t.Fatalf("seed %d: %s is at %d, %v", seed, name, i, want[name])
 		}
 	}
 }
@@ -147,7 +258,7 @@ func TestOpenAhead(t *testing.T) {
 		e.names(d)
 		l := d.inode().names.load()
 		l.arrange(byName)
-		l.add(newEntry("3", &client.Attr{}, "", 0))
+		l.add("3", &client.Attr{}, "")
 		if l.rank(2) != -1 || l.follows(2) {
 			t.Error("it has")
 		}
