@@ -270,6 +270,9 @@ func (f *File) writeWithin(src Range, to uint64) linux.Errno {
 	return 0
 }
 
+// Fill is WriteAt for pages that have no memory yet: without faults in our window.
+func (f *File) Fill(p []byte, off uint64) linux.Errno { return write(f.fd, p, off) }
+
 // Asked returns how often the host was asked which pages have memory.
 func (f *File) Asked() uint64 { return f.asked.Load() }
 

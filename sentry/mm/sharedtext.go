@@ -193,28 +193,31 @@ func (s *sharedText) grow(off uint64, near memmap.Range) linux.Errno {
 	return err
 }
 
+// fillStep is how much is copied at a time.
+const fillStep = 128 << 10
+
 // fill adds r to the pieces.
 func (s *sharedText) fill(r memmap.Range) linux.Errno {
 	mem := s.texts.mem
-	to, _, err := mem.Alloc(r.Len(), memfile.Options{Kind: memfile.Hidden, Recycle: true, Dirty: true})
+	to, _, err := mem.Alloc(r.Len(), memfile.Options{Kind: memfile.Hidden})
 	if err != 0 {
 		return err
 	}
-	done := uint64(0)
-	for done < r.Len() {
-		b := mem.Window(memfile.Range{Start: to.Start + done, End: to.End})
+	buf := make([]byte, min(r.Len(), fillStep))
+	for done := uint64(0); done < r.Len(); {
+		b := buf[:min(r.Len()-done, fillStep)]
 		n := s.readFile(b, r.Start+done)
-		done += uint64(n)
-		if n == len(b) {
-			continue
-		}
 		// Behind the file's end its last page is zero; a page more is none of it.
-		clear(b[n:])
-		if r.Len()-done >= pageSize {
+		if len(b)-n >= pageSize || n < len(b) && r.Len()-done > uint64(len(b)) {
 			mem.DecRef(to)
 			return linux.EIO
 		}
-		break
+		clear(b[n:])
+		if err := mem.Fill(b, to.Start+done); err != 0 {
+			mem.DecRef(to)
+			return err
+		}
+		done += uint64(len(b))
 	}
 	mem.Filled(to)
 	s.mu.Lock()

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -15,6 +16,8 @@ const (
 	seedNear = 320
 	// reach is how far behind a site its neighbourhood is decoded.
 	reach = 320
+	// near is how far from the site what may be replaced is, at most.
+	near = 192
 	// inStep is within how many bytes decodings fall in step.
 	inStep = 64
 	// minSeeds is how many decodings, begun independently of each other, must
@@ -38,6 +41,9 @@ type text struct {
 	// seeds is how many decodings of what stands before the site began
 	// independently: none of them ran into the beginning of another.
 	seeds int
+
+	// targets are where 32-bit displacements lead to, within near of the site.
+	targets []int
 }
 
 // load reads the pages around addr, of which the one before and the one behind
@@ -65,6 +71,7 @@ func load(c Code, addr uint64) (*text, bool) {
 	t.at = make([]bool, len(t.b))
 	t.cover = make([]uint8, len(t.b))
 	t.sweep()
+	t.findTargets()
 	return t, true
 }
 
@@ -161,26 +168,45 @@ func (t *text) previous() (int, bool) {
 	return 0, false
 }
 
+// findTargets fills targets: a displacement that leads near the site is looked for
+// at every byte of the text.
+func (t *text) findTargets() {
+	find := func(op byte, size int, is func(next byte) bool) {
+		for i := 0; ; i++ {
+			k := bytes.IndexByte(t.b[i:], op)
+			if i += k; k < 0 || i+size > len(t.b) {
+				return
+			}
+			if !is(t.b[i+1]) {
+				continue
+			}
+			rel := int64(int32(binary.LittleEndian.Uint32(t.b[i+size-4:])))
+			if to := int64(i+size) + rel - int64(t.site); to >= -near && to <= near {
+				t.targets = append(t.targets, t.site+int(to))
+			}
+		}
+	}
+	any := func(byte) bool { return true }
+	find(0xe8, 5, any)
+	find(0xe9, 5, any)
+	find(0x0f, 6, func(c byte) bool { return c&0xf0 == 0x80 })
+	find(0x8d, 6, func(c byte) bool { return c&0xc7 == 0x05 })
+}
+
 // targeted tells whether a direct branch, or an lea that takes an address,
 // leads to one of the bytes [from, to). Those with a 32-bit displacement are
 // looked for at every byte of the text; at every byte one with 8 bits would be
 // found by chance all the time, so they count where a decoding found them.
 func (t *text) targeted(from, to int) bool {
-	in := func(target int64) bool { return target >= int64(from) && target < int64(to) }
-	for i := 0; i+5 <= len(t.b); i++ {
-		size := 0
-		switch op := t.b[i]; {
-		case op == 0xe8 || op == 0xe9:
-			size = 5
-		case op == 0x0f && t.b[i+1]&0xf0 == 0x80, op == 0x8d && t.b[i+1]&0xc7 == 0x05:
-			size = 6
-		default:
-			continue
-		}
-		if i+size <= len(t.b) && in(int64(i+size)+int64(int32(binary.LittleEndian.Uint32(t.b[i+size-4:])))) {
+	if from < t.site-near || to > t.site+near {
+		return true // nobody has looked
+	}
+	for _, x := range t.targets {
+		if x >= from && x < to {
 			return true
 		}
 	}
+	in := func(target int64) bool { return target >= int64(from) && target < int64(to) }
 	for i := max(0, from-160); i < min(len(t.b), to+160); i++ {
 		if !t.at[i] {
 			continue
