@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"cordon/checkpoint"
-	"cordon/internal/linux"
 	"cordon/internal/seg"
 	"cordon/platform"
 )
