@@ -79,4 +79,8 @@ func TestGrowthIsRelativeToNative(t *testing.T) {
 	if got := res.growth(1); got != 3 {
 		t.Errorf("20/10 natively and 300/50 inside: %g, want 3", got)
 	}
+	res.figures[0] = map[int][]float64{1: {0}, 100: {0}}
+	if got := res.growth(1); got != 6 {
+		t.Errorf("nothing natively and 300/50 inside: %g, want 6", got)
+	}
 }

@@ -73,10 +73,24 @@ func (b *bench) printGrowth(res *result) {
 	fmt.Println()
 }
 
-// growth is how much faster than natively a cost grows over the row's sizes.
+// growth is how much faster than natively a cost grows over the row's sizes. What
+// costs nothing natively does not grow there.
 func (res *result) growth(i int) float64 {
+	native := 1.0
+	if res.over(0) > 0 {
+		native = res.over(0)
+	}
+	return res.over(i) / native
+}
+
+// over is the cost at the largest size over that at the smallest, 0 if there is
+// none.
+func (res *result) over(i int) float64 {
 	few, many := res.row.sizes[0], res.row.sizes[len(res.row.sizes)-1]
-	return res.median(i, many) / res.median(i, few) / (res.median(0, many) / res.median(0, few))
+	if res.median(i, few) == 0 {
+		return 0
+	}
+	return res.median(i, many) / res.median(i, few)
 }
 
 func (res *result) median(i, at int) float64 { return median(res.figures[i][at]) }

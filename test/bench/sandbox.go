@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,14 +90,15 @@ func (b *bench) idleMemory(rt *runtime) ([]sample, error) {
 	}
 	defer s.end()
 	time.Sleep(settle)
-	v, err := s.memory(rt)
+	v, err := s.memory(rt, "Pss:")
 	return []sample{{value: v}}, err
 }
 
-func (s *sleeper) memory(rt *runtime) (float64, error) {
+// memory adds up some figures of smaps_rollup of all its processes.
+func (s *sleeper) memory(rt *runtime, figures ...string) (float64, error) {
 	total := 0.0
 	for _, pid := range family(s.cmd.Process.Pid) {
-		v, err := pss(pid)
+		v, err := rollup(pid, figures)
 		if err != nil {
 			return 0, err
 		}
@@ -109,8 +111,7 @@ func (s *sleeper) memory(rt *runtime) (float64, error) {
 	return total, nil
 }
 
-// idleCPU is the CPU time that all processes of a sleeping program spend. A
-// shorter time than a minute is scaled to one.
+// idleCPU is the CPU time that all processes of a sleeping program spend.
 func (b *bench) idleCPU(rt *runtime) ([]sample, error) {
 	s, err := b.sleep(rt)
 	if err != nil {
@@ -118,10 +119,15 @@ func (b *bench) idleCPU(rt *runtime) ([]sample, error) {
 	}
 	defer s.end()
 	time.Sleep(settle)
-	pids := family(s.cmd.Process.Pid)
+	return []sample{{value: idleTime(family(s.cmd.Process.Pid))}}, nil
+}
+
+// idleTime is the CPU time that processes spend in a minute, or in less and then
+// scaled to one.
+func idleTime(pids []int) float64 {
 	before := cpuTime(pids)
 	time.Sleep(time.Duration(*idleSecs) * time.Second)
-	return []sample{{value: (cpuTime(pids) - before) * 60 / float64(*idleSecs)}}, nil
+	return (cpuTime(pids) - before) * 60 / float64(*idleSecs)
 }
 
 // cpuTime is the nanoseconds that all threads of the processes have run. The
@@ -177,18 +183,27 @@ func family(pid int) []int {
 	return all
 }
 
-func pss(pid int) (float64, error) {
+// rollup is the sum in bytes of some figures of /proc/PID/smaps_rollup.
+func rollup(pid int, figures []string) (total float64, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}
+	found := 0
 	for l := range strings.Lines(string(data)) {
-		if f := strings.Fields(l); len(f) > 1 && f[0] == "Pss:" {
+		if f := strings.Fields(l); len(f) > 1 && slices.Contains(figures, f[0]) {
 			kb, err := strconv.ParseFloat(f[1], 64)
-			return kb * 1024, err
+			if err != nil {
+				return 0, err
+			}
+			total += kb * 1024
+			found++
 		}
 	}
-	return 0, fmt.Errorf("process %d has no proportional set size", pid)
+	if found != len(figures) {
+		return 0, fmt.Errorf("process %d has %d of the figures %v", pid, found, figures)
+	}
+	return total, nil
 }
 
 // among runs measure when sizes sandboxes sleep.
@@ -235,18 +250,34 @@ func startAmong(sizes []int) func(*bench, *runtime) ([]sample, error) {
 	}
 }
 
+// memoryAmong is what each of some sandboxes has of its own: pages of files, which
+// all share, are there once however many there are, so that their share of each
+// falls, and more so where they are most of it.
 func memoryAmong(sizes []int) func(*bench, *runtime) ([]sample, error) {
 	return func(b *bench, rt *runtime) ([]sample, error) {
 		return b.among(rt, sizes, func(all []*sleeper) (float64, error) {
 			total := 0.0
 			for _, s := range all {
-				v, err := s.memory(rt)
+				v, err := s.memory(rt, "Pss_Anon:", "Pss_Shmem:")
 				if err != nil {
 					return 0, err
 				}
 				total += v
 			}
 			return total / float64(len(all)), nil
+		})
+	}
+}
+
+// cpuAmong is the CPU time that each of some sandboxes spends doing nothing.
+func cpuAmong(sizes []int) func(*bench, *runtime) ([]sample, error) {
+	return func(b *bench, rt *runtime) ([]sample, error) {
+		return b.among(rt, sizes, func(all []*sleeper) (float64, error) {
+			var pids []int
+			for _, s := range all {
+				pids = append(pids, family(s.cmd.Process.Pid)...)
+			}
+			return idleTime(pids) / float64(len(all)), nil
 		})
 	}
 }

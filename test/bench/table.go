@@ -36,6 +36,7 @@ var (
 	micro   = unit{name: "us", by: 1e3}
 	milli   = unit{name: "ms", by: 1e6}
 	mega    = unit{name: "MB", by: 1e6}
+	times   = unit{name: "x", by: 1}
 	perSec  = unit{name: "/s", by: 1, more: true}
 	gigabit = unit{name: "Gbit/s", by: 1e9, more: true}
 )
@@ -103,14 +104,31 @@ func growth(key, text string, u unit, sizes ...int) row {
 
 // growthRows are taken by ROWS=growth: they need minutes.
 func growthRows() []row {
+	descriptors := []int{1, 10, 100, 1000, 10000}
+	tasks := []int{1, 10, 100, 1000}
+	running := []int{1, 2, 4, 16, 64}
+	mappings := []int{1, 100, 1000, 10000, 60000}
 	sandboxes := []int{1, 10, 50, 200}
 	return []row{
-		growth("files", "open+close, open files", micro, 1, 10, 100, 1000, 10000),
-		growth("threads", "thread create+join, sleeping threads", micro, 1, 10, 100, 1000),
+		growth("files", "open+close, open files", micro, descriptors...),
+		growth("holes", "close and dup of the lowest and the highest, open files", micro, descriptors...),
+		growth("fdlist", "listing of /proc/self/fd, for each of the open files", micro, descriptors...),
+		growth("fdfork", "fork+exit+wait, open files", micro, descriptors...),
+		growth("polls", "poll of all, for each of the descriptors", micro, descriptors...),
+		growth("epolls", "write, epoll_wait and read of one, registered descriptors", micro, descriptors...),
+		growth("threads", "thread create+join, sleeping threads", micro, tasks...),
 		growth("switches", "futex wake of the next, threads", micro, 2, 10, 100, 1000),
-		growth("runnable", "compute+getppid, all threads, runnable threads", micro, 1, 2, 4, 16, 64),
-		growth("mappings", "mmap+touch+munmap, mappings", micro, 1, 100, 1000, 10000, 60000),
+		growth("broadcast", "futex wake of all, for each of the threads", micro, tasks...),
+		growth("timers", "timer_settime twice, set timers", micro, tasks...),
+		growth("runnable", "compute+getppid, all threads, runnable threads", micro, running...),
+		growth("fairness", "most work of one over least, runnable threads", times, running...),
+		growth("mappings", "mmap+touch+munmap, mappings", micro, mappings...),
+		growth("remaps", "munmap+mmap+touch of one of the mappings", micro, mappings...),
+		growth("protects", "mprotect twice of one of the mappings", micro, mappings...),
+		growth("mapfork", "fork+exit+wait, mappings", milli, mappings...),
+		growth("maplist", "/proc/self/maps, for each of the mappings", micro, mappings...),
 		{key: "sandboxes", text: "start, sandboxes", unit: milli, sizes: sandboxes, rounds: 1, measure: startAmong(sandboxes)},
-		{key: "sandboxmem", text: "PSS of each, sandboxes", unit: mega, sizes: sandboxes, rounds: 1, measure: memoryAmong(sandboxes)},
+		{key: "sandboxmem", text: "memory of each but for files' pages, sandboxes", unit: mega, sizes: sandboxes, rounds: 1, measure: memoryAmong(sandboxes)},
+		{key: "sandboxcpu", text: "CPU time of each in 60 s, sandboxes", unit: milli, sizes: sandboxes, rounds: 1, measure: cpuAmong(sandboxes)},
 	}
 }
