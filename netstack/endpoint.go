@@ -57,6 +57,7 @@ type Endpoint struct {
 	in, out  atomic.Pointer[flow]
 	half     atomic.Bool   // in Stack.halves
 	gone     atomic.Bool   // Close was called
+	quiet    atomic.Bool   // the stack has nothing to say to a reader, as far as it told
 	received atomic.Uint64 // bytes read from the stack
 	waker    atomic.Pointer[func(Events)]
 
@@ -70,7 +71,12 @@ type Endpoint struct {
 // listener is an Endpoint as tcpip's queue sees it, so that NotifyEvent is no method of ours.
 type listener Endpoint
 
-func (l *listener) NotifyEvent(m waiter.EventMask) { l.notify(Events(m)) }
+func (l *listener) NotifyEvent(m waiter.EventMask) {
+	if m&^waiter.WritableEvents != 0 {
+		l.quiet.Store(false)
+	}
+	l.notify(Events(m))
+}
 
 // protoRaw is IPPROTO_RAW.
 const protoRaw = 255
@@ -123,11 +129,12 @@ func (e *Endpoint) Protocol() uint8 { return e.proto }
 // once for an endpoint.
 func (e *Endpoint) Attach(notify func(Events)) {
 	e.stack.mu.Lock()
-	defer e.stack.mu.Unlock()
 	e.notify, e.attached = notify, true
 	e.waker.Store(&notify)
 	e.entry.Init((*listener)(e), waiter.AllEvents)
 	e.wq.EventRegister(&e.entry)
+	e.stack.mu.Unlock()
+	e.listen()
 }
 
 func (e *Endpoint) detach() {

@@ -7,6 +7,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"cordon/internal/linux"
 )
 
 // The short cut: when both ends of a TCP connection are endpoints of one stack, their bytes go through two flows in memory
@@ -83,6 +85,7 @@ func (e *Endpoint) aim(to *Endpoint) {
 	defer e.wmu.Unlock()
 	f := &flow{from: e, to: to, earlier: e.sent}
 	to.in.Store(f)
+	to.listen()
 	if to.gone.Load() {
 		f.closed.Store(true)
 	}
@@ -105,6 +108,19 @@ func (e *Endpoint) unsplice() (unread bool) {
 	unread = f.buffered() > 0
 	f.from.wmu.Unlock()
 	return unread
+}
+
+// listen finds out whether the stack has anything to say to the reader of a spliced endpoint. If not, nobody asks it again
+// until it tells (NotifyEvent): what it has to say comes true before it tells.
+func (e *Endpoint) listen() {
+	f := e.in.Load()
+	if f == nil || e.waker.Load() == nil || e.received.Load() < f.earlier {
+		return
+	}
+	e.quiet.Store(true)
+	if !e.established() || e.stackReadiness(EventIn|EventRdHUp|EventErr|EventHUp) != 0 {
+		e.quiet.Store(false)
+	}
 }
 
 // room is how many bytes may wait between two endpoints: what fits in the sender's and in the receiver's buffer.
@@ -173,10 +189,14 @@ func (e *Endpoint) readStreamLocked(dst io.Writer, o ReadOptions) (ReadResult, e
 			return r, err
 		}
 		early = r.N
+		e.listen()
 	}
 	n, err := e.readFlow(f, dst, o)
 	if n+early > 0 || err != nil {
 		return ReadResult{N: n + early, Total: n + early}, err
+	}
+	if e.quiet.Load() {
+		return ReadResult{}, linux.EAGAIN
 	}
 	// What the peer wrote before it said goodbye may have come since.
 	r, err := e.readStack(dst, o)
@@ -222,7 +242,8 @@ func (e *Endpoint) inFlow() int {
 	return f.buffered()
 }
 
-// streamReadiness is Readiness of TCP. The stack is always asked: it tells of the end before the state does.
+// streamReadiness is Readiness of TCP. Unless it is quiet, the stack is always asked: it tells of the end before the state
+// does.
 func (e *Endpoint) streamReadiness(want Events) Events {
 	out := e.shortCut()
 	if out == nil {
@@ -232,7 +253,10 @@ func (e *Endpoint) streamReadiness(want Events) Events {
 		}
 		return r
 	}
-	r := e.stackReadiness(want &^ EventOut)
+	r := Events(0)
+	if !e.quiet.Load() {
+		r = e.stackReadiness(want &^ EventOut)
+	}
 	if e.inFlow() > 0 {
 		r |= EventIn
 	}

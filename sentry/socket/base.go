@@ -83,7 +83,11 @@ type Base struct {
 	// atomic
 	desc   atomic.Pointer[vfs.Description] // not counted
 	cookie atomic.Uint64
-	flags  atomic.Uint32 // opts.Flags, for the data path
+
+	// atomic: of opts, for the data path
+	flags      atomic.Uint32
+	sendBuffer atomic.Int64
+	peekOff    atomic.Int32
 
 	mu lock.Mutex[lock.SocketOptions]
 	// guarded by mu
@@ -94,6 +98,7 @@ type Base struct {
 func (b *Base) Init(ns *Namespace, i Info, h Hooks) {
 	b.info, b.ns, b.hooks = i, ns, h
 	b.opts = Options{ReceiveTimeout: NoTimeout, SendTimeout: NoTimeout, RcvLowat: 1, PeekOff: -1}
+	b.peekOff.Store(b.opts.PeekOff)
 	b.cookie.Store(ns.seq.Add(1))
 }
 
@@ -138,12 +143,23 @@ func (b *Base) Options() Options {
 	return b.opts
 }
 
+// SendBuffer is SO_SNDBUF as asked for, 0 until set.
+func (b *Base) SendBuffer() int { return int(b.sendBuffer.Load()) }
+
+// publishLocked tells the data path of changed options.
+func (b *Base) publishLocked() {
+	b.mu.AssertHeld()
+	b.flags.Store(uint32(b.opts.Flags))
+	b.sendBuffer.Store(int64(b.opts.SendBuffer))
+	b.peekOff.Store(b.opts.PeekOff)
+}
+
 // Inherit takes over a listener's options.
 func (b *Base) Inherit(o Options) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opts = o
-	b.flags.Store(uint32(o.Flags))
+	b.publishLocked()
 }
 
 // SetFlag turns a flag on or off.
@@ -155,15 +171,22 @@ func (b *Base) SetFlag(f OptionFlags, on bool) {
 	} else {
 		b.opts.Flags &^= f
 	}
-	b.flags.Store(uint32(b.opts.Flags))
+	b.publishLocked()
 }
+
+// PeekOff is where a peek begins.
+func (b *Base) PeekOff() int { return int(max(0, b.peekOff.Load())) }
 
 // MovePeekOff shifts a set peek offset: forward by a peek, back by a read.
 func (b *Base) MovePeekOff(by int) {
+	if b.peekOff.Load() < 0 {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.opts.PeekOff >= 0 {
 		b.opts.PeekOff = int32(max(0, int(b.opts.PeekOff)+by))
+		b.publishLocked()
 	}
 }
 
@@ -185,7 +208,7 @@ func (b *Base) update(c *OptionCall, change func(*Options)) error {
 	}
 	b.mu.Lock()
 	change(&b.opts)
-	b.flags.Store(uint32(b.opts.Flags))
+	b.publishLocked()
 	b.mu.Unlock()
 	return nil
 }

@@ -133,13 +133,22 @@ func CredsOf(c *vfs.Caller) Creds {
 	return out
 }
 
+// RealCreds is CredsOf with the real ids: what Linux sends along where nobody wrote
+// any (current_uid_gid).
+func RealCreds(c *vfs.Caller) Creds {
+	out := CredsOf(c)
+	if c != nil && c.Cred != nil {
+		out.UID, out.GID = c.Cred.RUID, c.Cred.RGID
+	}
+	return out
+}
+
 // Check turns what a sender claims to be into Creds: EPERM unless it is itself or may be anybody.
 func (c *Control) Check(by *vfs.Caller) (Creds, error) {
-	self := CredsOf(by)
 	if c == nil || c.Creds == nil {
-		self.UID, self.GID = by.Cred.RUID, by.Cred.RGID // as in Linux: current_uid_gid, the real ones
-		return self, nil
+		return RealCreds(by), nil
 	}
+	self := CredsOf(by)
 	k, ns := by.Cred, by.Cred.UserNS
 	out := Creds{PID: c.Creds.PID, UID: ns.ToRootUID(c.Creds.UID), GID: ns.ToRootGID(c.Creds.GID)}
 	if out.UID == cred.NoID || out.GID == cred.NoID {

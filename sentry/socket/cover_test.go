@@ -14,7 +14,7 @@ func TestImageCoversState(t *testing.T) {
 			"Host": "refused",
 		}),
 		checkpoint.CheckCovered[Base, BaseImage](map[string]string{
-			"mu": lock, "hooks": "the socket", "queue": "waiting calls are made again", "desc": "told again by vfs", "flags": "part of Opts",
+			"mu": lock, "hooks": "the socket", "queue": "waiting calls are made again", "desc": "told again by vfs", "flags": "part of Opts", "sendBuffer": "of Opts", "peekOff": "of Opts",
 		}),
 	} {
 		if err != nil {

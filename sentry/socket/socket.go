@@ -71,8 +71,9 @@ type Outgoing struct {
 // Incoming asks for one message. Receive fills From, OutFlags and Control; the caller then calls Control.Build, or
 // Control.Release when nobody takes it.
 type Incoming struct {
-	Flags linux.MsgFlags
-	Data  *usermem.Seq
+	Flags  linux.MsgFlags
+	Data   *usermem.Seq
+	NoFrom bool // From may stay empty: nobody looks at it
 
 	From     Address
 	OutFlags linux.MsgFlags

@@ -15,16 +15,19 @@ import (
 // An exchange is one message on its way through a socket, attempt by attempt.
 // Exchanges are used again: what is passed to a socket cannot be on the stack.
 type exchange struct {
-	by   *vfs.Caller // nil where nobody asks
-	s    socket.Socket
-	out  *socket.Outgoing // one of the two
-	in   *socket.Incoming
-	done int
+	by    *vfs.Caller // nil where nobody asks
+	s     socket.Socket
+	sends bool
+	out   socket.Outgoing // one of the two
+	in    socket.Incoming
+	done  int
 	// all: it is over when everything has gone, or come.
 	all, began bool
 
-	ownOut, tryOut socket.Outgoing
-	ownIn, tryIn   socket.Incoming
+	// What an attempt has of its own: of sending, when there is control data, and
+	// of receiving, when something has come before.
+	tryOut socket.Outgoing
+	tryIn  socket.Incoming
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -37,8 +40,8 @@ func (x *exchange) put() {
 }
 
 // run makes attempts until one says something other than EAGAIN.
-func (x *exchange) run(t *task.Task, s socket.Socket, d *vfs.Description, nonblock bool) error {
-	if x.s = s; socket.LooksAtCaller(s.Info()) {
+func (x *exchange) run(t *task.Task, s socket.Socket, i socket.Info, d *vfs.Description, nonblock bool) error {
+	if x.s = s; socket.LooksAtCaller(i) {
 		x.by = t.Caller()
 	}
 	n, err := x.try()
@@ -46,24 +49,27 @@ func (x *exchange) run(t *task.Task, s socket.Socket, d *vfs.Description, nonblo
 		return err
 	}
 	timeout, sendTimeout := s.Timeouts()
-	if x.out != nil {
+	if x.sends {
 		timeout = sendTimeout
 	}
-	_, err = socketIO(t, d, x.out != nil, false, patienceOf(t, timeout), x.try)
+	_, err = socketIO(t, d, x.sends, false, patienceOf(t, timeout), x.try)
 	return err
 }
 
 func (x *exchange) try() (int, error) {
-	if x.out != nil {
+	if x.sends {
 		return x.trySend()
 	}
 	return x.tryReceive()
 }
 
 func (x *exchange) trySend() (int, error) {
-	try := &x.tryOut
-	*try = *x.out
-	try.Control = controlFor(x.out.Control, x.done == 0)
+	try := &x.out
+	if x.out.Control != nil {
+		try = &x.tryOut
+		*try = x.out
+		try.Control = controlFor(x.out.Control, x.done == 0)
+	}
 	n, err := x.s.Send(x.by, try)
 	x.done += max(n, 0)
 	if err == nil && x.all && n > 0 && x.out.Data.Len() > 0 {
@@ -76,8 +82,11 @@ func (x *exchange) trySend() (int, error) {
 }
 
 func (x *exchange) tryReceive() (int, error) {
-	in, more := x.in, &x.tryIn
-	*more = socket.Incoming{Flags: in.Flags, Data: in.Data}
+	in, more := &x.in, &x.in
+	if x.began {
+		more = &x.tryIn
+		*more = socket.Incoming{Flags: in.Flags, Data: in.Data, NoFrom: true}
+	}
 	n, err := x.s.Receive(x.by, more)
 	if err != nil {
 		more.Control.Release()
@@ -87,42 +96,35 @@ func (x *exchange) tryReceive() (int, error) {
 		return 0, err
 	}
 	x.done += n
-	if !x.began {
-		x.began = true
-		in.From, in.OutFlags, in.Control = more.From, more.OutFlags, more.Control
-	} else {
+	if x.began {
 		in.OutFlags |= more.OutFlags
 		in.Control.Rights = append(in.Control.Rights, more.Control.Rights...)
 	}
+	x.began = true
 	if x.all && n > 0 && in.Data.Len() > 0 && len(in.Control.Rights) == 0 {
 		return 0, linux.EAGAIN
 	}
 	return x.done, nil
 }
 
-// send is every way to send one message. It keeps the references in m.Control.
-func send(t *task.Task, s socket.Socket, d *vfs.Description, m *socket.Outgoing) (uintptr, error) {
-	x := newExchange()
-	defer x.put()
-	x.ownOut = *m
-	return x.send(t, s, d)
-}
-
-// send sends ownOut.
+// send is every way to send one message, out. It keeps the references in its
+// Control.
 func (x *exchange) send(t *task.Task, s socket.Socket, d *vfs.Description) (uintptr, error) {
-	x.out = &x.ownOut
+	x.sends = true
+	i := s.Info()
 	nonblock := d.Nonblocking() || x.out.Flags&linux.MSG_DONTWAIT != 0
-	x.all = s.Info().Type == linux.SOCK_STREAM && !nonblock
-	x.done = int(t.Begun())
-	x.out.Data.Skip(uint64(x.done))
-	err := x.run(t, s, d, nonblock)
+	x.all = i.Type == linux.SOCK_STREAM && !nonblock
+	if x.done = int(t.Begun()); x.done > 0 {
+		x.out.Data.Skip(uint64(x.done))
+	}
+	err := x.run(t, s, i, d, nonblock)
 	if x.done > 0 && interrupted(err) {
 		return t.CutShort(uint64(x.done))
 	}
 	if x.done > 0 {
 		return uintptr(x.done), nil
 	}
-	if err == linux.EPIPE && socket.RaisesSIGPIPE(s.Info(), x.out.Flags) {
+	if err == linux.EPIPE && socket.RaisesSIGPIPE(i, x.out.Flags) {
 		t.Send(userInfo(t, linux.SIGPIPE, linux.SI_USER))
 	}
 	return 0, err
@@ -148,27 +150,18 @@ func controlFor(c *socket.Control, first bool) *socket.Control {
 	return &own
 }
 
-// receive is every way to receive one message. The caller owns in.Control.
-func receive(t *task.Task, s socket.Socket, d *vfs.Description, in *socket.Incoming) (uintptr, error) {
-	x := newExchange()
-	defer x.put()
-	x.ownIn = *in
-	n, err := x.receive(t, s, d)
-	*in = x.ownIn
-	return n, err
-}
-
-// receive receives into ownIn.
+// receive is every way to receive one message, into in. The caller owns its
+// Control.
 func (x *exchange) receive(t *task.Task, s socket.Socket, d *vfs.Description) (uintptr, error) {
-	x.in = &x.ownIn
+	i := s.Info()
 	nonblock := d.Nonblocking() || x.in.Flags&linux.MSG_DONTWAIT != 0
-	x.all = socket.WaitsForAll(s.Info(), x.in.Flags) && !nonblock
+	x.all = socket.WaitsForAll(i, x.in.Flags) && !nonblock
 	if x.done = int(t.Begun()); x.done > 0 {
 		x.began = true
 		x.in.Data.Skip(uint64(x.done))
 	}
-	err := x.run(t, s, d, nonblock)
-	if x.began && interrupted(err) && onlyData(x.in) {
+	err := x.run(t, s, i, d, nonblock)
+	if x.began && interrupted(err) && onlyData(&x.in) {
 		return t.CutShort(uint64(x.done))
 	}
 	if x.began {
@@ -190,18 +183,18 @@ func readSocket(t *task.Task, s socket.Socket, d *vfs.Description, dst *usermem.
 	}
 	x := newExchange()
 	defer x.put()
-	x.ownIn.Data = dst
+	x.in.Data, x.in.NoFrom = dst, true
 	n, err := x.receive(t, s, d)
-	x.ownIn.Control.Release()
+	x.in.Control.Release()
 	return n, err
 }
 
 func writeSocket(t *task.Task, s socket.Socket, d *vfs.Description, src *usermem.Seq) (uintptr, error) {
 	x := newExchange()
 	defer x.put()
-	x.ownOut.Data = src
+	x.out.Data = src
 	if s.Info().Type == linux.SOCK_SEQPACKET {
-		x.ownOut.Flags = linux.MSG_EOR
+		x.out.Flags = linux.MSG_EOR
 	}
 	return x.send(t, s, d)
 }
@@ -218,13 +211,15 @@ func sysSendto(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, flags lin
 		return 0, err
 	}
 	defer d.DecRef()
-	m := socket.Outgoing{Flags: flags, Data: seq}
+	x := newExchange()
+	defer x.put()
+	x.out.Flags, x.out.Data = flags, seq
 	if to != 0 {
-		if m.To, err = loadAddress(t, to, toLen); err != nil {
+		if x.out.To, err = loadAddress(t, to, toLen); err != nil {
 			return 0, err
 		}
 	}
-	return send(t, s, d.Description, &m)
+	return x.send(t, s, d.Description)
 }
 
 // sysRecvfrom is recvfrom(2).
@@ -239,11 +234,13 @@ func sysRecvfrom(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, flags 
 		return 0, err
 	}
 	defer d.DecRef()
-	in := socket.Incoming{Flags: flags, Data: seq}
-	r, err := receive(t, s, d.Description, &in)
-	in.Control.Release()
+	x := newExchange()
+	defer x.put()
+	x.in.Flags, x.in.Data, x.in.NoFrom = flags, seq, from == 0
+	r, err := x.receive(t, s, d.Description)
+	x.in.Control.Release()
 	if err == nil && from != 0 {
-		err = storeAddress(t, from, fromLen, in.From)
+		err = storeAddress(t, from, fromLen, x.in.From)
 	}
 	return r, err
 }
@@ -281,15 +278,17 @@ func sendMessage(t *task.Task, s socket.Socket, d *vfs.Description, msg arg.In[l
 	if err := checkHeader(&h); err != nil {
 		return 0, err
 	}
-	m := socket.Outgoing{Flags: flags}
+	x := newExchange()
+	defer x.put()
+	m := &x.out
+	m.Flags = flags
 	if m.To, err = loadAddress(t, arg.InBytes(h.Name), arg.Count(h.Namelen)); err != nil {
 		return 0, err
 	}
-	src, err := arg.IOVec(t.MM(), h.Iov, h.Iovlen)
-	if err != nil {
+	m.Data = t.Buffers()
+	if *m.Data, err = arg.IOVec(t.MM(), h.Iov, h.Iovlen); err != nil {
 		return 0, err
 	}
-	m.Data = &src
 	if h.Controllen > math.MaxInt32 || h.Controllen > socket.MaxControl {
 		return 0, linux.ENOBUFS
 	}
@@ -303,7 +302,7 @@ func sendMessage(t *task.Task, s socket.Socket, d *vfs.Description, msg arg.In[l
 		}
 		defer m.Control.Release()
 	}
-	return send(t, s, d, &m)
+	return x.send(t, s, d)
 }
 
 // sysRecvmsg is recvmsg(2).
@@ -324,17 +323,18 @@ func receiveMessage(t *task.Task, s socket.Socket, d *vfs.Description, msg arg.I
 	if err := checkHeader(&h); err != nil {
 		return 0, err
 	}
-	dst, err := arg.IOVec(t.MM(), h.Iov, h.Iovlen)
-	if err != nil {
+	x := newExchange()
+	defer x.put()
+	x.in.Flags, x.in.Data, x.in.NoFrom = flags, t.Buffers(), h.Name == 0
+	if *x.in.Data, err = arg.IOVec(t.MM(), h.Iov, h.Iovlen); err != nil {
 		return 0, err
 	}
-	in := socket.Incoming{Flags: flags, Data: &dst}
-	r, err := receive(t, s, d, &in)
+	r, err := x.receive(t, s, d)
 	if err != nil {
-		in.Control.Release()
+		x.in.Control.Release()
 		return 0, err
 	}
-	return r, storeMessage(t, msg, &h, &in)
+	return r, storeMessage(t, msg, &h, &x.in)
 }
 
 // storeMessage writes what came beside the data.

@@ -35,11 +35,10 @@ type Instance struct {
 	mu lock.Mutex[lock.Epoll]
 	// guarded by mu
 	items   map[key]*item
-	cleanAt int   // size of items at which the dead are looked for
-	drop    *held // references to drop after mu
+	cleanAt int // size of items at which the dead are looked for
 
-	// atomic
-	spare atomic.Pointer[held] // for the next drop
+	// atomic: there are watchers
+	nested atomic.Bool
 
 	readyMu lock.Mutex[lock.EpollReady]
 	// guarded by readyMu
@@ -48,8 +47,31 @@ type Instance struct {
 	watchers    map[*Instance]int // instances that watch this one
 }
 
-// held is references to descriptions.
-type held struct{ list []*vfs.Description }
+// held is references to descriptions, to be dropped when no lock is held: most
+// often few.
+type held struct {
+	n    int
+	few  [8]*vfs.Description
+	many []*vfs.Description
+}
+
+func (h *held) add(d *vfs.Description) {
+	if h.n < len(h.few) {
+		h.few[h.n] = d
+		h.n++
+		return
+	}
+	h.many = append(h.many, d)
+}
+
+func (h *held) drop() {
+	for _, d := range h.few[:h.n] {
+		d.DecRef()
+	}
+	for _, d := range h.many {
+		d.DecRef()
+	}
+}
 
 type key struct {
 	fd linux.FD
@@ -122,15 +144,17 @@ func (in *Instance) Control(op linux.EpollOp, fd linux.FD, d *vfs.Description, e
 }
 
 func (in *Instance) change(op linux.EpollOp, k key, poller vfs.Poller, events linux.EpollEvents, data [2]uint32) error {
+	var refs held
+	defer in.drop(&refs)
 	in.mu.Lock()
-	defer in.unlock()
+	defer in.mu.Unlock()
 	it := in.items[k]
 	switch op {
 	case linux.EPOLL_CTL_ADD:
 		if it != nil {
 			return linux.EEXIST
 		}
-		return in.addLocked(k, poller, events, data)
+		return in.addLocked(k, poller, events, data, &refs)
 	case linux.EPOLL_CTL_MOD:
 		if it == nil {
 			return linux.ENOENT
@@ -153,13 +177,13 @@ func (in *Instance) change(op linux.EpollOp, k key, poller vfs.Poller, events li
 	return linux.EINVAL
 }
 
-func (in *Instance) addLocked(k key, poller vfs.Poller, events linux.EpollEvents, data [2]uint32) error {
+func (in *Instance) addLocked(k key, poller vfs.Poller, events linux.EpollEvents, data [2]uint32, refs *held) error {
 	if in.shared.watches.Add(1) > MaxWatches {
 		in.shared.watches.Add(-1)
 		return linux.ENOSPC
 	}
 	if len(in.items) >= in.cleanAt {
-		in.cleanLocked()
+		in.cleanLocked(refs)
 	}
 	it := &item{in: in, key: k, poller: poller, data: data}
 	it.entry.Callback = it.notified
@@ -217,10 +241,10 @@ func (in *Instance) removeLocked(it *item) {
 }
 
 // cleanLocked drops the items of descriptions that have gone.
-func (in *Instance) cleanLocked() {
+func (in *Instance) cleanLocked(refs *held) {
 	for k, it := range in.items {
 		if k.d.TryIncRef() {
-			in.holdLocked(k.d)
+			refs.add(k.d)
 		} else {
 			in.removeLocked(it)
 		}
@@ -228,63 +252,37 @@ func (in *Instance) cleanLocked() {
 	in.cleanAt = max(32, 2*len(in.items))
 }
 
-// holdLocked notes a reference to be dropped by unlock.
-func (in *Instance) holdLocked(d *vfs.Description) {
-	if in.drop == nil {
-		if in.drop = in.spare.Swap(nil); in.drop == nil {
-			in.drop = &held{}
-		}
-	}
-	in.drop.list = append(in.drop.list, d)
-}
-
-// unlock releases mu, and then the references that were taken under it: the
-// last one may close a file. Where another instance's mu may be held, that has
-// to happen elsewhere.
-func (in *Instance) unlock() {
-	h := in.drop
-	in.drop = nil
-	in.mu.Unlock()
-	if h == nil {
+// drop drops references that were taken under mu, after it: the last one may
+// close a file. Where another instance's mu may be held, that has to happen
+// elsewhere.
+func (in *Instance) drop(refs *held) {
+	if refs.n == 0 {
 		return
 	}
-	in.readyMu.Lock()
-	nested := len(in.watchers) > 0
-	in.readyMu.Unlock()
-	if nested {
-		go in.dropAll(h)
+	if in.nested.Load() {
+		h := *refs
+		go h.drop()
 		return
 	}
-	in.dropAll(h)
-}
-
-func (in *Instance) dropAll(h *held) {
-	for i, d := range h.list {
-		d.DecRef()
-		h.list[i] = nil
-	}
-	h.list = h.list[:0]
-	in.spare.Store(h)
+	refs.drop()
 }
 
 // Collect fills dst with events that hold now and returns how many. It does not
 // wait: whoever does sleeps on Queue.
 func (in *Instance) Collect(dst []linux.EpollEvent) int {
-	in.readyMu.Lock()
-	turns := in.ready
-	in.readyMu.Unlock()
+	turns := in.turns()
 	if turns == 0 {
 		return 0
 	}
+	var refs held
 	in.mu.Lock()
-	defer in.unlock()
 	n := 0
 	for ; turns > 0 && n < len(dst); turns-- {
 		it := in.pop()
 		if it == nil {
 			break
 		}
-		got := in.checkLocked(it)
+		got := in.checkLocked(it, &refs)
 		if got == 0 {
 			continue
 		}
@@ -297,25 +295,28 @@ func (in *Instance) Collect(dst []linux.EpollEvent) int {
 			in.push(it)
 		}
 	}
+	in.mu.Unlock()
+	in.drop(&refs)
 	return n
 }
 
 // checkLocked polls an item while its description lives, and drops it if it has
 // gone.
-func (in *Instance) checkLocked(it *item) linux.EpollEvents {
+func (in *Instance) checkLocked(it *item, refs *held) linux.EpollEvents {
 	if !it.key.d.TryIncRef() {
 		in.removeLocked(it)
 		return 0
 	}
-	in.holdLocked(it.key.d)
+	refs.add(it.key.d)
 	return it.pollLocked()
 }
 
-func (in *Instance) idle() bool {
+// turns is how many items are on the ready list: what one look at all asks.
+func (in *Instance) turns() int {
 	in.readyMu.Lock()
-	idle := in.first == nil
+	n := in.ready
 	in.readyMu.Unlock()
-	return idle
+	return n
 }
 
 // push appends an item to the ready list; false if it is there already.
@@ -368,20 +369,19 @@ func (in *Instance) takeLocked(it *item) {
 // Readiness implements vfs.Poller: an instance is readable while Collect would
 // find something. Items that are not ready after all leave the list.
 func (in *Instance) Readiness(mask wait.Events) wait.Events {
-	if mask&(wait.In|wait.RdNorm) == 0 || in.idle() {
+	if mask&(wait.In|wait.RdNorm) == 0 || in.turns() == 0 {
 		return 0
 	}
+	var refs held
+	defer in.drop(&refs)
 	in.mu.LockNested()
-	defer in.unlock()
-	in.readyMu.Lock()
-	turns := in.ready
-	in.readyMu.Unlock()
-	for ; turns > 0; turns-- {
+	defer in.mu.Unlock()
+	for turns := in.turns(); turns > 0; turns-- {
 		it := in.pop()
 		if it == nil {
 			break
 		}
-		if in.checkLocked(it) != 0 {
+		if in.checkLocked(it, &refs) != 0 {
 			in.push(it)
 			return mask & (wait.In | wait.RdNorm)
 		}
@@ -398,7 +398,7 @@ func (*Instance) SeekTo(_ int64, _ int, current int64) (int64, error) { return c
 // Release implements vfs.File.
 func (in *Instance) Release() {
 	in.mu.LockNested()
-	defer in.unlock()
+	defer in.mu.Unlock()
 	for _, it := range in.items {
 		in.removeLocked(it)
 	}

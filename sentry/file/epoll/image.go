@@ -41,13 +41,15 @@ func (in *Instance) RestoreItem(i Item) error {
 	if !ok {
 		return linux.EINVAL
 	}
+	var refs held
+	defer in.drop(&refs)
 	in.mu.Lock()
-	defer in.unlock()
+	defer in.mu.Unlock()
 	k := key{i.FD, i.File}
 	if in.items[k] != nil {
 		return linux.EINVAL
 	}
-	if err := in.addLocked(k, poller, i.Events, i.Data); err != nil {
+	if err := in.addLocked(k, poller, i.Events, i.Data, &refs); err != nil {
 		return err
 	}
 	it := in.items[k]

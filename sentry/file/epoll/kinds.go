@@ -79,7 +79,7 @@ func loadInstance(l *checkpoint.Loader, in *Instance, im SavedInstance) error {
 // if its file is ready, though an edge may have been taken already.
 func (in *Instance) restoreReady(items []Item, ready []int) error {
 	in.mu.Lock()
-	defer in.unlock()
+	defer in.mu.Unlock()
 	in.readyMu.Lock()
 	for in.first != nil {
 		it := in.first

@@ -69,4 +69,5 @@ func (in *Instance) watchedBy(w *Instance, change int) {
 	if in.watchers[w] += change; in.watchers[w] == 0 {
 		delete(in.watchers, w)
 	}
+	in.nested.Store(len(in.watchers) > 0)
 }

@@ -175,7 +175,9 @@ func (s *Socket) receiveDatagram(in *socket.Incoming) (int, error) {
 		if s.ep().Kind() != netstack.UDP {
 			r.From.Port = 0
 		}
-		in.From = s.format(r.From)
+		if !in.NoFrom {
+			in.From = s.format(r.From)
+		}
 		s.addControl(in, &r.Control)
 		return n, nil
 	}

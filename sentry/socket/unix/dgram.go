@@ -136,8 +136,8 @@ func (s *Socket) receiveDatagram(c *vfs.Caller, in *socket.Incoming) (n int, don
 	}
 	m := s.queue.first
 	skip := 0
-	if o := s.Options(); peek && o.PeekOff > 0 {
-		skip = int(o.PeekOff)
+	if peek {
+		skip = s.PeekOff()
 		for m != nil && skip >= len(m.data) && skip > 0 {
 			skip -= len(m.data)
 			m = m.next
@@ -189,7 +189,7 @@ func (s *Socket) copyDatagram(in *socket.Incoming, m *message, skip int) (int, e
 	if err != nil {
 		return 0, err
 	}
-	if m.from != "" {
+	if m.from != "" && !in.NoFrom {
 		in.From = address(m.from)
 	}
 	if n < len(data) {

@@ -82,9 +82,10 @@ func (s *Socket) connects() bool { return s.Info().Type != linux.SOCK_DGRAM }
 
 // limit is sk_sndbuf.
 func (s *Socket) limit() int64 {
-	o := s.Options()
-	n, _ := s.Buffers(&o)
-	return int64(2 * n)
+	if n := s.SendBuffer(); n != 0 {
+		return int64(2 * n)
+	}
+	return 2 * socket.DefaultBuffer
 }
 
 // roomy is what poll(2) calls writable: a quarter of the buffer is used at most.

@@ -34,23 +34,26 @@ func (s *Socket) send(c *vfs.Caller, m *socket.Outgoing) (int, error) {
 
 // sending is who sends: credentials go along when they were given, or when either side wants them.
 type sending struct {
-	creds socket.Creds
-	given bool
+	by    *vfs.Caller
+	given *socket.Creds
 }
 
 func (s *Socket) checkCreds(c *vfs.Caller, ctl *socket.Control) (sending, error) {
-	if c == nil || c.Cred == nil {
-		return sending{}, nil
+	if c == nil || c.Cred == nil || ctl == nil || ctl.Creds == nil {
+		return sending{by: c}, nil
 	}
 	creds, err := ctl.Check(c)
-	return sending{creds, ctl != nil && ctl.Creds != nil}, err
+	return sending{c, &creds}, err
 }
 
 func (w *sending) forMessage(from, to *Socket) *socket.Creds {
-	if !w.given && !from.Has(socket.PassCred) && !to.Has(socket.PassCred) && to.Description() != nil {
+	if w.given != nil {
+		return w.given
+	}
+	if !from.Has(socket.PassCred) && !to.Has(socket.PassCred) && to.Description() != nil {
 		return nil
 	}
-	c := w.creds
+	c := socket.RealCreds(w.by)
 	return &c
 }
 
@@ -185,9 +188,7 @@ func (s *Socket) receiveStream(c *vfs.Caller, in *socket.Incoming) (int, error) 
 	peek := in.Flags&linux.MSG_PEEK != 0
 	skip := 0
 	if peek {
-		if o := s.Options(); o.PeekOff > 0 {
-			skip = int(o.PeekOff)
-		}
+		skip = s.PeekOff()
 	}
 	done := 0
 	var creds *socket.Creds
@@ -285,20 +286,29 @@ func (s *Socket) received(in *socket.Incoming, creds *socket.Creds, done int, pe
 			s.MovePeekOff(-done)
 		}
 	}
-	s.mu.Lock()
-	peer := s.peer
-	s.mu.Unlock()
-	if peer != nil {
-		peer.mu.Lock()
-		if peer.name != "" {
-			in.From = address(peer.name)
-		}
-		peer.mu.Unlock()
+	if !in.NoFrom {
+		in.From = s.peerAddress()
 	}
 	if done > 0 {
 		s.addCreds(in, creds)
 	}
 	return done, nil
+}
+
+// peerAddress is the peer's name, nil if there is none.
+func (s *Socket) peerAddress() socket.Address {
+	s.mu.Lock()
+	peer := s.peer
+	s.mu.Unlock()
+	if peer == nil {
+		return nil
+	}
+	peer.mu.Lock()
+	defer peer.mu.Unlock()
+	if peer.name == "" {
+		return nil
+	}
+	return address(peer.name)
 }
 
 func sameCreds(a, b *socket.Creds) bool {
