@@ -67,7 +67,7 @@ func (f *file) reserve(start, end uint64, keepSize bool) error {
 		made = append(made, g)
 	}
 	for i, g := range made {
-		if err := f.fillHoleLocked(g); err != nil {
+		if _, err := f.fillHoleLocked(g); err != nil {
 			for _, u := range made[:i] {
 				f.free(f.cutLocked(u))
 			}

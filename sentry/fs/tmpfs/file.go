@@ -1,6 +1,7 @@
 package tmpfs
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"cordon/internal/linux"
@@ -215,7 +216,7 @@ func (f *file) mayWrite(off, n uint64) error {
 func (f *file) writePart(src *usermem.Seq, off, n uint64) (int, error) {
 	r := seg.Range{Start: pageDown(off), End: pageUp(off + n)}
 	f.mu.Lock()
-	err := f.fillLocked(r)
+	fresh, err := f.makeLocked(r)
 	if err != nil {
 		// As much as there is room for.
 		n = 0
@@ -225,6 +226,10 @@ func (f *file) writePart(src *usermem.Seq, off, n uint64) (int, error) {
 	}
 	f.mu.Unlock()
 	done := 0
+	if fresh && err == nil && n >= worthCall {
+		done, err = f.store(src, off, n)
+		n = 0
+	}
 	for n > 0 {
 		b, hole := f.windowAt(off+uint64(done), n)
 		if hole > 0 {
@@ -250,6 +255,50 @@ func (f *file) writePart(src *usermem.Seq, off, n uint64) (int, error) {
 	f.mu.Unlock()
 	f.free(gone)
 	return done, err
+}
+
+// worthCall is the least that is stored by a call of the host.
+const worthCall = 512
+
+// store copies n bytes to memory at off that the host has yet to make: by a call for
+// each piece, which costs less than the faults of touching it.
+func (f *file) store(src *usermem.Seq, off, n uint64) (int, error) {
+	s := stores.Get().(*storing)
+	s.f, s.off, s.left = f, off, n
+	done, err := src.Blocks(usermem.Read, s.each)
+	s.f = nil
+	stores.Put(s)
+	return int(done), err
+}
+
+// A storing is one call of store. Its function is made once for many.
+type storing struct {
+	f         *file
+	off, left uint64
+	each      func(blocks [][]byte) (uint64, error)
+}
+
+var stores = sync.Pool{New: func() any {
+	s := &storing{}
+	s.each = s.blocks
+	return s
+}}
+
+func (s *storing) blocks(blocks [][]byte) (done uint64, err error) {
+	for _, b := range blocks {
+		b = b[:min(uint64(len(b)), s.left)]
+		for len(b) > 0 {
+			m := s.f.memoryAt(s.off, uint64(len(b)))
+			if m.Len() == 0 {
+				return done, nil
+			}
+			if e := s.f.fs.mem.Fill(b[:m.Len()], m.Start); e != 0 {
+				return done, e
+			}
+			b, s.off, s.left, done = b[m.Len():], s.off+m.Len(), s.left-m.Len(), done+m.Len()
+		}
+	}
+	return done, nil
 }
 
 // SeekTo implements vfs.Seeker.

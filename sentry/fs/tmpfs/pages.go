@@ -27,6 +27,13 @@ func newPages() seg.Set[uint64] {
 // fillLocked gives every hole in r (pages) memory that reads as zeros. What
 // was done before an error stays.
 func (f *file) fillLocked(r seg.Range) error {
+	_, err := f.makeLocked(r)
+	return err
+}
+
+// makeLocked is fillLocked; fresh says that it has made pages that the host has no
+// memory for yet.
+func (f *file) makeLocked(r seg.Range) (fresh bool, err error) {
 	for {
 		var hole seg.Range
 		found := false
@@ -35,13 +42,15 @@ func (f *file) fillLocked(r seg.Range) error {
 			break
 		}
 		if !found {
-			return nil
+			return fresh, nil
 		}
-		if err := f.fillHoleLocked(hole); err == error(linux.ENOSPC) {
-			return f.fillSomeLocked(hole)
+		made, err := f.fillHoleLocked(hole)
+		if err == error(linux.ENOSPC) {
+			return fresh, f.fillSomeLocked(hole)
 		} else if err != nil {
-			return err
+			return fresh, err
 		}
+		fresh = fresh || made
 		r.Start = hole.End
 	}
 }
@@ -56,32 +65,32 @@ func (f *file) fillSomeLocked(hole seg.Range) error {
 	return linux.ENOSPC
 }
 
-func (f *file) fillHoleLocked(hole seg.Range) error {
+func (f *file) fillHoleLocked(hole seg.Range) (fresh bool, err error) {
 	if !f.fs.usePages(hole.Len() / pageSize) {
-		return linux.ENOSPC
+		return false, linux.ENOSPC
 	}
 	if f.ahead.Len() >= hole.Len() {
 		if g, ok := f.pages.Before(hole.Start); ok && g.End == hole.Start && g.Value+g.Len() == f.ahead.Start {
 			f.pages.Insert(hole, f.ahead.Start)
 			f.ahead.Start += hole.Len()
-			return nil
+			return true, nil
 		}
 	}
 	n, extra := hole.Len(), uint64(0)
 	if last, ok := f.pages.Last(); ok && last.End == hole.Start && last.End >= smallFile {
 		extra = min(last.End, maxAhead)
 	}
-	m, _, err := f.fs.mem.Alloc(n+extra, memfile.Options{Kind: memfile.Files, Recycle: extra == 0})
-	if err != 0 {
+	m, committed, e := f.fs.mem.Alloc(n+extra, memfile.Options{Kind: memfile.Files, Recycle: extra == 0})
+	if e != 0 {
 		f.fs.freePages(n / pageSize)
-		return err
+		return false, e
 	}
 	f.pages.Insert(hole, m.Start)
 	if extra > 0 {
 		f.dropAheadLocked()
 		f.ahead = memfile.Range{Start: m.Start + n, End: m.End}
 	}
-	return nil
+	return !committed, nil
 }
 
 func (f *file) dropAheadLocked() {
@@ -120,6 +129,19 @@ func (f *file) zeroLocked(start, end uint64) {
 	}
 	at := g.Value + start - g.Start
 	f.fs.mem.Zero(memfile.Range{Start: at, End: at + end - start})
+}
+
+// memoryAt returns where the memory of the file at off is, at most n bytes; nothing
+// in a hole.
+func (f *file) memoryAt(off, n uint64) memfile.Range {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g, ok := f.pages.Find(off)
+	if !ok {
+		return memfile.Range{}
+	}
+	at := g.Value + off - g.Start
+	return memfile.Range{Start: at, End: at + min(n, g.End-off)}
 }
 
 // windowAt returns the memory of the file at off, at most n bytes, or how many
