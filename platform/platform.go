@@ -111,6 +111,19 @@ type AddressSpace interface {
 	Release()
 }
 
+// A LateReleaser is an address space whose end nobody has to wait for.
+type LateReleaser interface {
+	// ReleaseLate is Release, but returns before the mappings are gone. done is
+	// called when they are, by any goroutine.
+	ReleaseLate(done func())
+}
+
+// A Settler is a platform with such address spaces.
+type Settler interface {
+	// Settle waits until what ReleaseLate was given has been called.
+	Settle()
+}
+
 // A Forker is an address space that can make a copy of itself cheaply.
 type Forker interface {
 	// Fork returns an address space with the same mappings.

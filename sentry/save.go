@@ -84,6 +84,10 @@ func SavePlain(w io.Writer, sys *task.System) error {
 func saveFrozen(w io.Writer, sys *task.System, save func(io.Writer, []checkpoint.Kind, any) error) error {
 	// What takes time to write is time that the sandbox does not see.
 	clocks := sys.Clocks.Image()
+	// Memory of processes that have ended is not in the image.
+	if p, ok := sys.Platform.(platform.Settler); ok {
+		p.Settle()
+	}
 	// Objects first: some give up memory that is not worth saving.
 	var objects bytes.Buffer
 	if err := save(&objects, kinds(), sys); err != nil {

@@ -110,3 +110,26 @@ func awaitReport(fd int, nanoseconds int64) uint64 {
 	}
 	return binary.LittleEndian.Uint64(b[:])
 }
+
+// A bell wakes one thread, which waits in the host's kernel.
+type bell struct {
+	word uint32 // atomic: 1 when it has rung, 2 when somebody waits
+}
+
+// ring makes the next wait, or the one under way, return.
+func (b *bell) ring() {
+	if atomic.SwapUint32(&b.word, 1) == 2 {
+		const private = 128
+		unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&b.word)), futexWake|private, 1, 0, 0, 0)
+	}
+}
+
+// wait waits until ring has been called since the last wait.
+func (b *bell) wait() {
+	const private = 128
+	for !atomic.CompareAndSwapUint32(&b.word, 1, 0) {
+		if atomic.CompareAndSwapUint32(&b.word, 0, 2) || atomic.LoadUint32(&b.word) == 2 {
+			unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&b.word)), futexWait|private, 2, 0, 0, 0)
+		}
+	}
+}

@@ -13,6 +13,9 @@
 // another thread of the stub, with a slot: facts for the guest, a header of
 // registers and commands, room for XSAVE, a signal stack.
 //
+// The janitor, a thread of the Sentry, makes stubs ahead and ends those that were
+// released, behind the backs of those who asked.
+//
 // The control file holds all orders and slots; the Sentry maps it whole.
 //
 // # Trust
@@ -26,7 +29,9 @@
 // has in a register or in memory, and kills a process that shows another. Leaders
 // report through an eventfd, which the filter guards in the same way, because
 // memory that was unmapped may be another guest's the moment the Sentry believes
-// it. A stub that has been killed is waited for before its memory is used again.
+// it. A stub that has been killed is waited for before its memory is used again,
+// which ReleaseLate tells its caller. A new thread of a stub never looks at the
+// orders: it would have the secret.
 //
 // A guest that keeps its turn for itself when it is interrupted is killed after
 // two seconds.
@@ -39,8 +44,8 @@
 //
 // # Locking
 //
-// AddressSpace.applyMu, then the zygote's mu, AddressSpace.mu, control.mu and
-// reports.mu last. Nothing is held while a guest runs.
+// AddressSpace.applyMu, then the zygote's mu, AddressSpace.mu, janitor.mu,
+// control.mu and reports.mu last. Nothing is held while a guest runs.
 //
 // # Differences
 //

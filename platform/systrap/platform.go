@@ -5,7 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"cordon/internal/linux"
 	"cordon/platform"
 	"cordon/platform/arch"
 	"cordon/platform/stub"
@@ -76,11 +75,7 @@ type Platform struct {
 	place   *stub.Placer
 
 	reports reports
-
-	// The pool of unused stubs; a goroutine fills it.
-	ready chan *AddressSpace
-	quit  chan struct{}
-	done  chan struct{}
+	janitor *janitor
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -96,34 +91,17 @@ func New(cfg Config) (*Platform, error) {
 	}
 	p := &Platform{
 		zygote: cfg.Zygote.Zygote, control: cfg.Zygote.control, marks: cfg.Zygote.marks, place: stub.NewPlacer(),
-		ready: make(chan *AddressSpace, cfg.Pool-1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
+	p.janitor = newJanitor(p, cfg.Pool)
 	// The first stub says whether it works at all.
 	as, errno := p.newAddressSpace()
 	if errno != 0 {
 		p.place.Stop()
 		return nil, errno
 	}
-	go p.fill(as)
+	p.janitor.ready = append(p.janitor.ready, as)
+	go p.janitor.run()
 	return p, nil
-}
-
-// fill keeps the pool full. It stops trying when stubs cannot be made, until one
-// is asked for.
-func (p *Platform) fill(first *AddressSpace) {
-	defer close(p.done)
-	next := first
-	for {
-		select {
-		case p.ready <- next:
-		case <-p.quit:
-			if next != nil {
-				next.Release()
-			}
-			return
-		}
-		next, _ = p.newAddressSpace()
-	}
 }
 
 // Name implements platform.Platform.
@@ -131,26 +109,6 @@ func (p *Platform) Name() string { return "systrap" }
 
 // Bounds implements platform.Platform.
 func (p *Platform) Bounds() (uint64, uint64) { return minAddress, maxAddress }
-
-// NewAddressSpace implements platform.Platform.
-func (p *Platform) NewAddressSpace() (platform.AddressSpace, linux.Errno) {
-	var as *AddressSpace
-	select {
-	case as = <-p.ready:
-	case <-p.quit:
-		return nil, linux.ENOMEM
-	}
-	if as == nil || as.gone(0) { // could not be made some time ago, or was killed
-		if as != nil {
-			as.Release()
-		}
-		var errno unix.Errno
-		if as, errno = p.newAddressSpace(); errno != 0 {
-			return nil, linux.ENOMEM
-		}
-	}
-	return as, 0
-}
 
 // NewContext implements platform.Platform.
 func (p *Platform) NewContext() platform.Context {
@@ -170,19 +128,7 @@ func (p *Platform) Release() {
 		return
 	}
 	p.released = true
-	close(p.quit)
-	<-p.done
-	for {
-		select {
-		case as := <-p.ready:
-			if as != nil {
-				as.Release()
-			}
-			continue
-		default:
-		}
-		break
-	}
+	p.janitor.stop()
 	p.place.Stop()
 	p.zygote.Stop()
 	p.reports.close()

@@ -34,8 +34,10 @@ type AddressSpace struct {
 	mu       sync.Mutex
 	idle     []*thread
 	slots    []int32 // control slots of all threads
+	tids     []int32 // the threads
 	bound    int     // contexts with a thread here
-	released bool
+	released bool    // nobody may use it any more
+	buried   bool    // the process has ended
 
 	// atomic
 	dead atomic.Bool // the process has ended
@@ -125,6 +127,9 @@ func (as *AddressSpace) newThread() (*thread, unix.Errno) {
 	if stub.Tgkill(as.pid, t.tid, 0) != 0 {
 		return nil, unix.ESRCH
 	}
+	as.mu.Lock()
+	as.tids = append(as.tids, t.tid)
+	as.mu.Unlock()
 	return t, 0
 }
 
@@ -246,34 +251,11 @@ func (as *AddressSpace) leave(t *thread) {
 // freeLocked gives the slots back when the stub has gone and no context looks at
 // one.
 func (as *AddressSpace) freeLocked() {
-	if !as.released || as.bound != 0 || as.slots == nil {
+	if !as.buried || as.bound != 0 || as.slots == nil {
 		return
 	}
 	as.p.control.drop(as.slots...)
 	as.slots = nil
-}
-
-// Release implements platform.AddressSpace. The stub is killed, and gone when this
-// returns: a hostile guest thread may have been running all the time.
-func (as *AddressSpace) Release() {
-	as.applyMu.Lock()
-	defer as.applyMu.Unlock()
-	as.mu.Lock()
-	if as.released {
-		as.mu.Unlock()
-		return
-	}
-	as.released = true
-	as.idle = nil
-	as.mapped.Clear()
-	as.mu.Unlock()
-	unix.Kill(int(as.pid), unix.SIGKILL)
-	as.gone(-1)
-	unix.Close(as.pidfd)
-	as.mu.Lock()
-	defer as.mu.Unlock()
-	as.slots = append(as.slots, as.page)
-	as.freeLocked()
 }
 
 // Apply implements platform.AddressSpace.

@@ -327,8 +327,9 @@ order:
 	MOVQ 0x30(BP), R9
 	ORQ  R14, R10
 	ORQ  R15, R8
-	SYSCALL
-	CMPQ 0x00(BP), $56
+	MOVQ AX, SP              // a new thread must not look at the orders: by the time
+	SYSCALL                  // it runs they may be the next ones
+	CMPQ SP, $56
 	JNE  ordered
 	TESTQ AX, AX
 	JEQ  thread

@@ -138,8 +138,14 @@ func (m *MemoryManager) releaseAll() {
 	var rel release
 	m.mapping.Lock()
 	m.active.Lock()
+	var dying platform.LateReleaser
 	if as := m.as.Swap(nil); as != nil {
-		(*as).Release()
+		late, ok := (*as).(platform.LateReleaser)
+		if ok && m.pins.Load() == 0 {
+			dying = late
+		} else {
+			(*as).Release()
+		}
 	}
 	all := seg.Range{Start: 0, End: ^uint64(0)}
 	m.dropPMAs(all, &rel)
@@ -148,7 +154,7 @@ func (m *MemoryManager) releaseAll() {
 		m.arenas[i].leave()
 	}
 	m.arenas = nil
-	// Whatever the stub kept, it is gone now.
+	// Whatever the stub kept, it is gone now, or before rel lets go of it.
 	m.lost = false
 	if m.pins.Load() == 0 {
 		rel.pages, m.deferred = append(rel.pages, m.deferred...), nil
@@ -168,6 +174,13 @@ func (m *MemoryManager) releaseAll() {
 	}
 	m.layout, m.sizes = Layout{}, sizes{}
 	m.mapping.Unlock()
+	if dying != nil {
+		// What others can see of it, files above all, is given up now.
+		late := rel
+		late.files = nil
+		rel = release{files: rel.files}
+		dying.ReleaseLate(late.run)
+	}
 	rel.run()
 	if m.cfg.Texts != nil {
 		m.cfg.Texts.trim()

@@ -120,6 +120,7 @@ func (t *Task) exit() {
 	s.frozenCond.Broadcast()
 	s.frozenMu.Unlock()
 	if over {
+		s.endWorkers()
 		close(s.allGone)
 	}
 	if s.Turn != nil {

@@ -153,6 +153,7 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 // waiting for child.
 func (t *Task) runRestored(child int32) {
 	t.lockThread()
+	defer t.sys.unlockThread()
 	t.switched.Store(t.sys.Clocks.Monotonic.Now())
 	if len(t.frozenFPU) > 0 {
 		t.ctx.SetFPU(t.frozenFPU)

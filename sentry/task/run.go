@@ -8,23 +8,23 @@ import (
 	"cordon/platform"
 )
 
-// Start runs the task's goroutine. The caller has finished making it.
+// Start runs the task on a thread of its own. The caller has finished making it.
 func (t *Task) Start() {
 	s := t.sys
 	s.tree.Lock()
 	s.live++
+	w := s.idleWorkerTreeLocked()
 	s.tree.Unlock()
 	if s.Turn != nil {
 		enter := s.Turn.Join(0, 1)[0]
 		go func() { enter(); t.run() }()
 		return
 	}
-	go t.run()
+	w.begin(t)
 }
 
 // run is a task's life.
 func (t *Task) run() {
-	t.lockThread()
 	t.switched.Store(t.sys.Clocks.Monotonic.Now())
 	for t.runState != Exiting {
 		if t.work.Load() != 0 {
@@ -34,7 +34,6 @@ func (t *Task) run() {
 		t.enterGuest()
 	}
 	t.exit()
-	t.unlockThread()
 }
 
 // lockThread keeps the task's goroutine on one OS thread, from which the
@@ -48,8 +47,8 @@ func (t *Task) lockThread() {
 
 // unlockThread leaves the thread to the next goroutine: the context, released by
 // then, has left nothing on it, and a new thread costs 50 us.
-func (t *Task) unlockThread() {
-	if t.sys.Turn == nil {
+func (s *System) unlockThread() {
+	if s.Turn == nil {
 		runtime.UnlockOSThread()
 	}
 }

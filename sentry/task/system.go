@@ -75,7 +75,8 @@ type System struct {
 	init     *ThreadGroup
 	freezing int // how many hold the system frozen
 	allGone  chan struct{}
-	live     int // goroutines running
+	live     int       // goroutines running
+	workers  []*worker // that have no task
 
 	// atomic
 	frozen  atomic.Int32
