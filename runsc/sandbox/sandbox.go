@@ -391,8 +391,9 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 // task's thread keeps one while it waits in the host's kernel, for its guest or for
 // what wakes it, until Go's monitor notices, 20 us later or more. Without spare ones
 // a third task that wakes up waits for that: a ring of ten that wake each other took
-// 20 us a step instead of 11, a wake-up of a thousand 75 us for each instead of 20.
-const spareProcs = 6
+// 20 us a step instead of 12, a wake-up of a thousand 75 us for each instead of 40.
+// Each costs the idle Sentry 0.1 MB.
+const spareProcs = 3
 
 // unprivilegedID is the user and group the Sentry becomes when the caller can
 // give it one of its own ("nobody" everywhere).
