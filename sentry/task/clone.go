@@ -279,6 +279,7 @@ func (s *System) newGroup(leader *Task, limits *limit.Set, actions *signal.Actio
 	g := &ThreadGroup{sys: s, limits: limits, start: s.Clocks.Boottime.Now(), leader: leader, tasks: []*Task{leader}}
 	g.cpuClock = &cpuClock{s, func() int64 { user, system := g.cpuTime(); return user + system }}
 	g.userClock = &cpuClock{s, func() int64 { user, _ := g.cpuTime(); return user }}
+	g.lead.Store(leader)
 	g.countTreeLocked()
 	g.actions.Store(actions)
 	g.loginUID.Store(^uint32(0))

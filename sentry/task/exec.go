@@ -157,6 +157,7 @@ func (t *Task) takeLeadTreeLocked(old *Task) {
 	g.mu.Lock()
 	old.exitState = dead
 	g.leader = t
+	g.lead.Store(t)
 	g.tasks = []*Task{t}
 	g.mu.Unlock()
 	g.countTreeLocked()

@@ -28,7 +28,7 @@ func TestImageCoversState(t *testing.T) {
 			"ownLimits": "the group has them", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
-			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "childEvents": empty, "exitEvents": "epoll entries are added again",
+			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "lead": "Leader", "childEvents": empty, "exitEvents": "epoll entries are added again",
 			"mu": lockField, "stopSeq": "counted as tasks park again", "execing": "a checkpoint waits for the exec",
 			"dumping": "a core file ends in an exit, which a checkpoint waits for", "halted": "likewise",
 		}),

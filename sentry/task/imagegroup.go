@@ -173,6 +173,7 @@ func loadGroup(l *checkpoint.Loader, p *ThreadGroup, im GroupImage) error {
 		slices.Contains(p.tasks, nil) || slices.Contains(p.children, nil) || (p.pgrp == nil) != im.ReapedSelf || len(im.Timers) > MaxTimers {
 		return cmp.Or(g.err, errImage)
 	}
+	p.lead.Store(p.leader)
 	y := p.sys
 	p.cpuClock = &cpuClock{y, func() int64 { user, system := p.cpuTime(); return user + system }}
 	p.userClock = &cpuClock{y, func() int64 { user, _ := p.cpuTime(); return user }}

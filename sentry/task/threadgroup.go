@@ -27,7 +27,8 @@ type ThreadGroup struct {
 	didExec  atomic.Bool
 	oomAdj   atomic.Int32
 	loginUID atomic.Uint32
-	maxRSS   atomic.Uint64 // of address spaces given up
+	lead     atomic.Pointer[Task] // leader, for who asks for the id
+	maxRSS   atomic.Uint64        // of address spaces given up
 	counted  atomic.Pointer[counted]
 	stopSeq  atomic.Uint32 // counts stops; changed under mu
 	// Membarrier has the commands of membarrier(2) that registered. Linux has
@@ -79,11 +80,7 @@ type stopState struct {
 }
 
 // ID is the process id.
-func (g *ThreadGroup) ID() int32 {
-	g.sys.tree.RLock()
-	defer g.sys.tree.RUnlock()
-	return g.leader.TID()
-}
+func (g *ThreadGroup) ID() int32 { return g.lead.Load().TID() }
 
 func (g *ThreadGroup) idTreeLocked() int32 { return g.leader.TID() }
 

@@ -23,7 +23,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[AnonInode, AnonInodeImage](map[string]string{"open": "the restored File's (AnonReopener)"}),
 		checkpoint.CheckCovered[InodeState, StateImage](map[string]string{"holders": "dentries and descriptions count themselves", "ext": "Records, Flocks, FIFO", "perm": "asked again", "permGen": "asked again"}),
 		checkpoint.CheckCovered[inodeExt, struct{ Locks, FIFO int }](map[string]string{"watches": "inotify adds them again"}),
-		checkpoint.CheckCovered[lockTable, StateImage](map[string]string{"mu": lockField, "queue": "nobody waits"}),
+		checkpoint.CheckCovered[lockTable, StateImage](map[string]string{"mu": lockField, "queue": "nobody waits", "spare": "room"}),
 		checkpoint.CheckCovered[fileLock, LockImage](nil),
 		checkpoint.CheckCovered[Dentry, DentryImage](map[string]string{
 			"state": "the inode's", "kids": "children put themselves there", "holds": "Held", "place": "Parent, Name, Deleted",

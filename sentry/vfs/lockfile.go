@@ -31,6 +31,7 @@ type lockTable struct {
 	// guarded by mu
 	records []fileLock
 	flocks  []fileLock
+	spare   []fileLock // room for the next records
 
 	queue wait.Queue // notified (In) when a lock goes
 }
@@ -167,10 +168,10 @@ func (d *Description) setLock(t *FDTable, r LockRequest) (any, error) {
 // replaceLocked makes want the owner's lock in its range, or no lock if unlock.
 // Neighbours of one kind are joined.
 func (tab *lockTable) replaceLocked(want fileLock, unlock bool) {
-	var out []fileLock
+	out := tab.spare[:0]
 	for _, l := range tab.records {
 		if l.owner != want.owner || l.end < want.start || want.end < l.start {
-			out = append(out, l)
+			out = insertLock(out, l)
 			continue
 		}
 		if !unlock && l.write == want.write { // touches or overlaps: one lock
@@ -180,27 +181,29 @@ func (tab *lockTable) replaceLocked(want fileLock, unlock bool) {
 		if l.start < want.start {
 			left := l
 			left.end = min(l.end, want.start)
-			out = append(out, left)
+			out = insertLock(out, left)
 		}
 		if l.end > want.end {
 			right := l
 			right.start = max(l.start, want.end)
-			out = append(out, right)
+			out = insertLock(out, right)
 		}
 	}
 	if !unlock {
-		out = append(out, want)
+		out = insertLock(out, want)
 	}
-	slices.SortStableFunc(out, func(a, b fileLock) int {
-		switch {
-		case a.start < b.start:
-			return -1
-		case a.start > b.start:
-			return 1
-		}
-		return 0
-	})
-	tab.records = out
+	clear(tab.records)
+	tab.records, tab.spare = out, tab.records
+}
+
+// insertLock adds l to locks sorted by start, after those that start where it
+// does. It mostly belongs at the end.
+func insertLock(ls []fileLock, l fileLock) []fileLock {
+	i := len(ls)
+	for i > 0 && ls[i-1].start > l.start {
+		i--
+	}
+	return slices.Insert(ls, i, l)
 }
 
 // LockQueue is notified (In) when a lock on the file goes.
