@@ -9,7 +9,7 @@ RUNSC    := bin/runsc
 GOBUILD  := CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo
 LDFLAGS  := -s -w -linkmode external -extldflags -static
 
-.PHONY: all run test bench fuzz docs check build deps clean
+.PHONY: all run test bench profile fuzz docs check build deps clean
 
 all: build
 
@@ -32,6 +32,13 @@ test: build
 # as work grows, PLATFORM=ptrace one platform, BENCHFLAGS='-json out.json' more.
 bench: build
 	@$(GO) run ./test/bench -runsc $(RUNSC) $(if $(PLATFORM),-platform $(PLATFORM)) $(if $(PEER),-peer '$(PEER)') $(if $(ROWS),-rows $(ROWS)) $(BENCHFLAGS)
+
+# profile: where the CPU time of one row of bench goes (ROW=find, several with
+# commas; needs perf): tables on the terminal and in bin/profile/ROW.txt, stacks
+# for flame graphs in ROW.folded. The binary it runs has its symbols.
+profile: deps
+	$(GOBUILD) -ldflags '-linkmode external -extldflags -static' -o bin/runsc-profile ./cmd/runsc
+	@$(GO) run ./test/bench -runsc bin/runsc-profile -profile bin/profile -warm 0 -idle-seconds 5 $(if $(PLATFORM),-platform $(PLATFORM)) -rows $(or $(ROW),$(ROWS),$(error name a row of docs/bench.md: make profile ROW=find)) $(BENCHFLAGS)
 
 # fuzz: each fuzz target for T (T=30s), then random system calls in sandboxes
 # for CALLS (CALLS=10m; SEED=n starts from a seed).

@@ -7,5 +7,6 @@
 // and a figure is the median of its rounds. A row whose program is not
 // installed is skipped, and a row that fails says so and leaves the others
 // alone. Figures are never a test: docs/bench.md says what they were and what
-// they should be.
+// they should be. With -profile nothing is measured: perf(1) records where the CPU
+// time of rows goes.
 package main

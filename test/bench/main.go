@@ -18,6 +18,7 @@ var (
 	warm     = flag.Int("warm", 1024, "MiB of memory to touch before")
 	idleSecs = flag.Int("idle-seconds", 60, "how long a sandbox idles for its CPU time")
 	jsonFile = flag.String("json", "", "write every figure to this file")
+	profile  = flag.String("profile", "", "do not measure: run each row once in the sandbox below perf, and write where its CPU time goes to this directory")
 	timeout  = flag.Duration("timeout", 3*time.Minute, "the most one round of one runtime may take")
 )
 
@@ -47,6 +48,9 @@ func run() error {
 		return err
 	}
 	touch(*warm)
+	if *profile != "" {
+		return b.profile(rows, *profile)
+	}
 	// Results are printed as they come, so that an interrupted run has some.
 	var all []*result
 	for i, r := range rows {
