@@ -309,6 +309,10 @@ type Informer interface {
 // A Rester is a Context that wants to know when its owner is about to sleep, with
 // the guest stopped in a system call: it need not be quick to answer it.
 type Rester interface {
-	// Rest is called before the owner sleeps. Owner only.
+	// Rest is called before the owner sleeps, and Risen when it has. Owner only.
 	Rest()
+	Risen()
+
+	// Roused is called when another thread wakes the owner. Anyone calls it.
+	Roused()
 }

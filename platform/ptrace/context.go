@@ -163,7 +163,7 @@ func (c *Context) bind(as *AddressSpace) unix.Errno {
 	if errno != 0 {
 		return errno
 	}
-	c.p.cpus.Bind(&c.home, t.tid)
+	c.p.cpus.Bind(&c.home, t.tid, nil)
 	if errno := seize(t.tid); errno != 0 {
 		// A thread that died after the seize is ours to wait for.
 		pollThread(t.tid)

@@ -34,15 +34,31 @@ const (
 type Place struct {
 	// task-only
 	bound    bool
-	spinning bool  // the owner waits for its guest on a CPU of its own
 	streak   int   // short runs of the guest in a row
 	began    int64 // when the guest last began to run
+	answered int   // calls since the owner last let others have the CPU
+
+	// task-only, and guarded by Placer.mu as well while in a group: out says that the
+	// guest runs, or that its owner is expected to let it soon; slow, that it counts
+	// in Placer.out.
+	out, slow bool
 
 	// atomic: turns is odd while the guest runs; loose says that the stub
 	// thread is unbound; thread is the stub thread, or 0.
 	turns  atomic.Uint64
 	loose  atomic.Bool
 	thread atomic.Int32
+
+	// atomic: word is the futex that says whose turn it is; parked, that the owner
+	// sleeps on it and another one looks; credit, in which group's ready the owner counts;
+	// slowed, that its guest was found to take long.
+	word   atomic.Pointer[uint32]
+	parked atomic.Bool
+	credit atomic.Pointer[Group]
+	slowed atomic.Bool
+
+	// atomic: changed under Placer.mu.
+	group atomic.Pointer[Group]
 
 	// guarded by Placer.mu
 	owner int32  // the OS thread of the context's owner
@@ -51,7 +67,6 @@ type Place struct {
 	fresh int    // looks for which it still counts as active
 	timed bool   // time was read at the last look
 	time  int64  // the owner's CPU time then, in nanoseconds
-	away  int    // 1 + the index of the CPU the spinning owner has, or 0
 }
 
 // Placer places contexts on processors.
@@ -66,14 +81,14 @@ type Placer struct {
 	// atomic: the goroutine sleeps until a guest runs.
 	parked atomic.Bool
 
-	// atomic: how many guests run, how many owners spin, and who entered last.
-	out     atomic.Int32
-	spins   atomic.Int32
-	entered atomic.Pointer[Place]
+	// atomic: how many guests run that are not quick, and how many CPUs groups have.
+	out  atomic.Int32
+	live atomic.Int32
 
 	// guarded by mu
 	mu     sync.Mutex
 	places map[*Place]struct{}
+	groups []*Group
 	uneven int
 	calm   int
 }
@@ -106,20 +121,32 @@ func (p *Placer) Start(h *Place) {
 			h.cpu = i
 		}
 	}
-}
-
-// Bind puts a stub thread beside its tracer, the calling thread.
-func (p *Placer) Bind(h *Place, tid int32) {
+	h.streak = quickStreak
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, g := range p.groups {
+		if g.owners == h.cpu {
+			h.cpu = g.guests
+		}
+	}
+}
+
+// Bind puts a stub thread beside its owner, the calling thread. Word is the futex that
+// is 1 while it is the owner's turn, or nil.
+func (p *Placer) Bind(h *Place, tid int32, word *uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.word.Store(word)
+	h.loose.Store(false)
+	h.thread.Store(tid)
 	if !h.bound {
 		h.bound = true
 		h.owner = CurrentThread()
 		p.places[h] = struct{}{}
-		SetAffinity(0, p.allowed[h.cpu])
+		if word == nil || !p.joinLocked(h) {
+			SetAffinity(0, p.allowed[h.cpu])
+		}
 	}
-	h.loose.Store(false)
-	h.thread.Store(tid)
 	SetAffinity(tid, p.allowed[h.cpu])
 }
 
@@ -127,11 +154,7 @@ func (p *Placer) Bind(h *Place, tid int32) {
 func (p *Placer) Leave(h *Place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if h.spinning {
-		p.restLocked(h)
-		h.turns.Add(1)
-		p.out.Add(-1)
-	}
+	p.leaveLocked(h)
 	if h.bound {
 		h.bound = false
 		delete(p.places, h)
@@ -141,17 +164,26 @@ func (p *Placer) Leave(h *Place) {
 
 // Enter says that h's guest is about to run.
 func (p *Placer) Enter(h *Place) {
-	if h.spinning {
-		return // it counts as running until it stops spinning
-	}
 	if h.loose.Load() {
 		p.mu.Lock()
 		h.loose.Store(false)
 		SetAffinity(h.thread.Load(), p.allowed[h.cpu])
 		p.mu.Unlock()
 	}
+	if h.out {
+		return // of a group: it counts as running until its owner rests
+	}
+	if h.slowed.Load() {
+		h.slowed.Store(false)
+		h.streak = 0
+	}
+	if !p.groupTurn(h, 1) {
+		h.out, h.slow = true, h.streak < quickStreak
+		if h.slow {
+			p.out.Add(1)
+		}
+	}
 	h.turns.Add(1)
-	p.out.Add(1)
 	if p.parked.Load() && p.parked.CompareAndSwap(true, false) {
 		p.wake <- struct{}{}
 	}
@@ -159,11 +191,16 @@ func (p *Placer) Enter(h *Place) {
 
 // Exit says that h's guest has stopped.
 func (p *Placer) Exit(h *Place) {
-	if h.spinning {
+	if !h.out {
 		return
 	}
+	if !p.groupTurn(h, -1) {
+		h.out = false
+		if h.slow {
+			p.out.Add(-1)
+		}
+	}
 	h.turns.Add(1)
-	p.out.Add(-1)
 }
 
 // Lost says that the stub thread is dead.
@@ -214,6 +251,12 @@ func (p *Placer) look() bool {
 		turns := h.turns.Load()
 		same := turns == h.seen
 		h.seen = turns
+		if h.group.Load() != nil {
+			if turns&1 != 0 || !same {
+				moved++
+			}
+			continue
+		}
 		if same {
 			h.fresh = max(0, h.fresh-1)
 		} else {
@@ -236,6 +279,13 @@ func (p *Placer) look() bool {
 		running++
 		counts[h.cpu]++
 		last[h.cpu] = h
+	}
+	for _, g := range p.groups {
+		if g.out > 0 {
+			running++
+			counts[g.guests]++
+			counts[g.owners]++
+		}
 	}
 	p.splitLocked(counts, last)
 	if running <= 1 && moved >= 2 {
@@ -276,7 +326,7 @@ func (p *Placer) splitLocked(counts []int, last []*Place) {
 			high = i
 		}
 	}
-	if counts[high]-counts[low] < 2 {
+	if counts[high]-counts[low] < 2 || last[high] == nil {
 		p.uneven = 0
 		return
 	}
@@ -288,7 +338,7 @@ func (p *Placer) splitLocked(counts []int, last []*Place) {
 
 // gatherLocked brings the contexts that have run of late to one CPU.
 func (p *Placer) gatherLocked() {
-	if p.spins.Load() != 0 {
+	if p.live.Load() != 0 {
 		return
 	}
 	counts := make([]int, len(p.allowed))
@@ -299,7 +349,7 @@ func (p *Placer) gatherLocked() {
 		}
 	}
 	for h := range p.places {
-		if h.cpu != best {
+		if h.cpu != best && h.group.Load() == nil {
 			p.moveLocked(h, best)
 		}
 	}
@@ -308,9 +358,7 @@ func (p *Placer) gatherLocked() {
 func (p *Placer) moveLocked(h *Place, cpu int) {
 	h.cpu = cpu
 	SetAffinity(h.thread.Load(), p.allowed[cpu])
-	if h.away == 0 {
-		SetAffinity(h.owner, p.allowed[cpu])
-	}
+	SetAffinity(h.owner, p.allowed[cpu])
 }
 
 // All returns the set of CPUs that the process may use.
@@ -320,11 +368,11 @@ func (p *Placer) All() *[16]uint64 { return &p.all }
 func (p *Placer) CPU(h *Place) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case !h.bound:
+	if !h.bound {
 		return -1
-	case h.spinning:
-		return p.allowed[h.away-1]
+	}
+	if g := h.group.Load(); g != nil {
+		return p.allowed[g.owners]
 	}
 	return p.allowed[h.cpu]
 }

@@ -52,3 +52,23 @@ func ThreadTime(tid int32) int64 {
 	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&ts)), 0)
 	return ts.Nano()
 }
+
+// Yield lets another thread have the CPU, if one wants it.
+func Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
+// wakeWord wakes all who sleep on a futex that the Sentry shares with a stub.
+func wakeWord(w *uint32) {
+	const futexWake = 1
+	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWake, 8, 0, 0, 0)
+}
+
+// SetBatch makes a thread (0: the caller) one that takes no other's CPU when it is woken,
+// or again one that does (sched(7)).
+func SetBatch(tid int32, on bool) {
+	const normal, batch = 0, 3
+	policy, param := normal, int32(0)
+	if on {
+		policy = batch
+	}
+	unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, uintptr(tid), uintptr(policy), uintptr(unsafe.Pointer(&param)))
+}

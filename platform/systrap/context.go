@@ -58,10 +58,11 @@ var (
 )
 
 // How long Switch waits for the guest before it looks whether the stub is alive,
-// and before it repeats a kick, in nanoseconds; and after how many kicks the stub
-// is taken for hostile.
+// and before it repeats a kick, in nanoseconds; after how many kicks the stub is taken
+// for hostile; and how long it leaves the looking to another owner.
 const (
 	guestPatience = 200e6
+	parkPatience  = 20e6
 	kickPatience  = 1e6
 	maxKicks      = 2000
 )
@@ -73,16 +74,24 @@ func (c *Context) Interrupt() {
 	}
 	if t := c.target.Load(); t != nil {
 		stub.Tgkill(t.pid, t.tid, kickSignal)
+		c.p.place.Roused(&c.place)
 		t.h.wake() // its owner repeats the kick if this one was lost
 	}
 }
 
 // Rest implements platform.Rester.
 func (c *Context) Rest() {
-	if c.p.place.Rest(&c.place) {
+	if c.t != nil && c.p.place.Waits(&c.place) {
 		c.t.h.rest()
 	}
+	c.p.place.Rest(&c.place)
 }
+
+// Roused implements platform.Rester.
+func (c *Context) Roused() { c.p.place.Roused(&c.place) }
+
+// Risen implements platform.Rester.
+func (c *Context) Risen() { c.p.place.Risen(&c.place) }
 
 // takePending clears and returns the interrupt flag.
 func (c *Context) takePending() bool {
@@ -139,7 +148,7 @@ func (c *Context) turn() (quick, alive bool) {
 	if h.giveTurn() {
 		h.wake()
 	}
-	if spin > 0 && c.spin(h) {
+	if spin > 0 && c.serve(h) {
 		return true, true
 	}
 	alive = c.await(h)
@@ -148,10 +157,25 @@ func (c *Context) turn() (quick, alive bool) {
 	return false, alive
 }
 
-// spin waits for the Sentry's turn without sleeping.
-func (c *Context) spin(h *header) bool {
+// serve waits for the Sentry's turn as one of a group, and returns whether it has come.
+func (c *Context) serve(h *header) bool {
 	look := func(looks int32) bool { return h.awaitTurn(looks) || c.pending.Load() != 0 }
-	return c.p.place.Spin(&c.place, look) && h.loadTurn() != 0
+	for {
+		switch c.p.place.Look(&c.place, look) {
+		case stub.Came:
+			return h.loadTurn() != 0
+		case stub.Over:
+			return false
+		}
+		c.p.place.Parking(&c.place)
+		if h.loadTurn() == 0 && c.pending.Load() == 0 {
+			h.waitTurn(parkPatience)
+		}
+		c.p.place.Parked(&c.place)
+		if c.as.dead.Load() {
+			return false
+		}
+	}
 }
 
 // await waits for the Sentry's turn.
@@ -202,7 +226,7 @@ func (c *Context) bind(as *AddressSpace) unix.Errno {
 	}
 	c.as, c.t, c.kind, c.partial = as, t, 0, false
 	c.target.Store(&target{as.pid, t.tid, t.h})
-	c.p.place.Bind(&c.place, t.tid)
+	c.p.place.Bind(&c.place, t.tid, &t.h.turn)
 	c.tell(t)
 	if c.state == nil {
 		c.state = arch.InitialFPU()

@@ -445,6 +445,13 @@ spin:
 	PAUSE
 	DECL CX
 	JGT  spin
+	CMPL hSpin(R12), $0
+	JEQ  sleep
+	LEAQ hTurn(R12), DI      // nobody looks: futex(turn, FUTEX_WAKE, 1)
+	MOVQ $1, SI
+	MOVQ $1, DX
+	MOVQ $202, AX
+	SYSCALL
 sleep:
 	MOVL $1, AX
 	XCHGL AX, hStub(R12)

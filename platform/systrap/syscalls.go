@@ -37,6 +37,8 @@ func SentrySyscalls() []stub.Rule {
 		{Number: unix.SYS_KILL, Name: "kill", Why: "ends a stub or the zygote"},
 		{Number: unix.SYS_SCHED_SETAFFINITY, Name: "sched_setaffinity", Why: "keeps a guest thread and its owner on one CPU"},
 		{Number: unix.SYS_SCHED_GETAFFINITY, Name: "sched_getaffinity", Why: "learns which CPUs may be used"},
+		{Number: unix.SYS_SCHED_SETSCHEDULER, Name: "sched_setscheduler", Why: "keeps owners of one CPU from taking it from each other"},
+		{Number: unix.SYS_SCHED_YIELD, Name: "sched_yield", Why: "lets another owner have the CPU"},
 		{Number: unix.SYS_GETCPU, Name: "getcpu", Why: "starts a guest thread on its maker's CPU"},
 		{Number: unix.SYS_GETTID, Name: "gettid", Why: "names an owner for sched_setaffinity"},
 		{Number: unix.SYS_CLOCK_GETTIME, Name: "clock_gettime", Why: "CPU time of a guest thread's owner"},

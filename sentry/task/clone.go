@@ -150,7 +150,8 @@ func (c *Task) inherit(t *Task) {
 
 // newTask returns a task that belongs to nothing yet.
 func (s *System) newTask(c *cred.Credentials, name string) *Task {
-	t := &Task{sys: s, ctx: s.Platform.NewContext()}
+	t := &Task{sys: s}
+	t.setContext(s.Platform.NewContext())
 	t.SetCred(c)
 	t.SetName(name)
 	t.cpuClock = &cpuClock{s, t.CPUTime}

@@ -142,7 +142,7 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 	t.SetPersonality(im.Personality)
 	// The platform is there now: System is filled first.
 	g.l.AfterLoad(func() error {
-		t.ctx = t.sys.Platform.NewContext()
+		t.setContext(t.sys.Platform.NewContext())
 		return nil
 	})
 	return g.err

@@ -160,7 +160,9 @@ func (t *Task) kick(bits uint32) {
 
 // Nudge puts the wake token there.
 func (t *Task) Nudge() {
-	t.wake.put()
+	if t.wake.put() && t.rester != nil {
+		t.rester.Roused()
+	}
 	if turn := t.sys.Turn; turn != nil {
 		turn.Wake()
 	}

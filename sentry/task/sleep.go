@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"cordon/internal/linux"
-	"cordon/platform"
 	"cordon/sentry/ktime"
 	"cordon/sentry/vfs"
 	"cordon/sentry/wait"
@@ -64,9 +63,6 @@ func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error
 	}
 	t.times.voluntary.Add(1)
 	t.complete() // others may look at who sleeps
-	if r, ok := t.ctx.(platform.Rester); ok {
-		r.Rest()
-	}
 	for {
 		if t.Pressing() {
 			return ErrInterrupted
@@ -111,7 +107,15 @@ func (t *Task) rest() {
 	if turn := t.sys.Turn; turn != nil {
 		turn.Rest(t.wake.there)
 	}
+	if t.rester == nil {
+		t.wake.take()
+		return
+	}
+	if !t.wake.there() {
+		t.rester.Rest()
+	}
 	t.wake.take()
+	t.rester.Risen()
 }
 
 // A Turn lets one task run at a time, in an order of its own (sim). All but

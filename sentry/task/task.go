@@ -75,7 +75,8 @@ type Task struct {
 	killedBy  bool         // workKill was set for exec, not for an exit of the group
 
 	// task-only
-	ctx        platform.Context
+	ctx        platform.Context // its methods that say so, anyone calls
+	rester     platform.Rester  // ctx, or nil
 	regs       arch.Registers
 	facts      facts
 	quick      bool // the guest came back soon
@@ -175,6 +176,12 @@ func (t *Task) complete() {
 
 // Context is the platform's side of the thread. Task-only.
 func (t *Task) Context() platform.Context { return t.ctx }
+
+// setContext gives a task that does not run yet its context.
+func (t *Task) setContext(c platform.Context) {
+	t.ctx = c
+	t.rester, _ = c.(platform.Rester)
+}
 
 // MM is the address space, nil when the task has exited.
 func (t *Task) MM() *mm.MemoryManager { return t.mm.Load() }

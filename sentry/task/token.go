@@ -20,11 +20,13 @@ const (
 	tokenAwaited
 )
 
-// put is called by anyone.
-func (k *token) put() {
-	if atomic.SwapUint32(&k.word, tokenThere) == tokenAwaited {
-		_, _ = host.FutexWake(&k.word, 1) // fails for no word of ours
+// put is called by anyone. It returns whether the task slept.
+func (k *token) put() bool {
+	if atomic.SwapUint32(&k.word, tokenThere) != tokenAwaited {
+		return false
 	}
+	_, _ = host.FutexWake(&k.word, 1) // fails for no word of ours
+	return true
 }
 
 // there says whether take would not wait.

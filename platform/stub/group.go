@@ -1,0 +1,402 @@
+package stub
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Groups. Where a platform's stub hands over through shared memory, an owner that
+// looks for its guest's calls on a CPU of its own answers in a third of a microsecond,
+// one that sleeps on the guest's CPU in four. Guests that make many calls with little
+// in between are therefore put together on one CPU, and their owners on another,
+// where one of them looks for all: its own guest's calls it answers itself, at
+// another's it wakes that owner and sleeps. So threads are switched when guests
+// are, not at every call. A single guest is a group too.
+//
+// A group has two CPUs for itself, and exists only while no other guest wants them: one
+// that computes ends it. Nothing depends on a group for more than speed: a stub that is not
+// answered while it looks wakes its owner itself before it sleeps.
+
+const (
+	// quickStreak is how many short runs in a row make a guest quick, shortRun, in
+	// nanoseconds, what a short run is. A guest is taken for quick until it was not.
+	quickStreak = 12
+	shortRun    = 20_000
+
+	// An owner looks for its guest groupLooks times in a row, pausing, before it looks
+	// at the others, looksAround times before it looks around for guests outside,
+	// and gives the group up when no guest has come for maxRounds of that.
+	groupLooks  = 6
+	aloneLooks  = 200
+	looksAround = 200
+	maxRounds   = 25
+
+	// An owner that others wait for on its CPU looks linger times more, because
+	// the next call often comes at once, and answers no more than maxAnswers calls.
+	linger     = 40
+	maxAnswers = 16
+
+	// guestLooks is how often a stub looks for its answer.
+	guestLooks = 1000
+
+	// maxMembers bounds a group.
+	maxMembers = 32
+)
+
+// A Group is some contexts whose guests share one CPU and whose owners another.
+type Group struct {
+	// immutable: indices in Placer.allowed
+	guests, owners int
+
+	// atomic: ready counts the owners that have been woken and have not run since.
+	ready   atomic.Int32
+	members atomic.Pointer[[]*Place]
+
+	// guarded by Placer.mu: out is how many of the members' guests run.
+	out int
+}
+
+// An Outcome is what became of a look for a guest.
+type Outcome int
+
+const (
+	Came Outcome = iota // the guest has handed over, or look wants to return
+	Park                // another owner is to have the CPU: sleep until woken
+	Over                // the group has ended: wait without it
+)
+
+// Wait returns how often the stub shall look for its answer before it sleeps; 0 means
+// that its owner is not in a group. It is called between Enter and the guest's start.
+func (p *Placer) Wait(h *Place) int32 {
+	if h.group.Load() != nil {
+		return guestLooks
+	}
+	if h.streak >= quickStreak && p.join(h) {
+		return guestLooks
+	}
+	h.began = time.Now().UnixNano()
+	return 0
+}
+
+// Ran says that the guest of an owner outside a group has come back.
+func (p *Placer) Ran(h *Place) {
+	if h.group.Load() != nil {
+		return
+	}
+	if time.Now().UnixNano()-h.began < shortRun {
+		h.streak++
+	} else {
+		h.streak = 0
+	}
+}
+
+// Look waits for the guest of an owner in a group, by look, which looks at most n
+// times for it or whatever else its caller waits for.
+func (p *Placer) Look(h *Place, look func(n int32) bool) Outcome {
+	h.settle()
+	g := h.group.Load()
+	if g == nil {
+		return Over
+	}
+	h.answered++
+	waiting := 0
+	for range maxRounds {
+		for done := int32(0); done < looksAround; {
+			n := int32(aloneLooks)
+			members := *g.members.Load()
+			if len(members) > 1 {
+				n = groupLooks
+			}
+			if look(n) {
+				return Came
+			}
+			done += n
+			if len(members) == 1 && g.ready.Load() <= 0 {
+				continue
+			}
+			switch g.others(h, members) {
+			case othersCalled:
+				return Park
+			case othersRun:
+				waiting += groupLooks
+				if waiting > linger || h.answered > maxAnswers {
+					waiting, h.answered = 0, 0
+					Yield()
+				}
+			}
+		}
+		if h.group.Load() != g {
+			return Over
+		}
+		if p.crowded() {
+			break
+		}
+	}
+	p.end(h, g)
+	return Over
+}
+
+// What others of a group do.
+const (
+	othersWait   = iota // nothing
+	othersRun           // they want to run
+	othersCalled        // one was asleep and has been woken
+)
+
+// others looks at the other members' guests, and wakes an owner whose guest has come.
+func (g *Group) others(h *Place, members []*Place) int {
+	state := othersWait
+	if g.ready.Load() > 0 {
+		state = othersRun
+	}
+	for _, m := range members {
+		if m == h {
+			continue
+		}
+		w := m.word.Load()
+		if w == nil || atomic.LoadUint32(w) != 1 {
+			continue
+		}
+		if m.parked.Load() {
+			m.rouse()
+			wakeWord(w)
+			return othersCalled
+		}
+		state = othersRun
+	}
+	return state
+}
+
+// Parking says that the owner, the caller, is about to sleep on its turn word, and
+// Parked that it has.
+func (p *Placer) Parking(h *Place) { h.parked.Store(true) }
+
+// Parked ends what Parking began.
+func (p *Placer) Parked(h *Place) {
+	h.parked.Store(false)
+	h.settle()
+}
+
+// rouse counts a sleeping owner that is being woken among those that want to run.
+func (h *Place) rouse() {
+	if g := h.group.Load(); g != nil && h.credit.CompareAndSwap(nil, g) {
+		g.ready.Add(1)
+	}
+}
+
+// settle ends what rouse began.
+func (h *Place) settle() {
+	if h.credit.Load() != nil {
+		if g := h.credit.Swap(nil); g != nil {
+			g.ready.Add(-1)
+		}
+	}
+}
+
+// Roused says that the owner has been woken from its sleep in the Sentry. Anyone
+// calls it.
+func (p *Placer) Roused(h *Place) { h.rouse() }
+
+// Risen says that the owner, the caller, has slept in the Sentry.
+func (p *Placer) Risen(h *Place) { h.settle() }
+
+// Waits says whether the stub may be looking for its answer.
+func (p *Placer) Waits(h *Place) bool { return h.out && h.group.Load() != nil }
+
+// Rest says that the owner, the caller, is about to sleep in the Sentry. Another owner
+// then looks for the group.
+func (p *Placer) Rest(h *Place) {
+	if !h.out {
+		return
+	}
+	g := h.group.Load()
+	p.Exit(h)
+	if g == nil || g.ready.Load() > 0 {
+		return // whoever is ready will look
+	}
+	for _, m := range *g.members.Load() {
+		if w := m.word.Load(); m != h && w != nil && m.parked.Load() {
+			m.rouse()
+			wakeWord(w)
+			return
+		}
+	}
+}
+
+// join puts a context whose guest is quick into a group: one for itself if two CPUs
+// are free, or else one that exists.
+func (p *Placer) join(h *Place) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cpu := h.cpu
+	if !h.bound || !p.joinLocked(h) {
+		return false
+	}
+	if h.cpu != cpu {
+		SetAffinity(h.thread.Load(), p.allowed[h.cpu])
+	}
+	return true
+}
+
+// joinLocked is join for a context whose stub thread is bound by its caller, to what is
+// h.cpu then.
+func (p *Placer) joinLocked(h *Place) bool {
+	if len(p.allowed) < 2 {
+		return false
+	}
+	g := p.roomLocked(h)
+	if g == nil {
+		return false
+	}
+	if h.out {
+		if h.slow {
+			p.out.Add(-1)
+		}
+		p.groupOutLocked(g, 1)
+	}
+	members := append(slices.Clip(*g.members.Load()), h)
+	g.members.Store(&members)
+	h.answered = 0
+	h.group.Store(g)
+	h.cpu = g.guests
+	SetAffinity(0, p.allowed[g.owners])
+	SetBatch(0, true)
+	return true
+}
+
+// roomLocked returns a group for h, or nil.
+func (p *Placer) roomLocked(h *Place) *Group {
+	busy := int(p.out.Load() + p.live.Load())
+	if h.out && h.slow {
+		busy--
+	}
+	taken := make([]bool, len(p.allowed))
+	for _, g := range p.groups {
+		taken[g.guests], taken[g.owners] = true, true
+	}
+	if busy+2 <= len(p.allowed) && (len(p.groups) == 0 || !taken[h.cpu]) {
+		guests := h.cpu
+		for i := range taken {
+			if i != guests && !taken[i] {
+				g := &Group{guests: guests, owners: i}
+				g.members.Store(new([]*Place))
+				p.groups = append(p.groups, g)
+				return g
+			}
+		}
+	}
+	var best *Group
+	for _, g := range p.groups {
+		n := len(*g.members.Load())
+		need := busy
+		if g.out == 0 {
+			need += 2
+		}
+		if n < maxMembers && need <= len(p.allowed) && (best == nil || n < len(*best.members.Load())) {
+			best = g
+		}
+	}
+	return best
+}
+
+// groupTurn says that the guest of a group's member begins to run, or stops. It is false
+// when h is in no group.
+func (p *Placer) groupTurn(h *Place, n int) bool {
+	if h.group.Load() == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := h.group.Load()
+	if g == nil {
+		return false
+	}
+	h.out, h.slow = n > 0, false
+	p.groupOutLocked(g, n)
+	return true
+}
+
+// groupOutLocked counts guests of a group that run. A group of which any does has the use
+// of two CPUs.
+func (p *Placer) groupOutLocked(g *Group, n int) {
+	was := g.out
+	g.out += n
+	if was == 0 && g.out > 0 {
+		p.live.Add(2)
+	} else if was > 0 && g.out == 0 {
+		p.live.Add(-2)
+	}
+}
+
+// crowded says whether guests outside of groups want the CPUs of groups.
+func (p *Placer) crowded() bool { return int(p.out.Load()+p.live.Load()) > len(p.allowed) }
+
+// end ends a group, because its guests take long or CPUs are wanted. Owners go back to
+// their guests' CPU.
+func (p *Placer) end(h *Place, g *Group) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h.group.Load() == g {
+		p.endLocked(g)
+	}
+}
+
+func (p *Placer) endLocked(g *Group) {
+	crowded := p.crowded()
+	if i := slices.Index(p.groups, g); i >= 0 {
+		p.groups = slices.Delete(p.groups, i, i+1)
+	}
+	p.groupOutLocked(g, -g.out)
+	for _, m := range *g.members.Load() {
+		p.outsideLocked(m, !crowded)
+	}
+}
+
+// outsideLocked makes m, which has been in a group, a context of its own.
+func (p *Placer) outsideLocked(m *Place, slow bool) {
+	if m.out {
+		m.slow = true
+		p.out.Add(1)
+		if slow {
+			m.slowed.Store(true)
+		}
+	}
+	m.group.Store(nil) // from here on m's owner changes what it is
+	SetBatch(m.owner, false)
+	SetAffinity(m.owner, p.allowed[m.cpu])
+	if w := m.word.Load(); w != nil && m.parked.Load() {
+		wakeWord(w)
+	}
+}
+
+// leaveLocked takes a context that ends out of its group.
+func (p *Placer) leaveLocked(h *Place) {
+	g := h.group.Load()
+	if h.out {
+		h.out = false
+		h.turns.Add(1)
+		switch {
+		case g != nil:
+			p.groupOutLocked(g, -1)
+		case h.slow:
+			p.out.Add(-1)
+		}
+	}
+	if g == nil {
+		return
+	}
+	h.group.Store(nil)
+	SetBatch(0, false)
+	h.settle()
+	var members []*Place
+	for _, m := range *g.members.Load() {
+		if m != h {
+			members = append(members, m)
+		}
+	}
+	g.members.Store(&members)
+	if len(members) == 0 {
+		p.groups = slices.DeleteFunc(p.groups, func(o *Group) bool { return o == g })
+	}
+}

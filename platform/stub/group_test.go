@@ -1,0 +1,177 @@
+package stub
+
+import (
+	"math/rand"
+	"runtime"
+	"testing"
+)
+
+// crew is some contexts of one test, all owned by its thread.
+func crew(t *testing.T, n int) (*Placer, []*Place) {
+	runtime.LockOSThread()
+	p := NewPlacer()
+	if len(p.allowed) < 2 {
+		p.Stop()
+		t.Skip("needs two CPUs")
+	}
+	places := make([]*Place, n)
+	for i := range places {
+		places[i] = &Place{}
+		p.Start(places[i])
+		p.Bind(places[i], 0, new(uint32))
+	}
+	t.Cleanup(func() {
+		for _, h := range places {
+			p.Leave(h)
+		}
+		if out, live := p.out.Load(), p.live.Load(); out != 0 || live != 0 || len(p.groups) != 0 {
+			t.Errorf("all have left, but %d guests run, groups have %d CPUs and are %d", out, live, len(p.groups))
+		}
+		p.Stop()
+		SetBatch(0, false)
+		SetAffinitySet(0, &p.all)
+		runtime.UnlockOSThread()
+	})
+	return p, places
+}
+
+func never(int32) bool { return false }
+func at(int32) bool    { return true }
+
+// TestGroupForms: quick guests share a CPU, their owners another.
+func TestGroupForms(t *testing.T) {
+	p, hs := crew(t, 3)
+	for _, h := range hs {
+		p.Enter(h)
+		if p.Wait(h) == 0 {
+			t.Fatal("a guest that was never slow has no group")
+		}
+		if got := p.Look(h, at); got != Came {
+			t.Fatalf("Look is %d", got)
+		}
+	}
+	if len(p.groups) != 1 || p.groups[0].guests == p.groups[0].owners {
+		t.Fatalf("%d groups", len(p.groups))
+	}
+	for _, h := range hs {
+		if h.cpu != p.groups[0].guests || p.CPU(h) != p.allowed[p.groups[0].owners] {
+			t.Error("a member is elsewhere")
+		}
+	}
+}
+
+// TestGroupEnds: a guest that does not come ends its group, and is not quick any more.
+func TestGroupEnds(t *testing.T) {
+	p, hs := crew(t, 2)
+	for _, h := range hs {
+		p.Enter(h)
+		p.Wait(h)
+	}
+	if got := p.Look(hs[0], never); got != Over {
+		t.Fatalf("Look is %d", got)
+	}
+	for _, h := range hs {
+		p.Exit(h)
+		p.Enter(h)
+		if p.Wait(h) != 0 {
+			t.Error("a slow guest is in a group")
+		}
+	}
+	if p.out.Load() != 2 {
+		t.Errorf("%d slow guests run", p.out.Load())
+	}
+	for range quickStreak {
+		p.Exit(hs[0])
+		p.Ran(hs[0])
+		p.Enter(hs[0])
+		if p.Wait(hs[0]) != 0 {
+			t.Fatal("a group while a slow guest runs")
+		}
+	}
+	p.Exit(hs[1])
+	if p.Wait(hs[0]) == 0 {
+		t.Error("no group when the other has stopped")
+	}
+}
+
+// TestGroupCalls: who looks wakes the owner whose guest has come, and lets it run.
+func TestGroupCalls(t *testing.T) {
+	p, hs := crew(t, 2)
+	for _, h := range hs {
+		p.Enter(h)
+		p.Wait(h)
+	}
+	p.Parking(hs[1])
+	*hs[1].word.Load() = 1
+	if got := p.Look(hs[0], never); got != Park {
+		t.Fatalf("Look is %d", got)
+	}
+	g := hs[0].group.Load()
+	if g.ready.Load() != 1 {
+		t.Error("the woken owner is not counted")
+	}
+	p.Parked(hs[1])
+	if g.ready.Load() != 0 {
+		t.Error("it is still counted when it has woken")
+	}
+}
+
+// TestGroupCounts does all sorts of things in any order, after which nothing may be
+// left.
+func TestGroupCounts(t *testing.T) {
+	p, hs := crew(t, 4)
+	r := rand.New(rand.NewSource(1))
+	for range 3000 {
+		h := hs[r.Intn(len(hs))]
+		switch r.Intn(8) {
+		case 0, 1, 2:
+			p.Enter(h)
+			if p.Wait(h) != 0 {
+				look := at
+				if r.Intn(20) == 0 {
+					look = never
+				}
+				if p.Look(h, look) == Came {
+					break
+				}
+			}
+			p.Exit(h)
+			p.Ran(h)
+		case 3:
+			p.Rest(h)
+			p.Risen(h)
+		case 4:
+			p.Roused(h)
+		case 5:
+			p.Parking(h)
+			p.Parked(h)
+		case 6:
+			p.look()
+		case 7:
+			if r.Intn(10) == 0 {
+				p.Leave(h)
+				*h = Place{}
+				p.Start(h)
+				p.Bind(h, 0, new(uint32))
+			}
+		}
+		busy := int32(0)
+		for _, g := range p.groups {
+			n := 0
+			for _, m := range *g.members.Load() {
+				if m.out {
+					n++
+				}
+			}
+			if n != g.out {
+				t.Fatalf("a group counts %d guests, has %d", g.out, n)
+			}
+			if n > 0 {
+				busy += 2
+			}
+		}
+		if busy != p.live.Load() {
+			t.Fatalf("groups count %d CPUs, use %d", p.live.Load(), busy)
+		}
+	}
+}
