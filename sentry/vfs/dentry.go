@@ -31,9 +31,9 @@ type Dentry struct {
 
 	// atomic
 	place   atomic.Pointer[place]
-	mounted atomic.Int32 // mounts on it, in every namespace
-	used    atomic.Bool  // since the cache's hand last passed
-	own     InodeState   // where the inode does not keep one
+	own     atomic.Pointer[InodeState] // where the inode does not keep one; nil: not used yet
+	mounted atomic.Int32               // mounts on it, in every namespace
+	used    atomic.Bool                // since the cache's hand last passed
 
 	// guarded by the cache's mu
 	slot int // 1 + index in the cache's ring; 0: not there
@@ -66,11 +66,11 @@ type children struct {
 func newDentry(sb *superblock, parent *Dentry, name string, inode Inode) (*Dentry, error) {
 	d := &Dentry{sb: sb, inode: inode}
 	if inode != nil {
-		a, err := inode.Attr()
+		kind, err := typeOf(inode)
 		if err != nil {
 			return nil, err
 		}
-		d.kind = a.Mode.Type()
+		d.kind = kind
 		if s, ok := inode.(Stateful); ok {
 			d.state = s.VFSState()
 		}
@@ -88,6 +88,14 @@ func newDentry(sb *superblock, parent *Dentry, name string, inode Inode) (*Dentr
 	}
 	d.place.Store(&place{parent: parent, name: name})
 	return d, nil
+}
+
+func typeOf(i Inode) (linux.FileMode, error) {
+	if k, ok := i.(Kinded); ok {
+		return k.Kind(), nil
+	}
+	a, err := i.Attr()
+	return a.Mode.Type(), err
 }
 
 // An inodeHold is a dentry's share in keeping its inode. It ends when the name
@@ -144,7 +152,11 @@ func (d *Dentry) State() *InodeState {
 	if s, ok := d.inode.(Stateful); ok {
 		return s.VFSState()
 	}
-	return &d.own
+	if own := d.own.Load(); own != nil {
+		return own
+	}
+	d.own.CompareAndSwap(nil, &InodeState{})
+	return d.own.Load()
 }
 
 // cachedChild returns the dentry of name if it is in the cache.

@@ -108,7 +108,10 @@ func saveDentry(s *checkpoint.Saver, d *Dentry) DentryImage {
 	pl := d.place.Load()
 	im := DentryImage{
 		SB: s.Ref(d.sb), Kind: d.kind, Anon: d.anon, Held: d.holds != nil && !d.holds.done.Load(),
-		Temp: d.temp, NoLink: d.noLink, Name: pl.name, Deleted: pl.deleted, Own: d.own.Image(s),
+		Temp: d.temp, NoLink: d.noLink, Name: pl.name, Deleted: pl.deleted,
+	}
+	if own := d.own.Load(); own != nil {
+		im.Own = own.Image(s)
 	}
 	if pl.parent != d {
 		im.Parent = s.Ref(pl.parent)
@@ -147,9 +150,11 @@ func loadDentry(l *checkpoint.Loader, d *Dentry, im DentryImage) (err error) {
 		d.kids = &children{}
 	}
 	d.place.Store(&place{parent: parent, name: im.Name, deleted: im.Deleted})
-	if err := d.own.Restore(l, &im.Own); err != nil {
+	own := &InodeState{}
+	if err := own.Restore(l, &im.Own); err != nil {
 		return err
 	}
+	d.own.Store(own)
 	after(l, stepDentries, func() error {
 		if err := d.findInode(l, im.Inode, 0); err != nil {
 			return err

@@ -119,6 +119,12 @@ type Directory interface {
 	Rename(name string, moved Inode, newDir Directory, newName string, replaced Inode, flags linux.RenameFlags) error
 }
 
+// A Kinded inode tells its type without its other attributes.
+type Kinded interface {
+	// Kind returns the type bits of the mode.
+	Kind() linux.FileMode
+}
+
 // A Prefetcher is a directory that can look up more than one name at a time.
 // Prefetch is called before Lookup(names[0]) for a path that goes on with the
 // other names; open says that what is last is going to be opened for reading.

@@ -17,6 +17,9 @@ func (d *Dir) FileSystem() vfs.FileSystem { return d.inode().FileSystem() }
 // Attr implements vfs.Inode.
 func (d *Dir) Attr() (vfs.Attr, error) { return d.inode().Attr() }
 
+// Kind implements vfs.Kinded.
+func (d *Dir) Kind() linux.FileMode { return linux.S_IFDIR }
+
 // SetAttr implements vfs.Inode.
 func (d *Dir) SetAttr(set *vfs.SetAttr) error {
 	if set.Mask&vfs.SetSize != 0 {
@@ -215,8 +218,8 @@ func (in *Inode) pin() {
 func (in *Inode) adjustLinks(by int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if n := int(in.attr.packed.Nlink) + by; n >= 2 {
-		in.attr.packed.Nlink = uint32(n)
+	if n := int(in.attr.nlink) + by; n >= 2 {
+		in.attr.nlink = uint32(n)
 	}
 }
 
@@ -227,13 +230,13 @@ func (in *Inode) unlinked(parent *Inode, name string, rmdir bool) {
 		in.adrift = true
 	}
 	in.changed = true
-	if in.attr.packed.Nlink > 0 {
-		in.attr.packed.Nlink--
+	if in.attr.nlink > 0 {
+		in.attr.nlink--
 	}
 	if rmdir {
-		in.attr.packed.Nlink = 0
+		in.attr.nlink = 0
 	}
-	gone := in.attr.packed.Nlink == 0
+	gone := in.attr.nlink == 0
 	reachable := in.node != nil || in.ro.Load() != nil || in.rw.Load() != nil
 	in.mu.Unlock()
 	if gone {
@@ -295,7 +298,7 @@ func (in *Inode) arrived(name string, c *Inode) {
 		c.parent, c.name, c.adrift = in, name, false
 	}
 	c.changed = true
-	a := c.attr.get(c.key.dev)
+	a := c.attrLocked()
 	c.mu.Unlock()
 	c.touched()
 	in.fs.changes.Add(1)

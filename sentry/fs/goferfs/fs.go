@@ -249,7 +249,7 @@ func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *I
 			in.link = &target
 		}
 		in.parent, in.name = parent, name
-		in.attr.set(&s.Attr, key.dev)
+		in.setAttrLocked(&s.Attr)
 		in.size.Store(s.Attr.Size)
 		fs.inodes[key] = in
 	}

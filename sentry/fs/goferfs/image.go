@@ -99,7 +99,7 @@ func saveInode(s *checkpoint.Saver, in *Inode) InodeImage {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.attr.packed.Nlink == 0 {
+	if in.attr.nlink == 0 {
 		s.Fail(fmt.Errorf("the host's file %q has no name any more and is in use", in.name))
 	}
 	return InodeImage{FS: s.Ref(in.fs), Kind: in.kind, Ino: in.ino, Parent: s.Ref(in.parent), Name: in.name, VState: state}
@@ -157,7 +157,7 @@ func (in *Inode) walkAgain(depth int) error {
 		in.link = &target
 	}
 	in.born = step.Attr.Btime.NS()
-	in.attr.set(&step.Attr, step.Attr.Dev)
+	in.setAttrLocked(&step.Attr)
 	in.size.Store(step.Attr.Size)
 	in.fs.mu.Lock()
 	in.fs.inodes[in.key] = in

@@ -64,6 +64,9 @@ func (in *Inode) target() string {
 // FileSystem implements vfs.Inode.
 func (in *Inode) FileSystem() vfs.FileSystem { return in.fs.self }
 
+// Kind implements vfs.Kinded.
+func (in *Inode) Kind() linux.FileMode { return in.kind }
+
 // VFSState implements vfs.Stateful.
 func (in *Inode) VFSState() *vfs.InodeState { return &in.vstate }
 
@@ -75,10 +78,12 @@ func (in *Inode) is(a *client.Attr) bool {
 // setAttr notes what the host says now.
 func (in *Inode) setAttr(a *client.Attr) {
 	in.mu.Lock()
-	in.attr.set(a, in.key.dev)
+	in.setAttrLocked(a)
 	in.mu.Unlock()
 	if in.kind == linux.S_IFREG {
 		in.resized(a.Size)
+	} else {
+		in.size.Store(a.Size)
 	}
 }
 
@@ -124,7 +129,7 @@ func (in *Inode) adopt(n *client.Node) bool {
 // dropNode gives up the node if it can be walked to again.
 func (in *Inode) dropNode() bool {
 	in.mu.Lock()
-	if in.node != nil && (in.parent == nil || in.adrift || in.attr.packed.Nlink == 0) {
+	if in.node != nil && (in.parent == nil || in.adrift || in.attr.nlink == 0) {
 		in.mu.Unlock()
 		return false
 	}
@@ -245,7 +250,7 @@ func (in *Inode) Evict() {
 	in.dropFiles()
 	in.mu.Lock()
 	n, parent, name, changed := in.node, in.parent, in.name, in.changed || in.stale.Load()
-	gone := in.attr.packed.Nlink == 0
+	gone := in.attr.nlink == 0
 	in.node, in.names, in.ahead = nil, nil, nil
 	in.mu.Unlock()
 	if n != nil {
@@ -267,11 +272,8 @@ func (in *Inode) Attr() (vfs.Attr, error) {
 		}
 	}
 	in.mu.Lock()
-	a := in.attr.get(in.key.dev)
+	a := in.attrLocked()
 	in.mu.Unlock()
-	if in.kind == linux.S_IFREG {
-		a.Size = in.size.Load()
-	}
 	return vfs.Attr{
 		Ino: in.ino, Mode: a.Mode, Nlink: a.Nlink, UID: a.UID, GID: a.GID,
 		Size: a.Size, Blocks: a.Blocks, BlockSize: a.Blksize, Rdev: a.Rdev,
@@ -304,7 +306,7 @@ func (in *Inode) refresh() error {
 	if f := in.openFile(); f != nil {
 		defer f.unref()
 		in.mu.Lock()
-		a := in.attr.get(in.key.dev)
+		a := in.attrLocked()
 		in.changed = true
 		in.mu.Unlock()
 		if err := f.stat(&a); err != nil {

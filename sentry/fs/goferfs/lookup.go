@@ -227,7 +227,7 @@ func (in *Inode) worthListing() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.misses++
-	return in.misses > max(listAfter, int32(in.attr.packed.Size/listedBytes)) && in.names.load() == nil && !in.big
+	return in.misses > max(listAfter, int32(in.size.Load()/listedBytes)) && in.names.load() == nil && !in.big
 }
 
 // Prefetch implements vfs.Prefetcher by one round trip. The Lookups that follow

@@ -170,7 +170,7 @@ func TestEntryKeepsAttributes(t *testing.T) {
 	e := mount(t, false)
 	e.write("f", "x")
 	in := inodeOf(e.lookup("f"))
-	a := in.attr.get(in.key.dev)
+	a := in.attrLocked()
 	host := e.fs.(*FS).host
 	for _, change := range []func(){
 		func() {}, func() { a.Rdev = 7 }, func() { a.Dev++ }, func() { a.Mtime.Sec = 1 << 40 }, func() { a.Ctime.Sec = -5 },

@@ -8,12 +8,20 @@
 package mapset
 
 import (
+	"sync/atomic"
+
 	"cordon/internal/lock"
 	"cordon/sentry/memmap"
 )
 
-// A Set is the mappings of one file. The zero Set is empty.
+// A Set is the mappings of one file. The zero Set is empty, and costs a word: most
+// files are never mapped.
 type Set struct {
+	// atomic
+	p atomic.Pointer[set]
+}
+
+type set struct {
 	// atomic
 	text memmap.TextPlace
 
@@ -31,13 +39,22 @@ type mapping struct {
 	writable bool
 }
 
+// made returns what s has, making it if this is the first use.
+func (s *Set) made() *set {
+	if m := s.p.Load(); m != nil {
+		return m
+	}
+	s.p.CompareAndSwap(nil, &set{})
+	return s.p.Load()
+}
+
 // TextPlace is where what address spaces share of the file's text is kept.
-func (s *Set) TextPlace() *memmap.TextPlace { return &s.text }
+func (s *Set) TextPlace() *memmap.TextPlace { return &s.made().text }
 
 // Changed says that the file's contents have changed. Where its text is shared,
 // everybody gets the file's own again.
 func (s *Set) Changed(file memmap.Mappable) {
-	if s.text.Change() {
+	if m := s.p.Load(); m != nil && m.text.Change() {
 		s.Invalidate(file, memmap.Range{End: 1 << 63}, false)
 	}
 }
@@ -45,28 +62,30 @@ func (s *Set) Changed(file memmap.Mappable) {
 // Add notes a mapping. One that stores can be made through ends what is shared of
 // the file's text, but who has that mapped keeps it.
 func (s *Set) Add(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.spaces == nil {
-		s.spaces = make(map[memmap.MappingSpace][]mapping)
+	x := s.made()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.spaces == nil {
+		x.spaces = make(map[memmap.MappingSpace][]mapping)
 	}
-	s.spaces[ms] = append(s.spaces[ms], mapping{addr, r, writable})
+	x.spaces[ms] = append(x.spaces[ms], mapping{addr, r, writable})
 	if writable {
-		s.writable += r.Len()
-		s.text.Change()
+		x.writable += r.Len()
+		x.text.Change()
 	}
 }
 
 // Remove forgets these bytes, which may be a part of what was added or several
 // additions that lie side by side.
 func (s *Set) Remove(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	x := s.made()
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if writable {
-		s.writable -= min(r.Len(), s.writable)
+		x.writable -= min(r.Len(), x.writable)
 	}
 	var keep []mapping
-	for _, m := range s.spaces[ms] {
+	for _, m := range x.spaces[ms] {
 		same := m.writable == writable && m.addr-m.r.Start == addr-r.Start
 		if !same || m.r.End <= r.Start || r.End <= m.r.Start {
 			keep = append(keep, m)
@@ -80,24 +99,32 @@ func (s *Set) Remove(ms memmap.MappingSpace, addr uint64, r memmap.Range, writab
 		}
 	}
 	if len(keep) == 0 {
-		delete(s.spaces, ms)
+		delete(x.spaces, ms)
 		return
 	}
-	s.spaces[ms] = keep
+	x.spaces[ms] = keep
 }
 
 // Writable reports whether stores may change the file without a call.
 func (s *Set) Writable() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.writable > 0
+	x := s.p.Load()
+	if x == nil {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.writable > 0
 }
 
 // Mapped reports whether the file is mapped at all.
 func (s *Set) Mapped() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.spaces) > 0
+	x := s.p.Load()
+	if x == nil {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.spaces) > 0
 }
 
 // Invalidate drops every translation of r that address spaces have from file,
@@ -108,8 +135,12 @@ func (s *Set) Invalidate(file memmap.Mappable, r memmap.Range, andPrivate bool) 
 		addr, n uint64
 	}
 	var parts []part
-	s.mu.Lock()
-	for ms, list := range s.spaces {
+	x := s.p.Load()
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	for ms, list := range x.spaces {
 		for _, m := range list {
 			start, end := max(m.r.Start, r.Start), min(m.r.End, r.End)
 			if start < end {
@@ -117,7 +148,7 @@ func (s *Set) Invalidate(file memmap.Mappable, r memmap.Range, andPrivate bool) 
 			}
 		}
 	}
-	s.mu.Unlock()
+	x.mu.Unlock()
 	for _, p := range parts {
 		p.ms.Invalidate(file, p.addr, p.n, andPrivate)
 	}
@@ -125,12 +156,16 @@ func (s *Set) Invalidate(file memmap.Mappable, r memmap.Range, andPrivate bool) 
 
 // Each calls fn for every mapping, without the lock.
 func (s *Set) Each(fn func(r memmap.Range, writable bool)) {
-	s.mu.Lock()
+	x := s.p.Load()
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
 	var all []mapping
-	for _, list := range s.spaces {
+	for _, list := range x.spaces {
 		all = append(all, list...)
 	}
-	s.mu.Unlock()
+	x.mu.Unlock()
 	for _, m := range all {
 		fn(m.r, m.writable)
 	}

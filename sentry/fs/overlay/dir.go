@@ -15,6 +15,8 @@ func (d *Dir) FileSystem() vfs.FileSystem { return d.inode().FileSystem() }
 
 func (d *Dir) Attr() (vfs.Attr, error) { return d.inode().Attr() }
 
+func (d *Dir) Kind() linux.FileMode { return linux.S_IFDIR }
+
 func (d *Dir) SetAttr(set *vfs.SetAttr) error {
 	if set.Mask&vfs.SetSize != 0 {
 		return linux.EISDIR
@@ -81,12 +83,11 @@ func (in *Inode) lookupBelow(name string) (found layered, dirs []layered, err er
 		if err != nil {
 			return layered{}, nil, err
 		}
-		a, err := i.Attr()
+		dir, white, err := lowerKind(i)
 		if err != nil {
 			return layered{}, nil, err
 		}
-		dir := a.Mode.IsDir()
-		if isWhiteout(&a) || found.inode != nil && !dir {
+		if white || found.inode != nil && !dir {
 			break
 		}
 		if found.inode == nil {
@@ -104,6 +105,15 @@ func (in *Inode) lookupBelow(name string) (found layered, dirs []layered, err er
 		return layered{}, nil, linux.ENOENT
 	}
 	return found, dirs, nil
+}
+
+// lowerKind says whether i is a directory, or hides the name in the layers below.
+func lowerKind(i vfs.Inode) (dir, white bool, err error) {
+	if k, ok := i.(vfs.Kinded); ok && k.Kind() != linux.S_IFCHR {
+		return k.Kind() == linux.S_IFDIR, false, nil
+	}
+	a, err := i.Attr()
+	return a.Mode.IsDir(), isWhiteout(&a), err
 }
 
 // isWhiteout reports whether a lower layer hides the name in those below it.

@@ -55,6 +55,9 @@ type upperFile struct{ vfs.Inode }
 // FileSystem implements vfs.Inode.
 func (in *Inode) FileSystem() vfs.FileSystem { return in.fs }
 
+// Kind implements vfs.Kinded.
+func (in *Inode) Kind() linux.FileMode { return in.kind }
+
 // VFSState implements vfs.Stateful.
 func (in *Inode) VFSState() *vfs.InodeState { return &in.vstate }
 
