@@ -151,8 +151,13 @@ func vec(m *mm.MemoryManager, addr, n uint64) (usermem.Seq, error) {
 	if n > MaxIOV {
 		return usermem.Seq{}, linux.EINVAL
 	}
-	iov, err := loadAll[linux.Iovec](m, addr, int(n))
-	if err != nil {
+	var few [8]linux.Iovec // most often enough
+	iov := few[:]
+	if n > uint64(len(few)) {
+		iov = make([]linux.Iovec, n)
+	}
+	iov = iov[:n]
+	if err := loadInto(m, addr, iov); err != nil {
 		return usermem.Seq{}, err
 	}
 	ranges := make([]usermem.Range, 0, len(iov))

@@ -29,11 +29,21 @@ func loadAll[T any](m *mm.MemoryManager, addr uint64, n int) ([]T, error) {
 		return nil, nil
 	}
 	v := make([]T, n)
-	_, err := m.CopyIn(addr, unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), uintptr(n)*unsafe.Sizeof(v[0])))
-	if err != nil {
-		return nil, linux.EFAULT
+	if err := loadInto(m, addr, v); err != nil {
+		return nil, err
 	}
 	return v, nil
+}
+
+// loadInto fills v.
+func loadInto[T any](m *mm.MemoryManager, addr uint64, v []T) error {
+	if len(v) == 0 {
+		return nil
+	}
+	if _, err := m.CopyIn(addr, unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), uintptr(len(v))*unsafe.Sizeof(v[0]))); err != nil {
+		return linux.EFAULT
+	}
+	return nil
 }
 
 func storeAll[T any](m *mm.MemoryManager, addr uint64, v []T) error {

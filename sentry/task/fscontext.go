@@ -43,31 +43,32 @@ func (f *FSContext) Get() (root, cwd vfs.Path, umask linux.FileMode) {
 
 // change replaces the places by what set makes of them, and returns the old
 // ones.
-func (f *FSContext) change(set func(p *places)) *places {
+func (f *FSContext) change(set func(places) places) *places {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	old := f.places.Load()
-	p := *old
-	set(&p)
-	f.places.Store(&p)
+	if p := set(*old); p != *old {
+		own := p // on the heap only here
+		f.places.Store(&own)
+	}
 	return old
 }
 
 // SetUmask changes the umask and returns the old one.
 func (f *FSContext) SetUmask(m linux.FileMode) linux.FileMode {
-	return f.change(func(p *places) { p.umask = m & 0o777 }).umask
+	return f.change(func(p places) places { p.umask = m & 0o777; return p }).umask
 }
 
 // SetCwd makes p the working directory.
 func (f *FSContext) SetCwd(p vfs.Path) {
 	p.IncRef()
-	f.change(func(to *places) { to.cwd = p }).cwd.DecRef()
+	f.change(func(to places) places { to.cwd = p; return to }).cwd.DecRef()
 }
 
 // SetRoot makes p the root directory.
 func (f *FSContext) SetRoot(p vfs.Path) {
 	p.IncRef()
-	f.change(func(to *places) { to.root = p }).root.DecRef()
+	f.change(func(to places) places { to.root = p; return to }).root.DecRef()
 }
 
 // Replace moves the root and the working directory from one place to another
@@ -119,10 +120,11 @@ func (f *FSContext) Drop() {
 // rebase changes the paths to what the copy of their mount namespace has in
 // their place.
 func (f *FSContext) rebase(clone func(paths ...*vfs.Path)) {
-	old := f.change(func(p *places) {
+	old := f.change(func(p places) places {
 		clone(&p.root, &p.cwd)
 		p.root.IncRef()
 		p.cwd.IncRef()
+		return p
 	})
 	old.root.DecRef()
 	old.cwd.DecRef()

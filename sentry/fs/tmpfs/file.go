@@ -175,12 +175,6 @@ func (o openFile) Append(src *usermem.Seq) (int, int64, error) {
 const writeBatch = 2 << 20
 
 func (f *file) writeLocked(src *usermem.Seq, off uint64) (int, error) {
-	if src.Len() == 0 {
-		return 0, nil
-	}
-	if err := f.mayWrite(off, src.Len()); err != nil {
-		return 0, err
-	}
 	done := 0
 	var err error
 	for src.Len() > 0 && err == nil {
@@ -195,17 +189,14 @@ func (f *file) writeLocked(src *usermem.Seq, off uint64) (int, error) {
 		done += k
 	}
 	if done > 0 {
-		f.touch()
 		f.maps.Changed(f)
 		return done, nil
 	}
 	return 0, err
 }
 
-// mayWrite checks the seals.
-func (f *file) mayWrite(off, n uint64) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// mayWriteLocked checks the seals.
+func (f *file) mayWriteLocked(off, n uint64) error {
 	if f.seals&(linux.F_SEAL_WRITE|linux.F_SEAL_FUTURE_WRITE) != 0 || f.seals&linux.F_SEAL_GROW != 0 && off+n > f.size.Load() {
 		return linux.EPERM
 	}
@@ -214,8 +205,13 @@ func (f *file) mayWrite(off, n uint64) error {
 
 // writePart makes room for n bytes at off and copies them there.
 func (f *file) writePart(src *usermem.Seq, off, n uint64) (int, error) {
+	now := f.fs.now()
 	r := seg.Range{Start: pageDown(off), End: pageUp(off + n)}
 	f.mu.Lock()
+	if err := f.mayWriteLocked(off, src.Len()); err != nil {
+		f.mu.Unlock()
+		return 0, err
+	}
 	fresh, err := f.makeLocked(r)
 	if err != nil {
 		// As much as there is room for.
@@ -224,28 +220,28 @@ func (f *file) writePart(src *usermem.Seq, off, n uint64) (int, error) {
 			n = min(g.End-off, uint64(src.Len()), r.End-off)
 		}
 	}
+	b, _ := f.windowLocked(off, n)
 	f.mu.Unlock()
 	done := 0
 	if fresh && err == nil && n >= worthCall {
 		done, err = f.store(src, off, n)
-		n = 0
-	}
-	for n > 0 {
-		b, hole := f.windowAt(off+uint64(done), n)
-		if hole > 0 {
-			break
-		}
-		k, e := src.CopyIn(b)
-		done += k
-		n -= uint64(k)
-		if e != nil {
-			err = e
-			break
+	} else {
+		for len(b) > 0 {
+			k, e := src.CopyIn(b)
+			done += k
+			if e != nil {
+				err = e
+				break
+			}
+			b, _ = f.windowAt(off+uint64(done), n-uint64(done))
 		}
 	}
 	f.mu.Lock()
-	if end := off + uint64(done); done > 0 && end > f.size.Load() {
-		f.size.Store(end)
+	if done > 0 {
+		if end := off + uint64(done); end > f.size.Load() {
+			f.size.Store(end)
+		}
+		f.modifiedLocked(now)
 	}
 	// Room made for nothing beyond the end goes again.
 	var gone []memfile.Range

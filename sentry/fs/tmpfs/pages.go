@@ -148,7 +148,15 @@ func (f *file) memoryAt(off, n uint64) memfile.Range {
 // bytes of hole there are. f.io is held, so that the memory stays.
 func (f *file) windowAt(off, n uint64) (b []byte, hole uint64) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	b, hole = f.windowLocked(off, n)
+	f.mu.Unlock()
+	return b, hole
+}
+
+func (f *file) windowLocked(off, n uint64) (b []byte, hole uint64) {
+	if n == 0 {
+		return nil, 0
+	}
 	g, ok := f.pages.From(off)
 	if !ok {
 		return nil, n
