@@ -34,5 +34,9 @@ func (in *Inode) TextVersion() (v memmap.TextVersion, ok bool) {
 		return v, false
 	}
 	v = memmap.TextVersion{Size: a.Size, MTime: a.Mtime.NS(), CTime: a.Ctime.NS()}
-	return v, max(v.MTime, v.CTime) < time.Now().Add(-settled).UnixNano()
+	return v, isSettled(v, time.Now())
+}
+
+func isSettled(v memmap.TextVersion, now time.Time) bool {
+	return max(v.MTime, v.CTime) < now.Add(-settled).UnixNano()
 }

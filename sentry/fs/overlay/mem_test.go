@@ -41,6 +41,7 @@ type memInode struct {
 	state   vfs.InodeState
 	evicted bool
 	spaces  []memmap.Range
+	place   memmap.TextPlace
 }
 
 func (i *memInode) FileSystem() vfs.FileSystem { return i.fs }
