@@ -57,6 +57,7 @@ func Main(newKernel NewKernel) int {
 			return 1
 		}
 	}
+	idle.Pace()
 	idle.Settle()
 	b := &box{kernel: k, spec: s, start: make(chan struct{})}
 	made.Store(b)

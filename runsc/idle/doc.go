@@ -1,4 +1,5 @@
-// Package idle gives back memory that only the start of a process needed.
+// Package idle gives back memory that only the start of a process needed, and
+// lets a small heap grow before it is collected.
 //
 // # Objects
 //
