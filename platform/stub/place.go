@@ -376,3 +376,6 @@ func (p *Placer) CPU(h *Place) int {
 	}
 	return p.allowed[h.cpu]
 }
+
+// Spare says whether a CPU may be idle besides the caller's.
+func (p *Placer) Spare() bool { return int(p.out.Load()+p.live.Load()) < len(p.allowed) }

@@ -28,11 +28,14 @@ type Zygote struct {
 	pid  int
 	peer uint64 // the zygote's descriptor of its socket
 
-	// guarded by mu: one command is under way at a time, and the descriptor
-	// table that the stubs share.
+	// guarded by mu: one command is under way at a time.
 	mu     sync.Mutex
 	socket int
-	files  map[uint64]int32 // HostFile.ID to the stubs' descriptor
+
+	// guarded by filesMu, and changed with mu held too: the descriptor table that
+	// the stubs share.
+	filesMu sync.RWMutex
+	files   map[uint64]int32 // HostFile.ID to the stubs' descriptor
 }
 
 // StartZygote starts the process that stubs are forked from, as a child of the
@@ -198,28 +201,42 @@ func (z *Zygote) Fork(arg uint32) (int32, unix.Errno) {
 
 // Descriptor returns the stubs' descriptor for f, donating it at its first use.
 func (z *Zygote) Descriptor(f platform.HostFile) (int32, unix.Errno) {
+	if fd, ok := z.donated(f); ok { // while a stub is being made
+		return fd, 0
+	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if fd, ok := z.files[f.ID]; ok {
+	if fd, ok := z.donated(f); ok {
 		return fd, 0
 	}
 	fd, _, errno := z.callLocked(commandDonate, 0, unix.UnixRights(int(f.FD)))
 	if errno != 0 {
 		return 0, errno
 	}
+	z.filesMu.Lock()
 	z.files[f.ID] = int32(fd)
+	z.filesMu.Unlock()
 	return int32(fd), 0
+}
+
+func (z *Zygote) donated(f platform.HostFile) (int32, bool) {
+	z.filesMu.RLock()
+	defer z.filesMu.RUnlock()
+	fd, ok := z.files[f.ID]
+	return fd, ok
 }
 
 // Forget closes the stubs' descriptor for f, if there is one.
 func (z *Zygote) Forget(f platform.HostFile) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	fd, ok := z.files[f.ID]
+	fd, ok := z.donated(f)
 	if !ok {
 		return
 	}
+	z.filesMu.Lock()
 	delete(z.files, f.ID)
+	z.filesMu.Unlock()
 	z.callLocked(commandClose, uint32(fd), nil)
 }
 

@@ -3,6 +3,7 @@ package systrap
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,9 @@ type janitor struct {
 	size int // how many unused stubs are kept ready
 	done chan struct{}
 
-	bell bell
+	bell    bell
+	thread  atomic.Int32 // its host thread, 0 before it runs
+	shunned atomic.Int32 // 1 + the CPU that it leaves to the one who rang last
 
 	// guarded by mu
 	mu      sync.Mutex
@@ -64,7 +67,7 @@ func (j *janitor) take() (*AddressSpace, unix.Errno) {
 		as := j.ready[last]
 		j.ready = j.ready[:last]
 		j.mu.Unlock()
-		j.bell.ring()
+		j.ring()
 		if !as.gone(0) {
 			return as, 0
 		}
@@ -81,8 +84,27 @@ func (j *janitor) bury(as *AddressSpace, done func()) bool {
 	}
 	j.dying = append(j.dying, ending{as, done})
 	j.mu.Unlock()
-	j.bell.ring()
+	j.ring()
 	return true
+}
+
+// ring wakes the janitor, on another CPU than the caller's if there is one to
+// spare: the host would have them take turns on this one while others are idle.
+func (j *janitor) ring() {
+	if tid := j.thread.Load(); tid != 0 {
+		shun := int32(0)
+		if j.p.place.Spare() { // one CPU: shunning it fails
+			shun = 1 + int32(stub.CurrentCPU())
+		}
+		if j.shunned.Swap(shun) != shun {
+			cpus := *j.p.place.All()
+			if shun != 0 {
+				cpus[(shun-1)/64] &^= 1 << ((shun - 1) % 64)
+			}
+			stub.SetAffinitySet(tid, &cpus) // not if that is none
+		}
+	}
+	j.bell.ring()
 }
 
 // run does what there is to do until stop is called. It has a thread of its own,
@@ -91,6 +113,7 @@ func (j *janitor) run() {
 	defer close(j.done)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	j.thread.Store(stub.CurrentThread())
 	for {
 		j.mu.Lock()
 		dying := j.dying
@@ -155,6 +178,7 @@ func (j *janitor) stop() {
 	j.mu.Unlock()
 	j.bell.ring()
 	<-j.done
+	j.thread.Store(0)
 	for _, as := range j.ready {
 		as.Release()
 	}

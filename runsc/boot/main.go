@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,17 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processors is how many threads per CPU Go's scheduler lets run. A task that sleeps
-// in the host's kernel counts until the scheduler notices, after 20 us to 10 ms, and
-// one that wakes meanwhile would wait for that.
-const processors = 4
-
 // Main is the boot process after enter.c has taken its rights away. It returns
 // the exit code.
 func Main(newKernel NewKernel) int {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(processors * runtime.NumCPU())
-	}
 	s, err := readSpec(FDSpec)
 	if err != nil {
 		reportOf(err).send(FDReady)

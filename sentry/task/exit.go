@@ -80,6 +80,7 @@ func (t *Task) exit() {
 	t.ctx.Release()
 
 	s.tree.Lock()
+	s.late.begin()
 	g.mu.Lock()
 	g.tasks = without(g.tasks, t)
 	t.exitState = zombie
@@ -109,6 +110,7 @@ func (t *Task) exit() {
 	s.live--
 	over := s.live == 0
 	s.tree.Unlock()
+	s.late.end()
 	s.Futexes.Exited(t.TID())
 	for _, f := range after {
 		f()

@@ -160,6 +160,9 @@ func (t *Task) kick(bits uint32) {
 
 // Nudge puts the wake token there.
 func (t *Task) Nudge() {
+	if t.sys.late.add(t) {
+		return
+	}
 	if t.wake.put() && t.rester != nil {
 		t.rester.Roused()
 	}

@@ -82,6 +82,7 @@ type System struct {
 	frozen  atomic.Int32
 	started atomic.Uint64 // tasks ever made (/proc/stat processes)
 
+	late       lateNudges
 	frozenMu   sync.Mutex
 	frozenCond *sync.Cond
 	cpuAlarms  cpuAlarms

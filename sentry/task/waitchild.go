@@ -109,20 +109,29 @@ func (c *ThreadGroup) stateTreeLocked(o *WaitOptions) (WaitResult, bool) {
 		}
 		return r, true
 	}
+	if !c.takeChange(o, keep, &r.Status) {
+		return r, false
+	}
+	// Not before: this waits for the child's memory, which is busy when it starts.
 	r.Usage = c.usageAndRSSTreeLocked()
+	return r, true
+}
+
+// takeChange takes (or looks at) a stop or a continuation.
+func (c *ThreadGroup) takeChange(o *WaitOptions, keep bool, status *linux.WaitStatus) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case o.Options&linux.WSTOPPED != 0 && c.stop.complete && !c.stop.reported:
 		c.stop.reported = !keep
-		r.Status = linux.WaitStopped(c.stop.signal)
-		return r, true
+		*status = linux.WaitStopped(c.stop.signal)
+		return true
 	case o.Options&linux.WCONTINUED != 0 && c.stop.continued:
 		c.stop.continued = keep
-		r.Status = linux.WaitContinued
-		return r, true
+		*status = linux.WaitContinued
+		return true
 	}
-	return r, false
+	return false
 }
 
 // ChildEvents returns the SIGCHLD code and status for a wait status
