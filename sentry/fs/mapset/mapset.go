@@ -76,7 +76,8 @@ func (s *Set) Add(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable 
 }
 
 // Remove forgets these bytes, which may be a part of what was added or several
-// additions that lie side by side.
+// additions that lie side by side. Bytes that were added twice, as when a part of a
+// mapping is mapped again over itself, stay once.
 func (s *Set) Remove(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) {
 	x := s.made()
 	x.mu.Lock()
@@ -84,25 +85,60 @@ func (s *Set) Remove(ms memmap.MappingSpace, addr uint64, r memmap.Range, writab
 	if writable {
 		x.writable -= min(r.Len(), x.writable)
 	}
-	var keep []mapping
+	var buf [4]memmap.Range
+	left := append(buf[:0], r)
+	keep := x.spaces[ms][:0]
+	var parts []mapping
 	for _, m := range x.spaces[ms] {
-		same := m.writable == writable && m.addr-m.r.Start == addr-r.Start
-		if !same || m.r.End <= r.Start || r.End <= m.r.Start {
+		if m.writable != writable || m.addr-m.r.Start != addr-r.Start {
 			keep = append(keep, m)
 			continue
 		}
-		if m.r.Start < r.Start {
-			keep = append(keep, mapping{m.addr, memmap.Range{Start: m.r.Start, End: r.Start}, writable})
-		}
-		if r.End < m.r.End {
-			keep = append(keep, mapping{m.addr + (r.End - m.r.Start), memmap.Range{Start: r.End, End: m.r.End}, writable})
+		var rest mapping
+		if rest, parts, left = m.without(left, parts); rest.r.Len() > 0 {
+			keep = append(keep, rest)
 		}
 	}
+	keep = append(keep, parts...)
 	if len(keep) == 0 {
 		delete(x.spaces, ms)
 		return
 	}
 	x.spaces[ms] = keep
+}
+
+// without takes the bytes out of m that are in cut, ranges in order, and out of cut
+// those that were in m. It returns the last part of m that is left, and parts with
+// the others.
+func (m mapping) without(cut []memmap.Range, parts []mapping) (mapping, []mapping, []memmap.Range) {
+	var still []memmap.Range
+	for i, c := range cut {
+		start, end := max(m.r.Start, c.Start), min(m.r.End, c.End)
+		if start >= end {
+			if still != nil {
+				still = append(still, c)
+			}
+			continue
+		}
+		if still == nil {
+			still = append(make([]memmap.Range, 0, len(cut)+1), cut[:i]...)
+		}
+		if c.Start < start {
+			still = append(still, memmap.Range{Start: c.Start, End: start})
+		}
+		if end < c.End {
+			still = append(still, memmap.Range{Start: end, End: c.End})
+		}
+		if m.r.Start < start {
+			parts = append(parts, mapping{m.addr, memmap.Range{Start: m.r.Start, End: start}, m.writable})
+		}
+		m.addr += end - m.r.Start
+		m.r.Start = end
+	}
+	if still == nil {
+		still = cut
+	}
+	return m, parts, still
 }
 
 // Writable reports whether stores may change the file without a call.

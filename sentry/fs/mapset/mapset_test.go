@@ -16,6 +16,37 @@ func (s *space) Invalidate(_ memmap.Mappable, addr, n uint64, _ bool) {
 	}
 }
 
+// TestMappedOverItself replaces parts of a mapping by the same parts, as a dynamic
+// linker does: the new part is added before the old one is removed.
+func TestMappedOverItself(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 2))
+	for range 200 {
+		var s Set
+		sp := &space{hit: map[uint64]bool{}}
+		s.Add(sp, 1000, memmap.Range{Start: 0, End: 40}, false)
+		for range 20 {
+			start := rnd.Uint64N(40)
+			r := memmap.Range{Start: start, End: start + 1 + rnd.Uint64N(40-start)}
+			s.Add(sp, 1000+r.Start, r, false)
+			s.Remove(sp, 1000+r.Start, r, false)
+		}
+		s.Invalidate(nil, memmap.Range{End: 100}, false)
+		if len(sp.hit) != 40 {
+			t.Fatalf("%d of 40 bytes are known to be mapped", len(sp.hit))
+		}
+		for at := uint64(0); at < 40; {
+			n := 1 + rnd.Uint64N(40-at)
+			s.Remove(sp, 1000+at, memmap.Range{Start: at, End: at + n}, false)
+			at += n
+		}
+		if s.Mapped() {
+			t.Fatal("something is left")
+		}
+	}
+}
+
 // TestAgainstModel maps and unmaps at random and checks who is invalidated.
 func TestAgainstModel(t *testing.T) {
 	seed := rand.Uint64()
