@@ -123,25 +123,35 @@ func (s *Seq) Skip(n uint64) {
 // CopyOut stores src into the buffers, as much as fits. An error comes only
 // with a short count.
 func (s *Seq) CopyOut(src []byte) (int, error) {
-	return s.copy(src, Space.CopyOut, func(own, b []byte) int { return copy(own, b) })
-}
-
-// CopyIn fills dst from the buffers, as far as they go.
-func (s *Seq) CopyIn(dst []byte) (int, error) {
-	return s.copy(dst, Space.CopyIn, func(own, b []byte) int { return copy(b, own) })
-}
-
-func (s *Seq) copy(b []byte, user func(Space, uint64, []byte) (int, error), own func(own, b []byte) int) (int, error) {
 	if s.kernel != nil {
-		n := own(s.kernel, b)
+		n := copy(s.kernel, src)
 		s.Skip(uint64(n))
 		return n, nil
 	}
 	done := 0
-	for done < len(b) && s.n > 0 {
+	for done < len(src) && s.n > 0 {
 		r := s.front()
-		k := min(uint64(len(b)-done), r.Len())
-		n, err := user(s.mem, r.Start, b[done:done+int(k)])
+		n, err := s.mem.CopyOut(r.Start, src[done:done+int(min(uint64(len(src)-done), r.Len()))])
+		s.Skip(uint64(n))
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// CopyIn fills dst from the buffers, as far as they go.
+func (s *Seq) CopyIn(dst []byte) (int, error) {
+	if s.kernel != nil {
+		n := copy(dst, s.kernel)
+		s.Skip(uint64(n))
+		return n, nil
+	}
+	done := 0
+	for done < len(dst) && s.n > 0 {
+		r := s.front()
+		n, err := s.mem.CopyIn(r.Start, dst[done:done+int(min(uint64(len(dst)-done), r.Len()))])
 		s.Skip(uint64(n))
 		done += n
 		if err != nil {

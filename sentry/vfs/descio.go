@@ -14,13 +14,13 @@ func (d *Description) Read(c *Caller, dst *usermem.Seq) (int, error) {
 	}
 	switch f := d.file.(type) {
 	case ReaderAt:
+		n, err := 0, error(linux.EINVAL)
 		d.pos.Lock()
-		defer d.pos.Unlock()
-		if d.off < 0 {
-			return 0, linux.EINVAL
+		if d.off >= 0 {
+			n, err = f.ReadAt(dst, d.off)
+			d.off += int64(n)
 		}
-		n, err := f.ReadAt(dst, d.off)
-		d.off += int64(n)
+		d.pos.Unlock()
 		return d.didRead(n, err)
 	case CallerReader:
 		return d.didRead(f.ReadAs(c, dst))

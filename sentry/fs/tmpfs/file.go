@@ -34,10 +34,10 @@ type file struct {
 // Attr implements vfs.Inode.
 func (f *file) Attr() (vfs.Attr, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	a := f.attrLocked()
 	a.Size = f.size.Load()
 	a.Blocks = f.pages.Span() / 512
+	f.mu.Unlock()
 	return a, nil
 }
 
@@ -126,10 +126,14 @@ func (openFile) MaxSize() int64 { return maxSize }
 func (o openFile) ReadAt(dst *usermem.Seq, off int64) (int, error) {
 	f := o.f
 	f.io.RLock()
-	defer f.io.RUnlock()
+	n, err := f.readRLocked(dst, uint64(off))
+	f.io.RUnlock()
+	return n, err
+}
+
+func (f *file) readRLocked(dst *usermem.Seq, at uint64) (int, error) {
 	size := f.size.Load()
 	done := 0
-	at := uint64(off)
 	for at < size && dst.Len() > 0 {
 		b, hole := f.windowAt(at, min(dst.Len(), size-at))
 		var n int
@@ -156,8 +160,9 @@ func (o openFile) ReadAt(dst *usermem.Seq, off int64) (int, error) {
 // WriteAt implements vfs.WriterAt.
 func (o openFile) WriteAt(src *usermem.Seq, off int64) (int, error) {
 	o.f.io.Lock()
-	defer o.f.io.Unlock()
-	return o.f.writeLocked(src, uint64(off))
+	n, err := o.f.writeLocked(src, uint64(off))
+	o.f.io.Unlock()
+	return n, err
 }
 
 // Append implements vfs.Appender.
