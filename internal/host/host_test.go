@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -127,11 +130,8 @@ func TestDescriptorsTravel(t *testing.T) {
 
 func TestWaits(t *testing.T) {
 	var word uint32
-	if err := FutexWait(&word, 1, -1); err != linux.EAGAIN {
+	if err := FutexWait(&word, 1); err != linux.EAGAIN {
 		t.Errorf("futex of another value gives %v", err)
-	}
-	if err := FutexWait(&word, 0, 1000); err != linux.ETIMEDOUT {
-		t.Errorf("futex timeout gives %v", err)
 	}
 	ev, err := Eventfd(1, linux.EFD_CLOEXEC)
 	if err != nil {
@@ -160,4 +160,48 @@ func TestWaits(t *testing.T) {
 	if set, err := SchedGetaffinity(0); err != nil || set == (CPUSet{}) {
 		t.Errorf("affinity: %v, %v", set, err)
 	}
+}
+
+// Many goroutines sleep, on threads of their own as tasks do, while others collect
+// garbage, grow their stacks and wake them.
+func TestFutexWaitBesideTheScheduler(t *testing.T) {
+	const sleepers, rounds = 20, 50
+	var words [sleepers]uint32
+	var group sync.WaitGroup
+	for i := range words {
+		group.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			for range rounds {
+				for !atomic.CompareAndSwapUint32(&words[i], 1, 0) {
+					_ = FutexWait(&words[i], 0) // the loop looks again
+				}
+				if deep(1000) != 1000 {
+					t.Error("a stack was lost")
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	for {
+		for i := range words {
+			if atomic.CompareAndSwapUint32(&words[i], 0, 1) {
+				_, _ = FutexWake(&words[i], 1)
+			}
+		}
+		select {
+		case <-done:
+			return
+		default:
+			runtime.GC()
+		}
+	}
+}
+
+func deep(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return deep(n-1) + 1
 }

@@ -110,19 +110,6 @@ func CopyFileRange(in int, inOff int64, out int, outOff int64, n int) (int, erro
 	}
 }
 
-// FutexWait waits while *addr is val, for at most timeoutNS if that is not
-// negative: EAGAIN if it was not val, ETIMEDOUT, EINTR.
-func FutexWait(addr *uint32, val uint32, timeoutNS int64) error {
-	var ts *linux.Timespec
-	if timeoutNS >= 0 {
-		t := linux.TimespecFromNS(timeoutNS)
-		ts = &t
-	}
-	_, _, e := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), uintptr(linux.FUTEX_WAIT), uintptr(val),
-		uintptr(unsafe.Pointer(ts)), 0, 0)
-	return result(e)
-}
-
 // FutexWake wakes up to n waiters, also of other processes.
 func FutexWake(addr *uint32, n int) (int, error) {
 	woken, _, e := unix.RawSyscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), uintptr(linux.FUTEX_WAKE), uintptr(n))

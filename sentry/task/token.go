@@ -36,7 +36,7 @@ func (k *token) there() bool { return atomic.LoadUint32(&k.word) == tokenThere }
 func (k *token) take() {
 	for !atomic.CompareAndSwapUint32(&k.word, tokenThere, tokenGone) {
 		if atomic.LoadUint32(&k.word) == tokenAwaited || atomic.CompareAndSwapUint32(&k.word, tokenGone, tokenAwaited) {
-			_ = host.FutexWait(&k.word, tokenAwaited, -1) // the loop looks again
+			_ = host.FutexWait(&k.word, tokenAwaited) // the loop looks again
 		}
 	}
 }
