@@ -5,28 +5,28 @@ import (
 	"testing"
 )
 
-const perfScript = `exe  41 
+const perfScript = `exe  41
 	ffffffff81001000 do_syscall_64
 	          46a0ef runtime.futex
 	          7c1234 cordon/sentry/task.(*Task).run
 
-exe  41 
+exe  41
 	          7c1200 cordon/sentry/task.(*Task).run
 
-exe  42 
+exe  42
 	          46a0ee internal/runtime/syscall/linux.Syscall6
 	          9c1234 cordon/gofer/server.(*conn).serve
 
-cordon-stub  50 
+cordon-stub  50
 	    7fffffff872c [unknown]
 
-swapper     0 
+swapper     0
 	ffffffff81002000 pv_native_safe_halt
 
-two words  60 
+two words  60
 	          401000 main
 
-a-command-of-16  61 
+a-command-of-16  61
 	          401000 main
 
 `
