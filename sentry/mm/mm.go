@@ -221,8 +221,8 @@ func (m *MemoryManager) mapFirst() {
 			break
 		}
 		var f platform.OpFlags
-		if h != nil && own && r.Len() <= cowSmall {
-			f = platform.Populate // the copies that fork made
+		if h != nil && own && r.Len() <= cowSmall || h == nil && p.hidden {
+			f = platform.Populate // the copies that fork made; trampolines
 		}
 		m.mapOp(r, p, f, false)
 	}

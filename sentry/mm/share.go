@@ -86,7 +86,7 @@ func (m *MemoryManager) attach(s *sharedText, r seg.Range, v *vma) *arena {
 	}
 	p := pma{back: m.memory, off: pages.Start, prot: linux.PROT_READ | linux.PROT_EXEC, hidden: true}
 	m.memory.IncRef(memmap.Range(pages))
-	m.mapOp(where, &p, 0, false)
+	m.mapOp(where, &p, platform.Populate, false)
 	m.pmas.Insert(where, p)
 	m.arenas = append(m.arenas, arena{r: where, sharing: sharing{text: s, bias: bias, code: code}})
 	return &m.arenas[len(m.arenas)-1]

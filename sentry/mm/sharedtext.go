@@ -104,9 +104,19 @@ func (s *sharedText) IncRef(r memmap.Range) { s.texts.mem.IncRef(memfile.Range(r
 // DecRef implements memmap.Backing.
 func (s *sharedText) DecRef(r memmap.Range) { s.texts.mem.DecRef(memfile.Range(r)) }
 
-// Window implements memmap.Backing: there is none, since whoever asks the Sentry is
-// to see the text as it was.
-func (s *sharedText) Window(memmap.Range) []byte { return nil }
+// Window implements memmap.Backing: there is none of patched pages, since whoever
+// asks the Sentry is to see the text as it was.
+func (s *sharedText) Window(r memmap.Range) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in := s.patches.in(seg.Range{Start: pageDown(r.Start), End: r.End}); len(in) != 0 {
+		r.End = in[0]
+	}
+	if r.End <= r.Start {
+		return nil
+	}
+	return s.texts.mem.Window(memfile.Range(r))
+}
 
 // ReadAt implements memmap.Backing.
 func (s *sharedText) ReadAt(p []byte, off uint64) (int, error) {
