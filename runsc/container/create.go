@@ -54,7 +54,7 @@ func (s *Store) Create(p *Params) (*Container, *sandbox.Sandbox, error) {
 	if p.Cgroups != nil {
 		c.State.Cgroups = p.Cgroups.Paths()
 	}
-	lock, err := s.newDir(&c.State)
+	lock, err := s.claim(&c.State)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,6 +64,21 @@ func (s *Store) Create(p *Params) (*Container, *sandbox.Sandbox, error) {
 		return nil, nil, errors.Join(err, c.clear())
 	}
 	return c, box, nil
+}
+
+// claim makes the directory. A sandbox of `do` is named after a process, whose
+// number another may have had whose sandbox is still ending, or may have in another
+// PID namespace: it takes the next name.
+func (s *Store) claim(st *State) (lock *os.File, err error) {
+	const names = 10
+	first := st.ID
+	for n := 1; ; n++ {
+		lock, err = s.newDir(st)
+		if err != ErrExist || !st.Ephemeral || n == names {
+			return lock, err
+		}
+		st.ID = fmt.Sprintf("%s.%d", first, n)
+	}
 }
 
 // start makes the sandbox of a container that is only a directory.
