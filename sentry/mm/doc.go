@@ -23,7 +23,10 @@
 //
 // A platform may patch a program's text (PatchText) and have memory of its own near
 // it (TextArena). The program does not notice: system calls, debuggers and
-// checkpoints see the text as it was, and no mapping shows the arena.
+// checkpoints see the text as it was, and no mapping shows the arena. The text of a
+// file is patched for all spaces that map it (SharedText, one of Texts): they have
+// copies of parts of the file as its translation, and an arena at a fixed distance,
+// which is a sharing. A space has all of a copy mapped or none of it.
 //
 // The platform's address space is made by the first Activate. Until then
 // nothing is applied anywhere, so a vfork child that execs costs none.
