@@ -118,6 +118,14 @@ type LateReleaser interface {
 	ReleaseLate(done func())
 }
 
+// A Reusable is an address space that another program can run in.
+type Reusable interface {
+	// Reusable reports whether, once its mappings are gone, nothing of what ran in
+	// it can disturb what runs next more than a program may its successor: only
+	// one guest thread ever has. Others might be where nobody sees them.
+	Reusable() bool
+}
+
 // A Settler is a platform with such address spaces.
 type Settler interface {
 	// Settle waits until what ReleaseLate was given has been called.

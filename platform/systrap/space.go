@@ -258,6 +258,13 @@ func (as *AddressSpace) freeLocked() {
 	as.slots = nil
 }
 
+// Reusable implements platform.Reusable.
+func (as *AddressSpace) Reusable() bool {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	return len(as.slots) == 1 && !as.released && !as.dead.Load()
+}
+
 // Apply implements platform.AddressSpace.
 func (as *AddressSpace) Apply(pc platform.Context, ops []platform.Op) linux.Errno {
 	for i := range ops {

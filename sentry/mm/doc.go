@@ -20,6 +20,8 @@
 // child's first batch maps its copies, its text, and what earlier children of the
 // same parent had to fault for. exec translates all segments and maps them in one
 // batch. The calls by which a dynamic linker maps a library wait for one another.
+// Where a new program may have the stub of the one before it (TakeOver), the same
+// batch empties it.
 //
 // A platform may patch a program's text (PatchText) and have memory of its own near
 // it (TextArena). The program does not notice: system calls, debuggers and

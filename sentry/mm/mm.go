@@ -203,14 +203,15 @@ func (m *MemoryManager) Activate() (platform.AddressSpace, error) {
 		return nil, err
 	}
 	m.as.Store(&as)
-	m.mapFirst()
+	var rel release
+	m.mapFirst(nil, &rel)
 	return as, nil
 }
 
 // mapFirst maps what a new stub is likely to need, in one batch: of a program just
 // loaded everything, of a forked space its own copies, its text and what earlier
 // children of the same parent touched. The rest is left to faults.
-func (m *MemoryManager) mapFirst() {
+func (m *MemoryManager) mapFirst(c platform.Context, rel *release) {
 	h := m.parentHabits
 	for r, p := range m.pmas.All() {
 		own := p.private && !p.cow
@@ -226,8 +227,7 @@ func (m *MemoryManager) mapFirst() {
 		}
 		m.mapOp(r, p, f, false)
 	}
-	var rel release
-	m.apply(nil, &rel)
+	m.apply(c, rel)
 }
 
 // Bounds returns the lowest address and the end of what can be mapped.

@@ -53,6 +53,12 @@ func (t *Task) Exec(a *ExecArgs) error {
 		return linux.EINTR // never seen: the task is being killed
 	}
 	t.keepMaxRSS()
+	// A program that may more than the one before it, or keeps secrets from it,
+	// gets a stub that nothing has run in.
+	if im.Readable && !im.Secure && sameRights(t.Cred(), im.Cred) {
+		t.complete() // its thread is to forget what it was at
+		im.MM.TakeOver(t.ctx, t.MM())
+	}
 	t.releaseMemory()
 	t.unshareFiles()
 	t.applyImage(im, a)
@@ -72,6 +78,18 @@ func (t *Task) Exec(a *ExecArgs) error {
 	t.robustList, t.clearTID = 0, 0
 	t.ctx.SetFPU(arch.InitialFPU())
 	return nil
+}
+
+// sameRights says whether an exec from a to b, which are of one task, changes
+// nothing that a program is allowed.
+func sameRights(a, b *cred.Credentials) bool {
+	ids := func(c *cred.Credentials) [8]uint32 {
+		return [...]uint32{c.RUID, c.EUID, c.SUID, c.FSUID, c.RGID, c.EGID, c.SGID, c.FSGID}
+	}
+	caps := func(c *cred.Credentials) [5]cred.CapSet {
+		return [...]cred.CapSet{c.Permitted, c.Effective, c.Inheritable, c.Bounding, c.Ambient}
+	}
+	return a == b || ids(a) == ids(b) && caps(a) == caps(b) && a.Securebits == b.Securebits && a.NoNewPrivs == b.NoNewPrivs && a.UserNS == b.UserNS
 }
 
 // unshareFiles gives t a descriptor table of its own without the close-on-exec
