@@ -19,13 +19,17 @@ func (in *Inode) Text() memmap.TextFile { return in }
 func (in *Inode) TextPlace() *memmap.TextPlace { return in.maps.TextPlace() }
 
 // TextVersion implements memmap.TextFile. What the sandbox does to the file is
-// known anyway; others on the host give it other times.
+// known anyway; others on the host give it other times. It is asked with locks of the
+// memory manager held, as Translate is.
 func (in *Inode) TextVersion() (v memmap.TextVersion, ok bool) {
 	if in.maps.Writable() {
 		return v, false
 	}
-	f := in.openFile()
+	f := in.rw.Load()
 	if f == nil {
+		f = in.ro.Load()
+	}
+	if f == nil || !f.tryRef() {
 		return v, false
 	}
 	defer f.unref()
@@ -39,4 +43,17 @@ func (in *Inode) TextVersion() (v memmap.TextVersion, ok bool) {
 
 func isSettled(v memmap.TextVersion, now time.Time) bool {
 	return max(v.MTime, v.CTime) < now.Add(-settled).UnixNano()
+}
+
+// tryRef takes a reference unless the file is being closed.
+func (f *hostFile) tryRef() bool {
+	for {
+		n := f.refs.Load()
+		if n <= 0 {
+			return false
+		}
+		if f.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
