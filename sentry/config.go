@@ -13,6 +13,10 @@ type Config struct {
 	MemoryLimit          uint64 // bytes; 0: the host's
 	CPUs                 int    // 0: the host's
 
+	// HostMemory tells how much memory the host can still give, and has, in
+	// bytes; 0, 0 if it cannot be told. nil: it never can.
+	HostMemory func() (available, total uint64)
+
 	// MemFile is an empty file for guest memory, Gofer9P and GoferSide the
 	// connection to the gofer (-1: none).
 	MemFile            int32

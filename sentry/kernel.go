@@ -77,6 +77,7 @@ func New(cfg Config) (*Kernel, error) {
 		k.release()
 		return nil, err
 	}
+	k.watchMemory()
 	g, con, err := k.newProcess(&cfg.Process, cfg.Stdio)
 	if err != nil {
 		k.release()

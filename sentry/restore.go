@@ -108,6 +108,7 @@ func (k *Kernel) adopt() error {
 			k.waited[g.ID()] = g
 		}
 	}
+	k.watchMemory()
 	if k.gofer != nil {
 		go k.watchGofer()
 	}

@@ -1,6 +1,9 @@
 package host
 
 import (
+	"strconv"
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"cordon/internal/linux"
@@ -131,4 +134,29 @@ func MemoryTotal() uint64 {
 		return 1 << 30
 	}
 	return si.Totalram * uint64(si.Unit)
+}
+
+// MemoryAvailable returns what the host's /proc/meminfo, which fd is, says is
+// available, and in all, in bytes; 0, 0 if it does not say.
+func MemoryAvailable(fd int32) (available, total uint64) {
+	var b [256]byte                        // the first lines
+	n, err := unix.Pread(int(fd), b[:], 0) // pread64
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.SplitSeq(string(b[:n]), "\n") {
+		name, rest, _ := strings.Cut(line, ":")
+		kb, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 54)
+		switch {
+		case err != nil:
+		case name == "MemTotal":
+			total = kb << 10
+		case name == "MemAvailable":
+			available = kb << 10
+		}
+	}
+	if available == 0 {
+		return 0, 0
+	}
+	return available, total
 }

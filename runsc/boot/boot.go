@@ -195,6 +195,8 @@ type FDs struct {
 	GoferDonate int
 	// MemFile is the file that guest memory is taken from, empty.
 	MemFile int
+	// Meminfo is the host's /proc/meminfo; -1 where there is none.
+	Meminfo int
 	// Control is the listening control socket; -1 for none.
 	Control int
 	// Log is where log lines go.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/runsc/boot"
 	"cordon/sentry"
@@ -125,6 +126,9 @@ func config(s *boot.Spec) (sentry.Config, error) {
 		MemFile: int32(s.FDs.MemFile), Gofer9P: int32(s.FDs.Gofer9P), GoferSide: int32(s.FDs.GoferDonate),
 		Network: string(s.Network), Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl,
 		Process: *p, Stdio: fds(s.FDs.Stdio), PlainInit: s.PlainInit, PlatformName: s.Platform, CPUInfo: s.CPUInfo,
+	}
+	if fd := int32(s.FDs.Meminfo); fd >= 0 {
+		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }
 	}
 	for i := range s.Mounts {
 		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))

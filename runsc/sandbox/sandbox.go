@@ -346,15 +346,16 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 		files = append(files, f)
 		return len(files) - 1
 	}
-	c.Spec.Version = boot.SpecVersion
-	// Without it the guest's /proc/cpuinfo names no model.
-	c.Spec.CPUInfo, _ = os.ReadFile("/proc/cpuinfo")
-	c.Spec.Filter = c.SentryFilter
+	c.Spec.Version, c.Spec.Filter = boot.SpecVersion, c.SentryFilter
+	c.Spec.CPUInfo, _ = os.ReadFile("/proc/cpuinfo") // without it the guest's names no model
+	meminfo, _ := os.Open("/proc/meminfo")           // nil if it is not there
+	defer meminfo.Close()
 	c.Spec.FDs = boot.FDs{
 		Stdio:       [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])},
 		Gofer9P:     add(ends.nineP[0]),
 		GoferDonate: add(ends.donate[0]),
 		MemFile:     boot.FDMemFile,
+		Meminfo:     add(meminfo),
 		Control:     add(c.Control),
 		Log:         add(c.Log),
 		Lifeline:    add(lifeR),

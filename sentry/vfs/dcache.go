@@ -45,6 +45,30 @@ func (k *dcache) sweepLocked() {
 	}
 }
 
+// size returns how many dentries are cached.
+func (k *dcache) size() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.ring)
+}
+
+// sweep gives up those of the next n dentries that nothing uses, used lately or not.
+// Those in use as a parent go when their children have gone.
+func (k *dcache) sweep(n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	// From the end, so that what removeLocked moves has been looked at.
+	for ; n > 0 && len(k.ring) > 0; n-- {
+		k.hand--
+		if k.hand < 0 || k.hand >= len(k.ring) {
+			k.hand = len(k.ring) - 1
+		}
+		if d := k.ring[k.hand]; d.giveUp() {
+			k.removeLocked(d)
+		}
+	}
+}
+
 // remove takes d off the ring.
 func (k *dcache) remove(d *Dentry) {
 	k.mu.Lock()

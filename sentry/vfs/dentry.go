@@ -287,6 +287,7 @@ func (d *Dentry) insertLocked(name string, c *Dentry) {
 	delete(k.ghosts, name)
 	k.mu.Unlock()
 	d.sb.vfs.cache.add(c)
+	d.sb.vfs.cached()
 }
 
 // removeLocked takes child c out of d and marks it deleted. A negative dentry

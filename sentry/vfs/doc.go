@@ -39,7 +39,8 @@
 // inodes belong to the garbage collector, except that an Inode which implements
 // Evicter is told when its last dentry and description have gone. The cache
 // keeps a bounded number of dentries; those it gives up are found again as long
-// as anybody holds them (dcache.go).
+// as anybody holds them (dcache.go). When memory is short they all go, and file
+// systems give up what they can read again (reclaim.go).
 //
 // # Differences
 //

@@ -14,6 +14,7 @@ func TestImageCoversState(t *testing.T) {
 			"clock": "Clocks", "types": "registered by whoever restores", "devices": "registered by whoever restores",
 			"drivers": "registered by whoever restores", "descriptions": "counted again", "watches": again, "mountMu": lockField,
 			"mounts": again, "supers": again, "cache": "CacheLimit; names are looked up again", "waits": "who waits for a lock asks again",
+			"memory": "watched by whoever restores",
 		}),
 		checkpoint.CheckCovered[superblock, SuperImage](map[string]string{"revalidate": "of FS", "ownersKept": "of FS", "paths": "of FS", "renameMu": lockField}),
 		checkpoint.CheckCovered[Mount, MountImage](nil),

@@ -52,8 +52,9 @@ type VFS struct {
 	mounts map[mountKey]*Mount // what is mounted where, in every namespace
 	supers map[FileSystem]*superblock
 
-	cache dcache
-	waits lockWaits
+	cache  dcache
+	memory watch
+	waits  lockWaits
 }
 
 // A Clock gives the wall time in nanoseconds.

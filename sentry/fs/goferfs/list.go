@@ -49,6 +49,15 @@ func (fs *FS) giveUpLocked() {
 	}
 }
 
+// Shrink implements vfs.Shrinker: listings are read again.
+func (fs *FS) Shrink() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for len(fs.listings) > 0 {
+		fs.giveUpLocked()
+	}
+}
+
 // knownNames returns the listing if there is one.
 func (in *Inode) knownNames() *names {
 	in.mu.Lock()

@@ -164,6 +164,16 @@ func TestListingsAreBounded(t *testing.T) {
 	if fs.listed > maxListed || kept < fits-2 || kept > fits || all[len(all)-1].load() == nil {
 		t.Errorf("%d listings of %d bytes are kept", kept, fs.listed)
 	}
+	e.write("d/file", "")
+	d := e.lookup("d")
+	e.names(d)
+	fs.Shrink()
+	if fs.listed != 0 || all[len(all)-1].load() != nil {
+		t.Errorf("%d bytes are kept when memory is short", fs.listed)
+	}
+	if got := e.names(d); !slices.Equal(got, []string{"file"}) {
+		t.Errorf("later %v", got)
+	}
 }
 
 func TestEntryKeepsAttributes(t *testing.T) {

@@ -108,6 +108,15 @@ func (fs *FS) StatFS() (linux.Statfs, error) {
 	return s, err
 }
 
+// Shrink implements vfs.Shrinker.
+func (fs *FS) Shrink() {
+	for _, l := range fs.lowers {
+		if s, ok := l.(vfs.Shrinker); ok {
+			s.Shrink()
+		}
+	}
+}
+
 // Release implements vfs.FileSystem.
 func (fs *FS) Release() {
 	fs.upper.Release()
