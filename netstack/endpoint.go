@@ -173,7 +173,10 @@ func (e *Endpoint) Close() {
 		e.SetLinger(true, 0)
 	}
 	e.stack.mu.Lock()
-	delete(e.stack.endpoints, e.ep)
+	if e.stack.endpoints[e.ep] == e {
+		delete(e.stack.endpoints, e.ep)
+		e.stack.spliced.add(e.out.Load())
+	}
 	e.stack.mu.Unlock()
 	e.ep.Close()
 	if f := e.in.Load(); f != nil && f.starved.Swap(false) {

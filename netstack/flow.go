@@ -28,6 +28,7 @@ type flow struct {
 	limit    atomic.Int64  // of what is buffered, as of the last write
 	starved  atomic.Bool   // somebody wants to write and was told that there is no room
 	segments atomic.Uint64 // for counters: not saved
+	bytesOut atomic.Uint64 // likewise
 	closed   atomic.Bool   // the reader has gone: bytes take the stack's way, which refuses them
 
 	// immutable
@@ -93,7 +94,9 @@ func (f *flow) writable(limit int) bool {
 
 // write takes as much of p as there is room for. The caller holds from.wmu.
 func (f *flow) write(p Payload, limit int) (int, error) {
-	f.limit.Store(int64(limit))
+	if f.limit.Load() != int64(limit) {
+		f.limit.Store(int64(limit))
+	}
 	done := 0
 	for p.Len() > 0 && !f.closed.Load() {
 		room := limit - f.buffered()

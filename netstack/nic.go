@@ -82,8 +82,8 @@ func (s *Stack) interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
 	}
 	copy(i.HWAddr[:], n.LinkAddress)
 	if i.Loopback {
-		c, packets, size := &i.Counters, s.splicedSegments.Load(), s.splicedBytes.Load()
-		size += packets * splicedHeaders
+		c, past := &i.Counters, s.pastStack()
+		packets, size := past.segments, past.bytes+past.segments*splicedHeaders
 		c.RxBytes, c.RxPackets, c.TxBytes, c.TxPackets = c.RxBytes+size, c.RxPackets+packets, c.TxBytes+size, c.TxPackets+packets
 	}
 	for _, a := range n.ProtocolAddresses {

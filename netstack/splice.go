@@ -272,10 +272,30 @@ const (
 	splicedHeaders = 52
 )
 
-// count keeps the counters as if n bytes had gone over loopback.
+// A splicedCount is what went past the stack.
+type splicedCount struct{ bytes, segments uint64 }
+
+func (c *splicedCount) add(f *flow) {
+	if f != nil {
+		c.bytes += f.bytesOut.Load()
+		c.segments += f.segments.Load()
+	}
+}
+
+// count keeps the counters as if n bytes had gone over loopback. They are the flow's: connections share no line of the
+// cache.
 func (f *flow) count(n int) {
-	segments := uint64(n+splicedSegment-1) / splicedSegment
-	f.segments.Add(segments)
-	f.from.stack.splicedBytes.Add(uint64(n))
-	f.from.stack.splicedSegments.Add(segments)
+	f.segments.Add(uint64(n+splicedSegment-1) / splicedSegment)
+	f.bytesOut.Add(uint64(n))
+}
+
+// pastStack sums up what all endpoints, and those that were, wrote past the stack.
+func (s *Stack) pastStack() splicedCount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.spliced
+	for _, e := range s.endpoints {
+		c.add(e.out.Load())
+	}
+	return c
 }

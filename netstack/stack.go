@@ -3,7 +3,6 @@ package netstack
 import (
 	"io"
 	"net/netip"
-	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -50,9 +49,7 @@ type Stack struct {
 	kinds     map[tcpip.NICID]string // how Load must make a link again
 	closed    bool
 	halves    map[ends]*Endpoint // ends of TCP connections that wait for the other end
-
-	// atomic
-	splicedBytes, splicedSegments atomic.Uint64 // that went past the stack
+	spliced   splicedCount       // of endpoints that are closed
 }
 
 const kindLoopback = "loopback"

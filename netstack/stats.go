@@ -52,7 +52,7 @@ func (s *Stack) Counters() Counters {
 		UDPSndbufErrors: u.PacketSendErrors.Value(), UDPInCsumErrors: u.ChecksumErrors.Value(),
 	}
 	s.icmpCounters(&c)
-	n := s.splicedSegments.Load()
+	n := s.pastStack().segments
 	c.IPReceives, c.IPDelivers, c.IPRequests = c.IPReceives+n, c.IPDelivers+n, c.IPRequests+n
 	c.TCPInSegs, c.TCPOutSegs = c.TCPInSegs+n, c.TCPOutSegs+n
 	return c
