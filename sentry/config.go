@@ -22,6 +22,10 @@ type Config struct {
 	MemFile            int32
 	Gofer9P, GoferSide int32
 
+	// Loadavg is the host's /proc/loadavg (0: none), by which a platform knows whether
+	// other programs want its CPUs.
+	Loadavg int32
+
 	// Network is "none", "sandbox" or "host".
 	Network string
 

@@ -160,11 +160,11 @@ func (k *Kernel) platform() (platform.Platform, error) {
 	if name == "" {
 		name = DefaultPlatform()
 	}
-	open := map[string]func() (platform.Platform, error){"ptrace": openPtrace, "systrap": openSystrap}[name]
+	open := map[string]func(*Config) (platform.Platform, error){"ptrace": openPtrace, "systrap": openSystrap}[name]
 	if open == nil {
 		return nil, &StartError{Message: "there is no platform " + name}
 	}
-	plat, err := open()
+	plat, err := open(&k.cfg)
 	if err != nil {
 		return nil, &StartError{Message: "the " + name + " platform does not work here: " + err.Error()}
 	}
@@ -179,7 +179,7 @@ func DefaultPlatform() string {
 	return "ptrace"
 }
 
-func openPtrace() (platform.Platform, error) {
+func openPtrace(*Config) (platform.Platform, error) {
 	zygote, err := ptrace.StartZygote()
 	if err != nil {
 		return nil, err
@@ -192,12 +192,12 @@ func openPtrace() (platform.Platform, error) {
 	return plat, nil
 }
 
-func openSystrap() (platform.Platform, error) {
+func openSystrap(c *Config) (platform.Platform, error) {
 	zygote, err := systrap.StartZygote()
 	if err != nil {
 		return nil, err
 	}
-	plat, err := systrap.New(systrap.Config{Zygote: zygote})
+	plat, err := systrap.New(systrap.Config{Zygote: zygote, Loadavg: int(c.Loadavg)})
 	if err != nil {
 		zygote.Stop()
 		return nil, err

@@ -39,7 +39,7 @@ func New(cfg Config) (*Platform, error) {
 	if cfg.Pool == 0 {
 		cfg.Pool = 4
 	}
-	p := &Platform{zygote: cfg.Zygote, cpus: stub.NewPlacer()}
+	p := &Platform{zygote: cfg.Zygote, cpus: stub.NewPlacer(-1)}
 	p.leader = newLeader(p, cfg.Pool)
 	// The first stub says whether tracing is permitted at all.
 	if errno := p.leader.check(); errno != 0 {

@@ -72,10 +72,10 @@ func (p *Placer) Wait(h *Place) int32 {
 	if h.group.Load() != nil {
 		return guestLooks
 	}
-	if h.streak >= quickStreak && p.join(h) {
+	h.began = time.Now().UnixNano()
+	if h.streak >= quickStreak && h.began >= p.until.Load() && p.join(h) {
 		return guestLooks
 	}
-	h.began = time.Now().UnixNano()
 	return 0
 }
 
@@ -155,7 +155,7 @@ func (g *Group) others(h *Place, members []*Place) int {
 			continue
 		}
 		w := m.word.Load()
-		if w == nil || atomic.LoadUint32(w) != 1 {
+		if w == nil || m.resting.Load() || atomic.LoadUint32(w) == 0 {
 			continue
 		}
 		if m.parked.Load() {
@@ -199,27 +199,58 @@ func (h *Place) settle() {
 func (p *Placer) Roused(h *Place) { h.rouse() }
 
 // Risen says that the owner, the caller, has slept in the Sentry.
-func (p *Placer) Risen(h *Place) { h.settle() }
-
-// Waits says whether the stub may be looking for its answer.
-func (p *Placer) Waits(h *Place) bool { return h.out && h.group.Load() != nil }
+func (p *Placer) Risen(h *Place) {
+	if h.resting.Load() {
+		h.resting.Store(false)
+	}
+	h.settle()
+}
 
 // Rest says that the owner, the caller, is about to sleep in the Sentry. Another owner
-// then looks for the group.
+// then looks for the group. The stub goes on looking for its answer for a while, and
+// lets others have the CPU meanwhile: a CPU that does nothing takes long to wake up.
 func (p *Placer) Rest(h *Place) {
 	if !h.out {
 		return
 	}
 	g := h.group.Load()
 	p.Exit(h)
-	if g == nil || g.ready.Load() > 0 {
+	if g == nil {
+		return
+	}
+	h.resting.Store(true)
+	members := *g.members.Load()
+	for _, m := range members {
+		if m != h && !m.resting.Load() {
+			h.press()
+			break
+		}
+	}
+	if g.ready.Load() > 0 {
 		return // whoever is ready will look
 	}
-	for _, m := range *g.members.Load() {
+	for _, m := range members {
 		if w := m.word.Load(); m != h && w != nil && m.parked.Load() {
 			m.rouse()
 			wakeWord(w)
 			return
+		}
+	}
+}
+
+// press has a stub whose owner sleeps let others have its CPU.
+func (h *Place) press() {
+	if w := h.word.Load(); w != nil {
+		atomic.CompareAndSwapUint32(w, 1, 2)
+	}
+}
+
+// pressOthers does so for all members whose owners sleep, because h's guest is about to
+// run.
+func (g *Group) pressOthers(h *Place) {
+	for _, m := range *g.members.Load() {
+		if m != h && m.resting.Load() {
+			m.press()
 		}
 	}
 }
@@ -242,7 +273,7 @@ func (p *Placer) join(h *Place) bool {
 // joinLocked is join for a context whose stub thread is bound by its caller, to what is
 // h.cpu then.
 func (p *Placer) joinLocked(h *Place) bool {
-	if len(p.allowed) < 2 {
+	if len(p.allowed) < 2 || time.Now().UnixNano() < p.until.Load() {
 		return false
 	}
 	g := p.roomLocked(h)
@@ -314,6 +345,9 @@ func (p *Placer) groupTurn(h *Place, n int) bool {
 	}
 	h.out, h.slow = n > 0, false
 	p.groupOutLocked(g, n)
+	if n > 0 {
+		g.pressOthers(h)
+	}
 	return true
 }
 

@@ -2,14 +2,17 @@ package stub
 
 import (
 	"math/rand"
+	"os"
 	"runtime"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // crew is some contexts of one test, all owned by its thread.
 func crew(t *testing.T, n int) (*Placer, []*Place) {
 	runtime.LockOSThread()
-	p := NewPlacer()
+	p := NewPlacer(-1)
 	if len(p.allowed) < 2 {
 		p.Stop()
 		t.Skip("needs two CPUs")
@@ -172,6 +175,62 @@ func TestGroupCounts(t *testing.T) {
 		}
 		if busy != p.live.Load() {
 			t.Fatalf("groups count %d CPUs, use %d", p.live.Load(), busy)
+		}
+	}
+}
+
+// TestGroupLoad: groups end when others want the CPUs, and wait before they form again.
+func TestGroupLoad(t *testing.T) {
+	p, hs := crew(t, 1)
+	f, err := os.CreateTemp(t.TempDir(), "loadavg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	say := func(s string) { f.WriteAt([]byte(s), 0) }
+	p.mu.Lock()
+	p.load.fd, err = unix.Dup(int(f.Fd()))
+	p.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Enter(hs[0])
+	say("1.00 0.50 0.40 3/120 999\n") // the reader, a guest and its owner
+	for range 20 {
+		if p.look(); p.Wait(hs[0]) == 0 {
+			t.Fatal("a group ended though nobody else runs")
+		}
+	}
+	say("1.00 0.50 0.40 6/120 999\n")
+	for range loadLimit {
+		p.look()
+	}
+	if p.Wait(hs[0]) != 0 {
+		t.Fatal("a group stays when three others want to run")
+	}
+	p.mu.Lock()
+	pause := p.load.pause
+	p.mu.Unlock()
+	p.until.Store(0) // the pause is over
+	if p.Wait(hs[0]) == 0 {
+		t.Fatal("no group after the pause")
+	}
+	for range loadLimit {
+		p.look()
+	}
+	if p.Wait(hs[0]) != 0 || p.load.pause != 2*pause {
+		t.Errorf("the next pause is %v, after %v", p.load.pause, pause)
+	}
+}
+
+func TestParseRunnable(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		n    int
+		ok   bool
+	}{{"0.00 0.01 0.05 2/345 6789\n", 1, true}, {"0.00 0.01", 0, false}, {"", 0, false}, {"a b c d/e", 0, false}} {
+		if n, ok := parseRunnable([]byte(c.line)); ok != c.ok || ok && n != c.n {
+			t.Errorf("%q: %d, %v", c.line, n, ok)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Placement on processors. A ptrace trap costs 5.5 us when the guest's and the Sentry's
@@ -50,12 +52,14 @@ type Place struct {
 	thread atomic.Int32
 
 	// atomic: word is the futex that says whose turn it is; parked, that the owner
-	// sleeps on it and another one looks; credit, in which group's ready the owner counts;
-	// slowed, that its guest was found to take long.
-	word   atomic.Pointer[uint32]
-	parked atomic.Bool
-	credit atomic.Pointer[Group]
-	slowed atomic.Bool
+	// sleeps on it and another one looks; resting, that it sleeps in the Sentry;
+	// credit, in which group's ready it counts; slowed, that its guest was found to
+	// take long.
+	word    atomic.Pointer[uint32]
+	parked  atomic.Bool
+	resting atomic.Bool
+	credit  atomic.Pointer[Group]
+	slowed  atomic.Bool
 
 	// atomic: changed under Placer.mu.
 	group atomic.Pointer[Group]
@@ -85,19 +89,24 @@ type Placer struct {
 	out  atomic.Int32
 	live atomic.Int32
 
+	// atomic: no group forms before that time, in nanoseconds of the host's clock.
+	until atomic.Int64
+
 	// guarded by mu
 	mu     sync.Mutex
 	places map[*Place]struct{}
 	groups []*Group
+	load   hostLoad
 	uneven int
 	calm   int
 }
 
-// NewPlacer returns a placer for the CPUs that the process may use.
-func NewPlacer() *Placer {
+// NewPlacer returns a placer for the CPUs that the process may use. Loadavg is a descriptor
+// of the host's /proc/loadavg, which Stop closes, or -1.
+func NewPlacer(loadavg int) *Placer {
 	p := &Placer{
-		places: map[*Place]struct{}{},
-		wake:   make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		places: map[*Place]struct{}{}, load: hostLoad{fd: loadavg},
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	AffinitySet(0, &p.all)
 	for i := range len(p.all) * 64 {
@@ -210,6 +219,9 @@ func (p *Placer) Lost(h *Place) { h.thread.Store(0) }
 func (p *Placer) Stop() {
 	close(p.quit)
 	<-p.done
+	if p.load.fd >= 0 {
+		unix.Close(p.load.fd)
+	}
 }
 
 func (p *Placer) run() {
@@ -287,6 +299,7 @@ func (p *Placer) look() bool {
 			counts[g.owners]++
 		}
 	}
+	p.loadLocked()
 	p.splitLocked(counts, last)
 	if running <= 1 && moved >= 2 {
 		if p.calm++; p.calm >= looksGather {

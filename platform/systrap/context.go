@@ -81,9 +81,6 @@ func (c *Context) Interrupt() {
 
 // Rest implements platform.Rester.
 func (c *Context) Rest() {
-	if c.t != nil && c.p.place.Waits(&c.place) {
-		c.t.h.rest()
-	}
 	c.p.place.Rest(&c.place)
 }
 

@@ -14,7 +14,7 @@ import (
 type header struct {
 	// One line of the cache, which goes to and fro: whose turn it is, and the
 	// call. rax is its number, then its result.
-	turn                            uint32 // futex: 0 the guest's, 1 the Sentry's, 2 the Sentry's for long
+	turn                            uint32 // futex: 0 the guest's, 1 the Sentry's, 2 the Sentry's, and others want the CPU
 	_                               uint32
 	rax, rdi, rsi, rdx, r10, r8, r9 uint64
 
@@ -63,9 +63,6 @@ func (h *header) giveTurn() bool {
 
 // threadID is what the host wrote when it made the thread.
 func (h *header) threadID() int32 { return atomic.LoadInt32(&h.tid) }
-
-// rest tells a stub that spins to sleep.
-func (h *header) rest() { atomic.CompareAndSwapUint32(&h.turn, 1, 2) }
 
 func (h *header) setSentry(v uint32) { atomic.StoreUint32(&h.sentry, v) }
 

@@ -27,6 +27,7 @@ func OpenSyscalls() []stub.Rule {
 	return []stub.Rule{
 		{Number: unix.SYS_FUTEX, Name: "futex", Why: "hands over to the Sentry and waits for its answer",
 			Args: []stub.ArgRule{stub.Arg(1, stub.AllBits, futexWait, futexWake)}},
+		{Number: unix.SYS_SCHED_YIELD, Name: "sched_yield", Why: "lets another guest have the CPU while it waits"},
 		{Number: unix.SYS_RT_SIGRETURN, Name: "rt_sigreturn", Why: "loads the guest's registers"},
 		{Number: unix.SYS_SIGALTSTACK, Name: "sigaltstack", Why: "a new guest thread's signal stack"},
 		{Number: unix.SYS_EXIT, Name: "exit", Why: "ends a guest thread that nobody needs"},

@@ -17,6 +17,17 @@ type Config struct {
 
 	// Pool is how many unused stubs are kept ready; 0 means 4.
 	Pool int
+
+	// Loadavg is a descriptor of the host's /proc/loadavg, which the platform closes,
+	// or 0. By it owners know whether other programs want the CPUs they would spin on.
+	Loadavg int
+}
+
+func (c *Config) loadavg() int {
+	if c.Loadavg == 0 {
+		return -1
+	}
+	return c.Loadavg
 }
 
 // A Zygote is the process that stubs are forked from, and the file it shares with
@@ -90,7 +101,7 @@ func New(cfg Config) (*Platform, error) {
 		cfg.Pool = 4
 	}
 	p := &Platform{
-		zygote: cfg.Zygote.Zygote, control: cfg.Zygote.control, marks: cfg.Zygote.marks, place: stub.NewPlacer(),
+		zygote: cfg.Zygote.Zygote, control: cfg.Zygote.control, marks: cfg.Zygote.marks, place: stub.NewPlacer(cfg.loadavg()),
 	}
 	p.janitor = newJanitor(p, cfg.Pool)
 	// The first stub says whether it works at all.

@@ -33,6 +33,7 @@ func SentrySyscalls() []stub.Rule {
 		{Number: unix.SYS_PPOLL, Name: "ppoll", Why: "waits for a leader's report"},
 		{Number: unix.SYS_EVENTFD2, Name: "eventfd2", Why: "a leader's report"},
 		{Number: unix.SYS_READ, Name: "read", Why: "a leader's report"},
+		{Number: unix.SYS_PREAD64, Name: "pread64", Why: "the host's load average"},
 		{Number: unix.SYS_TGKILL, Name: "tgkill", Why: "interrupts a guest thread"},
 		{Number: unix.SYS_KILL, Name: "kill", Why: "ends a stub or the zygote"},
 		{Number: unix.SYS_SCHED_SETAFFINITY, Name: "sched_setaffinity", Why: "keeps a guest thread and its owner on one CPU"},

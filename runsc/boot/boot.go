@@ -199,6 +199,8 @@ type FDs struct {
 	Meminfo int
 	// Control is the listening control socket; -1 for none.
 	Control int
+	// Loadavg is the host's /proc/loadavg; -1 for none.
+	Loadavg int
 	// Log is where log lines go.
 	Log int
 	// Lifeline is the read end of a pipe whose other end the parent holds.

@@ -123,7 +123,7 @@ func config(s *boot.Spec) (sentry.Config, error) {
 	}
 	c := sentry.Config{
 		Hostname: s.Hostname, Domainname: s.Domainname, MemoryLimit: s.MemoryLimit, CPUs: s.CPUs,
-		MemFile: int32(s.FDs.MemFile), Gofer9P: int32(s.FDs.Gofer9P), GoferSide: int32(s.FDs.GoferDonate),
+		MemFile: int32(s.FDs.MemFile), Gofer9P: int32(s.FDs.Gofer9P), GoferSide: int32(s.FDs.GoferDonate), Loadavg: int32(max(s.FDs.Loadavg, 0)),
 		Network: string(s.Network), Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl,
 		Process: *p, Stdio: fds(s.FDs.Stdio), PlainInit: s.PlainInit, PlatformName: s.Platform, CPUInfo: s.CPUInfo,
 	}

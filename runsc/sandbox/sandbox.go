@@ -348,8 +348,10 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 	}
 	c.Spec.Version, c.Spec.Filter = boot.SpecVersion, c.SentryFilter
 	c.Spec.CPUInfo, _ = os.ReadFile("/proc/cpuinfo") // without it the guest's names no model
-	meminfo, _ := os.Open("/proc/meminfo")           // nil if it is not there
+	meminfo, _ := os.Open("/proc/meminfo")           // nil if it is not there, as below
 	defer meminfo.Close()
+	loadavg, _ := os.Open("/proc/loadavg")
+	defer loadavg.Close()
 	c.Spec.FDs = boot.FDs{
 		Stdio:       [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])},
 		Gofer9P:     add(ends.nineP[0]),
@@ -357,6 +359,7 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 		MemFile:     boot.FDMemFile,
 		Meminfo:     add(meminfo),
 		Control:     add(c.Control),
+		Loadavg:     add(loadavg),
 		Log:         add(c.Log),
 		Lifeline:    add(lifeR),
 		Ready:       boot.FDReady,
@@ -375,17 +378,22 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 	files[boot.FDSpec] = spec
 
 	attr, zone := bootAttr(c)
-	env := append(passedEnv(), zone)
-	if os.Getenv("GOMAXPROCS") == "" {
-		env = append(env, "GOMAXPROCS="+strconv.Itoa(runtime.NumCPU()+spareProcs))
-	}
-	p, err = startOnOwnThread(c.NetNS, []string{"runsc", "boot"}, env, files, attr)
+	p, err = startOnOwnThread(c.NetNS, []string{"runsc", "boot"}, append(bootEnv(), zone), files, attr)
 	if err != nil {
 		lifeline.Close()
 		ready.Close()
 		return nil, nil, nil, fmt.Errorf("starting the sandbox: %w", err)
 	}
 	return p, lifeline, ready, nil
+}
+
+// bootEnv is the Sentry's environment.
+func bootEnv() []string {
+	env := passedEnv()
+	if os.Getenv("GOMAXPROCS") == "" {
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(runtime.NumCPU()+spareProcs))
+	}
+	return env
 }
 
 // spareProcs is how many more of Go's processors the Sentry has than there are. A

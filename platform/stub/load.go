@@ -1,0 +1,95 @@
+package stub
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Other programs of the host. An owner that looks for its guests all the time pays off while
+// its CPU has nothing better to do. Where others, sandboxes or not, want to run as well, the
+// host's scheduler takes the CPU from whom it is dear to, for milliseconds, and a guest
+// whose owner has lost it waits. The host's load average says how many threads are
+// runnable; when for a while it is more than the groups account for, groups end, and
+// form again later to see whether that has passed.
+
+const (
+	// loadLimit is the sum over consecutive looks of how many threads are too many (two
+	// of a look count at most) at which groups end.
+	loadLimit = 6
+
+	// Groups end for loadPause, and for twice as long each time that the load is there
+	// again when they are, at most for maxLoadPause.
+	loadPause    = 50 * time.Millisecond
+	maxLoadPause = 1600 * time.Millisecond
+)
+
+// A hostLoad is what a Placer knows of the rest of the host.
+type hostLoad struct {
+	// immutable: /proc/loadavg of the host, or -1
+	fd int
+
+	// guarded by Placer.mu
+	score int
+	pause time.Duration
+	ended time.Time // when groups were ended last
+}
+
+// runnable returns how many threads of the host run or want to, but for the caller.
+func (l *hostLoad) runnable() (int, bool) {
+	if l.fd < 0 {
+		return 0, false
+	}
+	var b [64]byte
+	n, err := unix.Pread(l.fd, b[:], 0)
+	if err != nil {
+		return 0, false
+	}
+	return parseRunnable(b[:n])
+}
+
+// parseRunnable reads the fourth field of loadavg, running/all (proc_loadavg(5)).
+func parseRunnable(line []byte) (int, bool) {
+	fields := bytes.Fields(line)
+	if len(fields) < 4 {
+		return 0, false
+	}
+	running, _, _ := bytes.Cut(fields[3], []byte("/"))
+	n, err := strconv.Atoi(string(running))
+	return n - 1, err == nil && n > 0
+}
+
+// loadLocked ends the groups when the host has had too much to do for some looks.
+func (p *Placer) loadLocked() {
+	l := &p.load
+	if p.live.Load() == 0 {
+		return
+	}
+	n, ok := l.runnable()
+	if !ok {
+		return
+	}
+	for _, g := range p.groups {
+		n -= 2 * len(*g.members.Load()) // a guest and its owner
+	}
+	if n -= int(p.out.Load()); n <= 0 {
+		l.score = 0
+		return
+	}
+	if l.score += min(n, 2); l.score < loadLimit {
+		return
+	}
+	l.score = 0
+	now := time.Now()
+	if l.pause *= 2; now.Sub(l.ended) > 2*l.pause {
+		l.pause = loadPause
+	}
+	l.pause = min(l.pause, maxLoadPause)
+	l.ended = now
+	p.until.Store(now.Add(l.pause).UnixNano())
+	for len(p.groups) > 0 {
+		p.endLocked(p.groups[0])
+	}
+}
