@@ -22,6 +22,7 @@ type FDTable struct {
 	mu lock.Mutex[lock.FDTable]
 	// guarded by mu
 	used    []uint64 // one bit per slot: taken or reserved
+	full    []uint64 // one bit per word of used: all of it is
 	cloexec []uint64
 	next    int // no free slot below
 }
@@ -49,6 +50,7 @@ func (t *FDTable) growLocked(n int) {
 		s[i].Store(old[i].Load())
 	}
 	t.used = append(t.used, make([]uint64, n/64-len(t.used))...)
+	t.full = append(t.full, make([]uint64, (n/64+63)/64-len(t.full))...)
 	t.cloexec = append(t.cloexec, make([]uint64, n/64-len(t.cloexec))...)
 	t.slots.Store(&s)
 }
@@ -134,23 +136,46 @@ func (t *FDTable) InstallTwo(a, b *Description, limit uint64, flags linux.FDFlag
 // freeLocked returns the lowest free slot from least on, making room for it.
 func (t *FDTable) freeLocked(least int) int {
 	fd := max(least, t.next)
-	for w := fd / 64; w < len(t.used); w++ {
-		free := ^t.used[w]
-		if w == fd/64 {
-			free &= ^uint64(0) << (fd % 64)
-		}
-		if free != 0 {
-			return w*64 + bits.TrailingZeros64(free)
-		}
+	w := fd / 64
+	if w >= len(t.used) {
+		return fd
 	}
-	return max(fd, len(t.used)*64)
+	if free := ^t.used[w] & (^uint64(0) << (fd % 64)); free != 0 {
+		return w*64 + bits.TrailingZeros64(free)
+	}
+	for w++; w < len(t.used); w = (w/64 + 1) * 64 {
+		free := ^t.full[w/64] & (^uint64(0) << (w % 64))
+		if free == 0 {
+			continue
+		}
+		if w = w&^63 + bits.TrailingZeros64(free); w < len(t.used) {
+			return w*64 + bits.TrailingZeros64(^t.used[w])
+		}
+		break
+	}
+	return len(t.used) * 64
+}
+
+// markLocked says that fd is taken, or not.
+func (t *FDTable) markLocked(fd int, taken bool) {
+	w := fd / 64
+	if taken {
+		t.used[w] |= 1 << (fd % 64)
+	} else {
+		t.used[w] &^= 1 << (fd % 64)
+	}
+	if t.used[w] == ^uint64(0) {
+		t.full[w/64] |= 1 << (w % 64)
+	} else {
+		t.full[w/64] &^= 1 << (w % 64)
+	}
 }
 
 func (t *FDTable) putLocked(fd int, d *Description, flags linux.FDFlags) {
 	if fd >= len(t.used)*64 {
 		t.growLocked(max(fd+1, min(2*len(t.used)*64, NROpen)))
 	}
-	t.used[fd/64] |= 1 << (fd % 64)
+	t.markLocked(fd, true)
 	t.setCloexecLocked(fd, flags&linux.FD_CLOEXEC != 0)
 	if fd == t.next {
 		t.next++
@@ -201,7 +226,7 @@ func (t *FDTable) takeLocked(fd int) *Description {
 	if d == nil {
 		return nil
 	}
-	t.used[fd/64] &^= 1 << (fd % 64)
+	t.markLocked(fd, false)
 	t.setCloexecLocked(fd, false)
 	t.next = min(t.next, fd)
 	return d
@@ -375,7 +400,7 @@ func (t *FDTable) ForkBelow(last uint32) *FDTable {
 		}
 		d.IncRef() // the slot holds a reference while mu is held
 		to[i].Store(d)
-		c.used[i/64] |= 1 << (i % 64)
+		c.markLocked(i, true)
 	}
 	for w := range c.cloexec {
 		c.cloexec[w] = t.cloexec[w] & c.used[w]
@@ -392,7 +417,17 @@ func (t *FDTable) DecRef() {
 	if t.refs.Add(-1) > 0 {
 		return
 	}
-	t.CloseRange(0, NROpen, false)
+	// Who still looks (/proc) finds nothing from here on.
+	t.mu.Lock()
+	old := *t.slots.Load()
+	t.slots.Store(new([]atomic.Pointer[Description]))
+	t.used, t.full, t.cloexec, t.next = nil, nil, nil, 0
+	t.mu.Unlock()
+	for i := range old {
+		if d := old[i].Load(); d != nil {
+			t.closed(d)
+		}
+	}
 }
 
 // Shared reports whether more than one task uses t.

@@ -36,7 +36,7 @@ func TestImageCoversState(t *testing.T) {
 		}),
 		checkpoint.CheckCovered[owner, OwnerImage](nil),
 		checkpoint.CheckCovered[FDTable, FDTableImage](map[string]string{
-			"mu": lockField, "used": "Slots", "cloexec": "Slots", "next": "a hint",
+			"mu": lockField, "used": "Slots", "full": "Slots", "cloexec": "Slots", "next": "a hint",
 		}),
 	} {
 		if err != nil {
