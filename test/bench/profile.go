@@ -142,6 +142,8 @@ func parseSamples(in io.Reader, command string) *samples {
 	for i := range p.stacks {
 		p.learn(&p.stacks[i])
 	}
+	// Another sandbox's, whose binary has no symbols.
+	p.stacks = slices.DeleteFunc(p.stacks, func(s stack) bool { return s.comm == "exe" && p.roles[s.pid] == "" })
 	return p
 }
 
@@ -201,7 +203,40 @@ func (p *samples) fold(w io.Writer) {
 // tableLines is how long a table of functions is.
 const tableLines = 30
 
-// print writes the tables: by process, by function that ran, and by function of
+// purposes are what time goes to that no single function shows: a sample has one
+// if any of its frames has a part of the name. They overlap.
+var purposes = []struct {
+	title string
+	parts []string
+}{
+	{"handlers of system calls", []string{"syscalls.(*Calls).Call"}},
+	{"giving guests their turn and waiting for it", []string{"systrap.(*Context).Switch", "ptrace.(*Context).Switch"}},
+	{"futexes of the host", []string{"futex"}},
+	{"switches of threads", []string{"__schedule", "finish_task_switch"}},
+	{"page faults", []string{"exc_page_fault"}},
+	{"signals of the host", []string{"rt_sigreturn", "get_signal", "force_sig", "arch_do_signal"}},
+	{"mappings made by stubs' leaders, waiting for it", []string{"obeyLocked"}},
+	{"making and ending processes and threads of the host", []string{"do_exit", "kernel_clone", "do_execve"}},
+	{"allocation and its collector", []string{"runtime.mallocgc", "runtime.gcDrain", "runtime.gcBgMark", "runtime.bgsweep"}},
+	{"Go's scheduler", []string{"runtime.schedule", "runtime.findRunnable", "runtime.sysmon", "runtime.exitsyscall", "runtime.handoffp"}},
+}
+
+func (p *samples) byPurpose() map[string]int {
+	counts := map[string]int{}
+	for i := range p.stacks {
+		for _, u := range purposes {
+			has := func(f frame) bool {
+				return slices.ContainsFunc(u.parts, func(part string) bool { return strings.Contains(f.name, part) })
+			}
+			if slices.ContainsFunc(p.stacks[i].frames, has) {
+				counts[u.title]++
+			}
+		}
+	}
+	return counts
+}
+
+// print writes the tables: by process, by purpose, by function that ran, and by function of
 // ours that ran or called what ran.
 func (p *samples) print(w io.Writer, head string) {
 	fmt.Fprintf(w, "%s%d samples, each 0.2 ms of CPU time; all processors: %.0f %% idle, %.0f %% in other processes\n\n", head,
@@ -228,6 +263,7 @@ func (p *samples) print(w io.Writer, head string) {
 		}
 	}
 	p.table(w, "process", by)
+	p.table(w, "purpose", p.byPurpose())
 	p.table(w, "function, itself", self)
 	p.table(w, "function of ours, with what it calls", under)
 }

@@ -23,6 +23,9 @@ cordon-stub  50
 swapper     0
 	ffffffff81002000 pv_native_safe_halt
 
+exe  70
+	          46a0ef [unknown]
+
 two words  60
 	          401000 main
 
@@ -46,7 +49,7 @@ guest;0x7fffffff8... 1
 	}
 	var table strings.Builder
 	p.print(&table, "")
-	for _, line := range []string{"14 % idle, 14 % in other processes", " 20.0  Sentry, host kernel", " 20.0  Sentry, user", " 40.0  Sentry  cordon/sentry/task.(*Task).run", " 20.0  Sentry  do_syscall_64"} {
+	for _, line := range []string{"12 % idle, 25 % in other processes", " 20.0  Sentry, host kernel", " 20.0  Sentry, user", " 40.0  Sentry  cordon/sentry/task.(*Task).run", " 20.0  Sentry  do_syscall_64", " 20.0  futexes of the host"} {
 		if !strings.Contains(table.String(), line+"\n") {
 			t.Errorf("no line %q in\n%s", line, table.String())
 		}
