@@ -126,9 +126,12 @@ type Reusable interface {
 	Reusable() bool
 }
 
-// A Settler is a platform with such address spaces.
+// A Settler is a platform with such address spaces, and with a thread for what they
+// leave to be done.
 type Settler interface {
-	// Settle waits until what ReleaseLate was given has been called.
+	// Behind calls f, soon and by that thread, or before it returns.
+	Behind(f func())
+	// Settle waits until what ReleaseLate and Behind were given has been called.
 	Settle()
 }
 

@@ -34,7 +34,7 @@ type janitor struct {
 	burying int
 }
 
-// An ending is a stub that is to be killed, and who waits for its death.
+// An ending is a stub that is to be killed, or nil, and what is to be done then.
 type ending struct {
 	as   *AddressSpace
 	done func()
@@ -138,10 +138,14 @@ func (j *janitor) run() {
 // end kills stubs and waits for their deaths.
 func (j *janitor) end(dying []ending) {
 	for _, d := range dying {
-		d.as.kill(j.p.place.All())
+		if d.as != nil {
+			d.as.kill(j.p.place.All())
+		}
 	}
 	for _, d := range dying {
-		d.as.bury()
+		if d.as != nil {
+			d.as.bury()
+		}
 		d.done()
 	}
 	j.mu.Lock()
@@ -192,6 +196,13 @@ func (p *Platform) NewAddressSpace() (platform.AddressSpace, linux.Errno) {
 		return nil, linux.ENOMEM
 	}
 	return as, 0
+}
+
+// Behind implements platform.Settler.
+func (p *Platform) Behind(f func()) {
+	if !p.janitor.bury(nil, f) {
+		f()
+	}
 }
 
 // Settle implements platform.Settler.

@@ -174,17 +174,32 @@ func (m *MemoryManager) releaseAll() {
 	}
 	m.layout, m.sizes = Layout{}, sizes{}
 	m.mapping.Unlock()
+	// What others can see of it, files above all, is given up now.
+	late := rel
+	late.files = nil
+	rel = release{files: rel.files}
 	if dying != nil {
-		// What others can see of it, files above all, is given up now.
-		late := rel
-		late.files = nil
-		rel = release{files: rel.files}
 		dying.ReleaseLate(late.run)
+	} else {
+		m.behind(&late)
 	}
 	rel.run()
 	if m.cfg.Texts != nil {
 		m.cfg.Texts.trim()
 	}
+}
+
+// behind gives pages up that no stub maps, where somebody else can do it: the host is
+// asked which of them have memory.
+func (m *MemoryManager) behind(rel *release) {
+	p, ok := m.cfg.Platform.(platform.Settler)
+	if !ok || len(rel.pages) == 0 {
+		rel.run()
+		return
+	}
+	late := *rel
+	*rel = release{}
+	p.Behind(late.run)
 }
 
 // Activate returns the platform's address space to run in, making it first

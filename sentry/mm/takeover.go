@@ -21,7 +21,7 @@ func (m *MemoryManager) TakeOver(c platform.Context, old *MemoryManager) bool {
 	m.op(platform.Op{Kind: platform.OpUnmap, Addr: m.min, Len: m.max - m.min})
 	m.mapFirst(c, &rel)
 	m.active.Unlock()
-	rel.run()
+	m.behind(&rel)
 	return true
 }
 
