@@ -26,11 +26,13 @@ const (
 
 	// An owner looks for its guest groupLooks times in a row, pausing, before it looks
 	// at the others, looksAround times before it looks around for guests outside,
-	// and gives the group up when no guest has come for maxRounds of that.
+	// and gives the group up when no guest has come for maxRounds of that, a quarter
+	// of a millisecond: a dynamic linker that asks a virtual processor what it can
+	// do takes a tenth, and makes most of its calls after that.
 	groupLooks  = 6
 	aloneLooks  = 200
 	looksAround = 200
-	maxRounds   = 25
+	maxRounds   = 60
 
 	// An owner that others wait for on its CPU looks linger times more, because
 	// the next call often comes at once, and answers no more than maxAnswers calls.
