@@ -31,9 +31,9 @@
 // # Locking
 //
 // Inode.mu and FS.mu have the rank Inode; neither is held across a call to the
-// gofer, and they do not nest; names.mu ranks after them. A tree and an openAhead
-// are worked on by who has put a token in their turn, which is held across a
-// call: nobody who waits for it holds a lock. Inode.tail ranks before them (InodeData) and is held across
+// gofer, and they do not nest; names.mu ranks after them. A tree is
+// worked on by who has put a token in its turn, which is held across a call:
+// nobody who waits for it holds a lock. Inode.tail ranks before them (InodeData) and is held across
 // an append's copy from user memory. What Translate needs is atomic: it is
 // called with the memory manager's locks held.
 //

@@ -59,10 +59,10 @@ type FS struct {
 	mu lock.Mutex[lock.Inode]
 
 	// guarded by mu
-	listings []*listing // oldest first
-	listed   int        // bytes in them
-	trees    []*tree    // scans in progress, oldest first; replaced, never changed
-	ahead    *openAhead // files that are being opened before they are asked for
+	listings []*listing   // oldest first
+	listed   int          // bytes in them
+	trees    []*tree      // scans in progress, oldest first; replaced, never changed
+	ahead    []*openAhead // files that are being opened before they are asked for, oldest first
 	inodes   map[inodeKey]*Inode
 	devices  map[uint64]uint64 // other devices' place in inode numbers
 	idle     []*Inode          // have descriptors and were not open when put here
@@ -120,7 +120,9 @@ func (fs *FS) Release() {
 	for _, t := range trees {
 		t.end()
 	}
-	ahead.drop()
+	for _, o := range ahead {
+		o.drop()
+	}
 	fs.mu.Lock()
 	all := make([]*Inode, 0, len(fs.inodes))
 	for _, in := range fs.inodes {

@@ -17,21 +17,19 @@ const (
 )
 
 // An openAhead is files of a directory that are being opened because a program
-// goes through it: all that it opens now and next, in one round trip. It is
-// waited for when one of them is needed.
+// goes through it, in one round trip: what it opens next, here or in the directory
+// that it comes to then. Who needs one of them takes it off the list and waits for
+// it, or who drops it because there are too many.
 type openAhead struct {
 	// immutable
-	dir    *Inode
-	l      *names
+	fs     *FS
+	l      *names // of their directory, which may have no Inode yet
 	batch  []string
 	at     []int // their positions in l
 	before uint64
 
-	// turn holds a token while somebody works on what is below.
-	turn chan struct{}
-
-	call *client.Opening // nil: it was waited for
-	node *nodeRef        // what it was asked of
+	call *client.Opening
+	node *nodeRef // what it was asked of, until it is waited for
 }
 
 // openBatch opens in for reading with the files behind it, if a program goes
@@ -49,63 +47,89 @@ func (in *Inode) openBatch() {
 		return
 	}
 	fs := in.fs
-	o := fs.openingAhead()
-	if o == nil || o.l != l || !slices.Contains(o.batch, name) {
-		batch, at := parent.behind(l, name)
-		if len(batch) < 2 {
+	o := fs.opening(l, name)
+	if o == nil {
+		f := parent.behind(l, name)
+		if len(f.batch) == 0 {
 			return
 		}
-		if o = parent.openMany(l, batch, at); o == nil {
+		if o = parent.openMany(f); o == nil {
 			return
 		}
 	}
-	if !o.take() {
+	if !o.take(parent) {
 		return
 	}
 	// The program needed it, so it will need the next.
-	if batch, at := l.nextBatch(); len(batch) > 1 {
-		parent.openMany(l, batch, at)
+	if base, f := parent.beyond(l); len(f.batch) > 0 {
+		fs.enlist(base.openMany(f))
 	}
 }
 
-func (fs *FS) openingAhead() *openAhead {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	return fs.ahead
+// A following is files to open: those at positions of a listing, of the directory
+// that way leads to from another.
+type following struct {
+	way   []string
+	l     *names
+	batch []string
+	at    []int
 }
 
-// openMany begins to open files of in, in place of what was being opened before.
-func (in *Inode) openMany(l *names, batch []string, at []int) *openAhead {
+// maxOpenings is how many openAheads there are at a time.
+const maxOpenings = 4
+
+// opening returns what opens the file called name in the directory of l, and takes it
+// off the list.
+func (fs *FS) opening(l *names, name string) *openAhead {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for i, o := range fs.ahead {
+		if o.l == l && slices.Contains(o.batch, name) {
+			fs.ahead = slices.Delete(fs.ahead, i, i+1)
+			return o
+		}
+	}
+	return nil
+}
+
+// enlist has o wait for who needs it, and gives up what was being opened longest ago
+// if there is too much.
+func (fs *FS) enlist(o *openAhead) {
+	if o == nil {
+		return
+	}
+	var old *openAhead
+	fs.mu.Lock()
+	if len(fs.ahead) == maxOpenings {
+		old = fs.ahead[0]
+		fs.ahead = slices.Delete(fs.ahead, 0, 1)
+	}
+	fs.ahead = append(fs.ahead, o)
+	fs.mu.Unlock()
+	old.drop()
+}
+
+// openMany begins to open files in or below in.
+func (in *Inode) openMany(f following) *openAhead {
 	fs := in.fs
 	before := fs.changes.Load()
 	n, _, path, err := in.nearest()
 	if err != nil {
 		return nil
 	}
-	call, err := n.node.BeginOpenMany(path, batch)
+	call, err := n.node.BeginOpenMany(append(path, f.way...), f.batch)
 	if err != nil {
 		n.release()
 		return nil
 	}
-	o := &openAhead{dir: in, l: l, batch: batch, at: at, before: before, turn: make(chan struct{}, 1), call: call, node: n}
-	fs.mu.Lock()
-	old := fs.ahead
-	fs.ahead = o
-	fs.mu.Unlock()
-	old.take()
-	return o
+	return &openAhead{fs: fs, l: f.l, batch: f.batch, at: f.at, before: before, call: call, node: n}
 }
 
-// take gives the files their descriptors, and reports whether it was this call that
-// did.
-func (o *openAhead) take() bool {
-	if o == nil {
-		return false
-	}
-	o.turn <- struct{}{}
-	defer func() { <-o.turn }()
-	got := o.waitLocked()
-	fs := o.dir.fs
+// take gives the files, which are in dir, their descriptors, and reports whether
+// there were any.
+func (o *openAhead) take(dir *Inode) bool {
+	got := o.wait()
+	fs := o.fs
 	for i, f := range got {
 		if fs.changes.Load() != o.before {
 			closeFD(f.FD)
@@ -116,7 +140,7 @@ func (o *openAhead) take() bool {
 			o.l.tell(o.at[i], &f.Attr, "")
 		}
 		o.l.mu.Unlock()
-		c := fs.inode(o.dir, o.batch[i], client.Step{Attr: f.Attr}, kept)
+		c := fs.inode(dir, o.batch[i], client.Step{Attr: f.Attr}, kept)
 		c.install(f.FD, false)
 		fs.idled(c)
 	}
@@ -128,20 +152,14 @@ func (o *openAhead) drop() {
 	if o == nil {
 		return
 	}
-	o.turn <- struct{}{}
-	defer func() { <-o.turn }()
-	for _, f := range o.waitLocked() {
+	for _, f := range o.wait() {
 		closeFD(f.FD)
 	}
 }
 
-// waitLocked returns what was opened, once.
-func (o *openAhead) waitLocked() []client.Opened {
-	if o.call == nil {
-		return nil
-	}
+// wait returns what was opened.
+func (o *openAhead) wait() []client.Opened {
 	got, err := o.call.Wait()
-	o.call = nil
 	o.node.release()
 	if err != nil {
 		return nil
@@ -253,51 +271,137 @@ func (l *names) note(i int, habit order) int {
 
 // behind notes that the file called name, which l has, is opened, and returns its
 // name and those of the files behind it if they are opened in order.
-func (in *Inode) behind(l *names, name string) (batch []string, at []int) {
+func (in *Inode) behind(l *names, name string) following {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := l.find(name)
 	if i < 0 {
-		return nil, nil
+		return following{}
 	}
 	most := l.note(i, order(in.fs.habit.Load())-1)
 	if most == 1 {
 		if l.open.strays > 0 {
 			in.fs.habit.Store(0)
 		}
-		return nil, nil
+		return following{}
 	}
 	in.fs.habit.Store(int32(l.open.order) + 1)
-	return l.files([]string{name}, []int{i}, most)
+	return l.files(following{l: l, batch: []string{name}, at: []int{i}}, most)
 }
 
-// nextBatch returns the files behind those that were opened last.
-func (l *names) nextBatch() (batch []string, at []int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open.streak *= 2
-	return l.files(nil, nil, min(2*l.open.streak, client.MaxOpen))
-}
-
-// files adds the files behind the last that was opened, up to most in all.
-func (l *names) files(batch []string, at []int, most int) ([]string, []int) {
-	end := len(l.ents)
-	if l.open.at != nil {
-		end = len(l.open.at)
-	}
+// files adds the files behind the last that was opened, up to most in all, and up to
+// the next directory, which a program that goes through the tree enters first.
+func (l *names) files(f following, most int) following {
 	r := l.rank(l.open.last)
 	if r < 0 {
-		return batch, at
+		return f
 	}
-	for r++; r < end && len(batch) < most; r++ {
+	for r++; r < l.ranked() && len(f.batch) < most; r++ {
 		i := l.next(r)
+		if l.typ(i) == linux.DT_DIR && !l.isGone(i) {
+			break
+		}
 		if l.opensAlone(i) {
 			continue
 		}
-		batch, at = append(batch, l.name(i)), append(at, i)
+		f.batch, f.at = append(f.batch, l.name(i)), append(f.at, i)
 		l.open.last = i
 	}
-	return batch, at
+	return f
+}
+
+// ranked is how many names have a place in the order of opens.
+func (l *names) ranked() int {
+	if l.open.at != nil {
+		return len(l.open.at)
+	}
+	return len(l.ents)
+}
+
+// maxBeyond is how many names, and how many levels up and down, beyond looks at.
+const maxBeyond = 16
+
+// beyond returns the files that a program comes to that goes through the tree and
+// has opened those of in, with the listing l, that were opened ahead: files behind
+// them, or those of the next directory in the order of opens, here or above, and the
+// Inode that they are below. There may be none, or none that is listed.
+func (in *Inode) beyond(l *names) (base *Inode, f following) {
+	habit := order(in.fs.habit.Load()) - 1
+	if habit < 0 {
+		return nil, f
+	}
+	l.mu.Lock()
+	name := l.name(l.open.last)
+	l.open.streak *= 2
+	l.mu.Unlock()
+	for range maxBeyond {
+		f, end := l.filesAfter(name, habit)
+		if !end {
+			return in, f
+		}
+		in.mu.Lock()
+		parent := in.parent
+		name = in.name
+		in.mu.Unlock()
+		if in = parent; in == nil {
+			return nil, f
+		}
+		if l = in.knownNames(); l == nil {
+			return nil, f
+		}
+	}
+	return nil, f
+}
+
+// filesAfter returns the first files after the directory called name, or at all if
+// name is empty, in l or below. end says that there is nothing more.
+func (l *names) filesAfter(name string, habit order) (f following, end bool) {
+	var way []string
+	for range maxBeyond {
+		sub, f, end := l.step(name, habit)
+		if sub == nil {
+			f.way = way
+			return f, end && len(way) == 0
+		}
+		way, l, name = append(way, f.way...), sub, ""
+	}
+	return f, false
+}
+
+// step looks at what comes after name in l: files, or a directory, which it returns.
+func (l *names) step(name string, habit order) (sub *names, f following, end bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := &l.open; !p.started && (p.order != habit || habit != asListed && p.at == nil) {
+		l.arrange(habit)
+	}
+	r := 0
+	if name != "" {
+		i := l.find(name)
+		if i < 0 || l.rank(i) < 0 {
+			return nil, f, false
+		}
+		r = l.rank(i) + 1
+	}
+	for ; r < l.ranked(); r++ {
+		switch i := l.next(r); {
+		case l.isGone(i):
+		case l.typ(i) == linux.DT_DIR:
+			// What is not listed yet, or empty, is not looked behind.
+			if sub = l.belowAt(i).load(); sub != nil {
+				f.way = []string{l.name(i)}
+			}
+			return sub, f, false
+		case !l.opensAlone(i):
+			if p := &l.open; !p.started {
+				p.started, p.streak = true, client.MaxOpen/2
+			}
+			l.open.last = i
+			f = following{l: l, batch: []string{l.name(i)}, at: []int{i}}
+			return nil, l.files(f, min(2*l.open.streak, client.MaxOpen)), false
+		}
+	}
+	return nil, f, true
 }
 
 // opensAlone reports whether the name at position i is none to open ahead.
