@@ -2,6 +2,8 @@ package sentry
 
 import (
 	"runtime/debug"
+
+	"cordon/sentry/vfs"
 )
 
 // scarce is which part of memory being left makes it short: one in so many.
@@ -22,4 +24,11 @@ func (k *Kernel) memoryShort() bool {
 }
 
 // watchMemory has caches give up what they can when memory is short.
-func (k *Kernel) watchMemory() { k.sys.VFS.WatchMemory(k.memoryShort, debug.FreeOSMemory) }
+func (k *Kernel) watchMemory() {
+	k.sys.VFS.WatchMemory(k.memoryShort, func() {
+		if s, ok := k.sys.Loader.(vfs.Shrinker); ok {
+			s.Shrink()
+		}
+		debug.FreeOSMemory()
+	})
+}

@@ -9,7 +9,6 @@ import (
 func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[Loader, LoaderImage](map[string]string{
-			"once":  "texts",
 			"texts": "shared texts are made anew",
 		}),
 		checkpoint.CheckCovered[VDSO, VDSOImage](nil),

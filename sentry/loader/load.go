@@ -3,7 +3,7 @@ package loader
 import (
 	"encoding/binary"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"cordon/internal/linux"
 	"cordon/platform/arch"
@@ -19,19 +19,27 @@ type Loader struct {
 	// immutable
 	vdso *VDSO
 
-	// texts is made with the first program.
-	once  sync.Once
-	texts *mm.Texts
+	// atomic
+	texts atomic.Pointer[mm.Texts] // made with the first program
 }
 
 // sharedTexts returns what all programs have in common of their files' text.
 func (l *Loader) sharedTexts(mem *memfile.File) *mm.Texts {
-	l.once.Do(func() { l.texts = mm.NewTexts(mem) })
-	return l.texts
+	if l.texts.Load() == nil {
+		l.texts.CompareAndSwap(nil, mm.NewTexts(mem))
+	}
+	return l.texts.Load()
 }
 
 // New returns a loader that maps vdso into every program.
 func New(vdso *VDSO) *Loader { return &Loader{vdso: vdso} }
+
+// Shrink gives up what no program has mapped.
+func (l *Loader) Shrink() {
+	if t := l.texts.Load(); t != nil {
+		t.Shrink()
+	}
+}
 
 // An opened is a program's file.
 type opened struct {

@@ -85,6 +85,9 @@ func TestSharedTextsEnd(t *testing.T) {
 	if n := w.texts.Bytes(); n > idleTexts || n == 0 {
 		t.Errorf("%d bytes are kept for nobody", n)
 	}
+	if w.texts.Shrink(); w.texts.Bytes() != 0 {
+		t.Errorf("%d bytes are not given up", w.texts.Bytes())
+	}
 	for _, f := range files {
 		if len(f.refs)+len(f.mappings) != 0 {
 			t.Error("a file is still mapped")

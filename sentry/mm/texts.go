@@ -113,6 +113,15 @@ func (x *Texts) unreserve(n uint64) {
 	x.bytes -= n
 }
 
+// Shrink gives the memory up of all texts that nobody has mapped.
+func (x *Texts) Shrink() {
+	for {
+		if _, ok := x.drop(nil); !ok {
+			return
+		}
+	}
+}
+
 // trim drops what is too much of the texts that nobody has mapped.
 func (x *Texts) trim() {
 	if x.Bytes() <= idleTexts {
