@@ -225,6 +225,9 @@ func (p *samples) byPurpose() map[string]int {
 	counts := map[string]int{}
 	for i := range p.stacks {
 		for _, u := range purposes {
+			if p.role(&p.stacks[i]) == "guest" && strings.HasPrefix(u.parts[0], "runtime.") {
+				continue // a guest in Go
+			}
 			has := func(f frame) bool {
 				return slices.ContainsFunc(u.parts, func(part string) bool { return strings.Contains(f.name, part) })
 			}
