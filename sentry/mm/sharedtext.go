@@ -193,6 +193,9 @@ func (s *sharedText) grow(off uint64, near memmap.Range) linux.Errno {
 	if off < r.Start || off >= r.End || have+r.Len() > textMax {
 		return linux.ENOMEM
 	}
+	if s.stale.Load() {
+		return linux.ESTALE
+	}
 	if !s.texts.reserve(s, r.Len()) {
 		return linux.ENOMEM
 	}
@@ -292,6 +295,9 @@ func (s *sharedText) arenaRange() (at uint64, err linux.Errno) {
 	var head [18]byte
 	if s.readFile(head[:], 0) == len(head) && head[16] == elfExec && string(head[:4]) == "\x7fELF" {
 		below = arenaNear
+	}
+	if s.stale.Load() {
+		return 0, linux.ESTALE
 	}
 	if !s.texts.reserve(s, sharedArena) {
 		return 0, linux.ENOMEM
