@@ -158,6 +158,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 
 // reassemble fills the tables, every object being filled.
 func (y *System) reassemble(parts *Parts, tasks []*Task) error {
+	users := make(map[*vfs.FDTable]int64)
 	for _, t := range tasks {
 		if t == nil || t.sys != y || t.group == nil || y.tasks[t.TID()] != nil || t.TID() <= 0 || t.TID() >= MaxPID {
 			return errImage
@@ -166,6 +167,14 @@ func (y *System) reassemble(parts *Parts, tasks []*Task) error {
 		if p := t.group.pgrp; p != nil {
 			y.groups[p.id] = p
 			y.sessions[p.session.id] = p.session
+		}
+		if fds := t.FDs(); fds != nil {
+			users[fds]++
+		}
+	}
+	for fds, n := range users {
+		if fds.Users() != n { // whoever is alone takes no references (FDTable.Borrow)
+			return errImage
 		}
 	}
 	if parts.Assemble != nil {

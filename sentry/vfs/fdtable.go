@@ -430,5 +430,8 @@ func (t *FDTable) DecRef() {
 	}
 }
 
+// Users is how many tasks use t.
+func (t *FDTable) Users() int64 { return t.refs.Load() }
+
 // Shared reports whether more than one task uses t.
 func (t *FDTable) Shared() bool { return t.refs.Load() > 1 }
