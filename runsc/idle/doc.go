@@ -9,5 +9,6 @@
 // what the page cache holds around each page besides, up to 2 MiB. Settle waits
 // until the start is long over, collects the garbage that it left and takes the
 // binary's pages out of the page table once: those in use come back by a minor
-// fault each, the others do not.
+// fault each, the others do not. Its tables are cut into small mappings before,
+// because the host maps no more at a fault than the mapping.
 package idle
