@@ -24,6 +24,7 @@ func TestSplice(t *testing.T) {
 		"full_flow_blocks_until_read":    backPressure,
 		"unread_bytes_reset_at_close":    resetAtClose,
 		"goodbye_follows_the_bytes":      goodbye,
+		"quiet_until_the_stack_speaks":   quietReader,
 		"peek_leaves_bytes":              peekLeaves,
 		"counted_like_packets":           counted,
 		"saved_after_the_peer_closed":    savedHalf,
@@ -168,6 +169,34 @@ func goodbye(t *testing.T, s *Stack) {
 		}
 		a.Close()
 		l.Close()
+	}
+}
+
+func quietReader(t *testing.T, s *Stack) {
+	_, c, a := tcpPair(t, s, 89)
+	c.send([]byte("x"), nil) // whoever comes second splices
+	a.readAll(1)
+	if !a.quiet.Load() {
+		t.Error("the stack is asked though it has told nothing")
+	}
+	if _, err := a.Read(&bytes.Buffer{}, ReadOptions{}); err != linux.EAGAIN {
+		t.Errorf("read of nothing: %v, want EAGAIN", err)
+	}
+	if r := a.Readiness(EventIn | EventRdHUp); r != 0 {
+		t.Errorf("ready for %#x before the end", r)
+	}
+	if err := c.Shutdown(DirWrite); err != nil {
+		t.Fatal(err)
+	}
+	a.until(func() error {
+		r, err := a.Read(&bytes.Buffer{}, ReadOptions{})
+		if err == nil && r.N != 0 {
+			t.Errorf("read %d bytes that nobody wrote", r.N)
+		}
+		return err
+	})
+	if r := a.Readiness(EventIn | EventRdHUp); r&EventIn == 0 || r&EventRdHUp == 0 {
+		t.Errorf("ready for %#x at the end", r)
 	}
 }
 

@@ -14,6 +14,9 @@
 // reads, costs nothing. An idle sandbox with a thousand periodic timers that
 // nobody looks at uses no CPU.
 //
+// Stamp is what files take their times from: CLOCK_REALTIME by the processor's
+// counter, as guests read it, without asking the host.
+//
 // # Locking
 //
 // Each Timer has its own lock (rank Timer); alarms of host clocks sit in the Go

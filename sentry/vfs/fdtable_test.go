@@ -69,3 +69,31 @@ func TestFDTableGivesTheLowest(t *testing.T) {
 	tab.DecRef()
 	d.DecRef()
 }
+
+// TestBorrow: who shares a table holds what it uses, who is alone need not.
+func TestBorrow(t *testing.T) {
+	w := newWorld(t)
+	w.Write(w.Root, "/f", "x")
+	tab := vfs.NewFDTable()
+	fd, err := tab.Install(w.Open(w.Root, "/f", linux.O_RDONLY, 0), 0, 10, 0)
+	w.Want(err, nil)
+	if tab.Borrow(fd+1).Description != nil || tab.Borrow(-1).Description != nil {
+		t.Error("a description of no descriptor")
+	}
+	alone := tab.Borrow(fd)
+	tab.IncRef()
+	shared := tab.Borrow(fd)
+	if alone.Description == nil || alone.Description != shared.Description {
+		t.Fatal("not the description that was installed")
+	}
+	w.Want(tab.Close(fd), nil) // by another task
+	if !shared.TryIncRef() {
+		t.Fatal("gone though it is in use")
+	}
+	shared.Description.DecRef()
+	alone.DecRef()
+	shared.DecRef()
+	if shared.TryIncRef() {
+		t.Error("alive after its last use")
+	}
+}
