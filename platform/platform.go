@@ -212,6 +212,13 @@ type Patching interface {
 	NewPatcher() Patcher
 }
 
+// A CallEntry is a platform with an address, in every address space, that code of the
+// guest can jump to in place of a system call instruction: with the call's number in
+// RAX and the address to go on at in RCX.
+type CallEntry interface {
+	CallEntry() uint64
+}
+
 // EventKind says why the guest stopped.
 type EventKind uint8
 
@@ -303,11 +310,35 @@ type Completer interface {
 	Complete(r *arch.Registers)
 }
 
-// A Fact is a system call without arguments whose answer is a number that the guest
-// may know.
+// A Fact is a system call whose answer is a number that the guest may know.
 type Fact struct {
 	Call  uint32
 	Value uint32
+	Kind  FactKind
+}
+
+// A FactKind says how a call is answered.
+type FactKind uint8
+
+const (
+	// Answer: the call has no arguments and returns Value.
+	Answer FactKind = iota
+
+	// StoreCPU: it is getcpu, which stores Value and node 0 where its first two
+	// arguments point, unless they are 0.
+	StoreCPU
+
+	// WakeNobody: it is futex. FUTEX_WAKE of a private word wakes nobody while
+	// the AddressSpace answers wakes (WakeAnswerer); everything else is asked for.
+	WakeNobody
+)
+
+// A WakeAnswerer is an AddressSpace whose guests need not ask the Sentry to wake
+// those who sleep on a private futex when there are none.
+type WakeAnswerer interface {
+	// AnswerWakes says whether there are none. From the return of a call with
+	// false on, wakes are asked for that follow a store the caller cannot see.
+	AnswerWakes(on bool)
 }
 
 // An Informer is a Context that can answer calls without an event.

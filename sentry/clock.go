@@ -2,6 +2,7 @@ package sentry
 
 import (
 	"cordon/internal/linux"
+	"cordon/platform"
 	"cordon/platform/arch"
 	"cordon/sentry/ktime"
 	"cordon/sentry/loader"
@@ -25,6 +26,7 @@ type vdsoClock struct {
 	measures bool
 	tsc0     uint64
 	mono0    int64
+	entry    uint64 // arch.VVAR's CallEntry
 	alarm    ktime.Alarm
 
 	// by the alarm's goroutine
@@ -34,8 +36,11 @@ type vdsoClock struct {
 // newVDSOClock begins to measure the counter's rate. Where the counter cannot
 // be used, or the clocks are not the host's, the parameters stay zero and
 // guests make system calls.
-func newVDSOClock(c *ktime.Clocks, v *loader.VDSO) *vdsoClock {
+func newVDSOClock(c *ktime.Clocks, v *loader.VDSO, p platform.Platform) *vdsoClock {
 	k := &vdsoClock{clocks: c, vdso: v, every: renewNS}
+	if e, ok := p.(platform.CallEntry); ok {
+		k.entry = e.CallEntry()
+	}
 	if arch.TSCUsable() && c.FollowHost() {
 		k.measures = true
 		k.tsc0, k.mono0 = sample(c.Monotonic)
@@ -78,7 +83,7 @@ func (k *vdsoClock) publish() {
 	tsc, mono := sample(k.clocks.Monotonic)
 	late := k.clocks.Monotonic.Now()
 	mult := arch.Mult(uint64(mono-k.mono0), tsc-k.tsc0)
-	p := arch.VVAR{BaseTSC: tsc}
+	p := arch.VVAR{BaseTSC: tsc, CallEntry: k.entry}
 	set := func(id linux.ClockID, now int64, rate uint64) {
 		p.Clocks[id] = arch.VVARClock{Valid: true, Seconds: now / 1e9, Nanoseconds: uint64(now % 1e9), Mult: rate}
 	}

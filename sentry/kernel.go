@@ -112,7 +112,7 @@ func (k *Kernel) assemble() error {
 	if errno != 0 {
 		return &StartError{Message: "guest memory: " + errno.Error()}
 	}
-	k.vdso = newVDSOClock(clocks, vdso)
+	k.vdso = newVDSOClock(clocks, vdso, plat)
 	k.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
 		Calls: k.calls, Traced: k.cfg.Trace != nil, Loader: loader.New(vdso),
@@ -222,7 +222,7 @@ func (k *Kernel) Start() {
 	}
 	k.sys.Clocks.Start()
 	if d, ok := k.sys.Loader.(*loader.Loader); ok {
-		vdso := newVDSOClock(k.sys.Clocks, d.VDSO())
+		vdso := newVDSOClock(k.sys.Clocks, d.VDSO(), k.sys.Platform)
 		vdso.start()
 		k.mu.Lock()
 		k.vdso = vdso

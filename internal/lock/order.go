@@ -42,6 +42,7 @@ const order = `
 	TTY - a terminal pair's line discipline and buffers
 	TTYControl - a terminal's session and foreground group
 	Futex - one bucket of a futex table
+	MMSleepers - who sleeps on an address space's futexes
 	MM - an address space's mappings
 	MMActive - an address space's platform side and page tables
 	SharedText - the pages and patches of a file's text that address spaces share
@@ -124,6 +125,7 @@ type (
 	IPCUndo        struct{ ranked }
 	IPC            struct{ ranked }
 	Futex          struct{ ranked }
+	MMSleepers     struct{ ranked }
 	Clock          struct{ ranked }
 	VirtualTime    struct{ ranked }
 	EpollReady     struct{ ranked }

@@ -54,6 +54,21 @@ positive: \
 	ADDQ AX, CX; \
 	MOVQ DX, AX
 
+// ASK(n, trap) makes system call n, by the platform's entry if there is one, and
+// returns its result. The bytes are lea 3(%rip), %rcx and jmp *%r11.
+#define ASK(n, trap) \
+	MOVL $n, AX; \
+	PARAMETERS; \
+	MOVQ 16(R11), R11; \
+	TESTQ R11, R11; \
+	JEQ  trap; \
+	BYTE $0x48; BYTE $0x8d; BYTE $0x0d; BYTE $3; BYTE $0; BYTE $0; BYTE $0; \
+	BYTE $0x41; BYTE $0xff; BYTE $0xe3; \
+	RET; \
+trap: \
+	SYSCALL; \
+	RET
+
 TEXT ·vdsoCode(SB), NOSPLIT|NOFRAME, $0-0
 	MARK(1) // int clock_gettime(clockid_t DI, struct timespec *SI)
 	CMPL DI, $11
@@ -75,9 +90,7 @@ getWait:
 	PAUSE
 	JMP  getAgain
 getSys:
-	MOVL $228, AX
-	SYSCALL
-	RET
+	ASK(228, getTrap)
 
 	MARK(2) // int gettimeofday(struct timeval *DI, struct timezone *SI)
 	TESTQ SI, SI
@@ -104,9 +117,7 @@ dayWait:
 	PAUSE
 	JMP  dayAgain
 daySys:
-	MOVL $96, AX
-	SYSCALL
-	RET
+	ASK(96, dayTrap)
 
 	MARK(3) // time_t time(time_t *DI)
 	PARAMETERS
@@ -126,35 +137,10 @@ timeWait:
 	PAUSE
 	JMP  timeAgain
 timeSys:
-	MOVL $201, AX
-	SYSCALL
-	RET
+	ASK(201, timeTrap)
 
 	MARK(4) // int getcpu(unsigned *DI, unsigned *SI, void *)
-	PARAMETERS
-	CMPL 4(R11), $0
-	JEQ  cpuSys
-	// The limit of this segment is node<<12 | cpu: lsl eax, ecx.
-	MOVL $0x7b, CX
-	BYTE $0x0f; BYTE $0x03; BYTE $0xc1
-	JNE  cpuSys
-	TESTQ DI, DI
-	JEQ  cpuNode
-	MOVL AX, CX
-	ANDL $0xfff, CX
-	MOVL CX, 0(DI)
-cpuNode:
-	TESTQ SI, SI
-	JEQ  cpuDone
-	SHRL $12, AX
-	MOVL AX, 0(SI)
-cpuDone:
-	XORL AX, AX
-	RET
-cpuSys:
-	MOVL $309, AX
-	SYSCALL
-	RET
+	ASK(309, cpuTrap)
 
 	MARK(5) // int clock_getres(clockid_t DI, struct timespec *SI)
 	// REALTIME, MONOTONIC, MONOTONIC_RAW, BOOTTIME, TAI: one nanosecond.
@@ -176,9 +162,7 @@ cpuSys:
 resDone:
 	RET
 resSys:
-	MOVL $229, AX
-	SYSCALL
-	RET
+	ASK(229, resTrap)
 
 	MARK(6) // the end
 	RET

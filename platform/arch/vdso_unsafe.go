@@ -19,9 +19,10 @@ func vdsoText(limit int) []byte {
 // number that is odd says that they are being written.
 type vvar struct {
 	sequence uint32
-	getcpu   uint32 // not 0: getcpu may ask the processor
+	_        uint32
 	baseTSC  uint64
-	_        [48]byte
+	entry    uint64 // where calls go instead of the kernel, or 0
+	_        [40]byte
 	clocks   [vvarClocks]vvarClock // offset 64
 }
 
@@ -47,11 +48,11 @@ func UpdateParams(page []byte, p *VVAR) {
 	v := (*vvar)(unsafe.Pointer(&page[0]))
 	seq := atomic.LoadUint32(&v.sequence) | 1
 	atomic.StoreUint32(&v.sequence, seq)
-	atomic.StoreUint32(&v.getcpu, boolWord(p.CPUFromProcessor))
 	atomic.StoreUint64(&v.baseTSC, p.BaseTSC)
+	atomic.StoreUint64(&v.entry, p.CallEntry)
 	for i := range p.Clocks {
 		c, w := &p.Clocks[i], &v.clocks[i]
-		atomic.StoreUint64(&w.valid, uint64(boolWord(c.Valid)))
+		atomic.StoreUint64(&w.valid, boolWord(c.Valid))
 		atomic.StoreUint64(&w.mult, c.Mult)
 		atomic.StoreUint64(&w.seconds, uint64(c.Seconds))
 		atomic.StoreUint64(&w.nanoseconds, c.Nanoseconds)
@@ -59,7 +60,7 @@ func UpdateParams(page []byte, p *VVAR) {
 	atomic.StoreUint32(&v.sequence, seq+1)
 }
 
-func boolWord(b bool) uint32 {
+func boolWord(b bool) uint64 {
 	if b {
 		return 1
 	}

@@ -9,9 +9,9 @@ const VVARSize = 4096
 // A VVAR is what the vDSO tells the time from. The zero value makes every call a
 // system call.
 type VVAR struct {
-	// CPUFromProcessor lets getcpu return the host's processor number without
-	// a system call.
-	CPUFromProcessor bool
+	// CallEntry is where code of the guest can make a system call without a trap
+	// (platform.CallEntry), or 0.
+	CallEntry uint64
 
 	// BaseTSC is the counter at which the clocks showed their values.
 	BaseTSC uint64

@@ -68,9 +68,8 @@ func testVDSO(m *machine) {
 		if _, out = call("clock_getres", unix.CLOCK_REALTIME, dataAddr+result); out != [2]uint64{0, 1} {
 			m.Errorf("clock_getres: %d", out)
 		}
-		m.poke(dataOff+result, 0xff, 0xff, 0xff, 0xff)
-		if r, out = call("getcpu", dataAddr+result, 0); r.OrigRAX != 0 || uint32(out[0]) > 4095 {
-			m.Errorf("getcpu: %d, %d", r.OrigRAX, out)
+		if r, _ = call("getcpu", dataAddr+result, 0); r.OrigRAX != 309 {
+			m.Errorf("getcpu: call %d", r.OrigRAX)
 		}
 		// A clock without parameters is a system call still.
 		if r, _ = call("clock_gettime", unix.CLOCK_MONOTONIC, dataAddr+result); r.OrigRAX != 228 {
@@ -86,7 +85,7 @@ func measured() arch.VVAR {
 	for time.Since(start) < 5*time.Millisecond {
 	}
 	now, tsc := time.Now(), arch.TSC()
-	v := arch.VVAR{CPUFromProcessor: true, BaseTSC: tsc}
+	v := arch.VVAR{BaseTSC: tsc}
 	v.Clocks[unix.CLOCK_REALTIME] = arch.VVARClock{
 		Valid: true, Seconds: now.Unix(), Nanoseconds: uint64(now.Nanosecond()),
 		Mult: arch.Mult(uint64(now.Sub(start)), tsc-startTSC),

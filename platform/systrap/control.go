@@ -26,6 +26,7 @@ const (
 	opsDone     = 0x10 // u64: 1; what the leader reports
 	opsFailed   = 0x18 // u64: 12, ENOMEM
 	opsDenied   = 0x20 // u64: 13, EACCES
+	opsWakes    = 0x28 // u32: 1 when a private FUTEX_WAKE wakes nobody
 	opsList     = 0x40
 	opsEntry    = 64 // number, six arguments, whether it may fail
 	maxOrders   = (pageSize - opsList) / opsEntry

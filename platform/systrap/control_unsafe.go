@@ -61,6 +61,16 @@ func (h *header) giveTurn() bool {
 	return atomic.LoadUint32(&h.stub) != 0
 }
 
+// setWakes sets the word of a page of orders that says whether wakes are answered.
+// It is in order with what follows, as any exchange.
+func setWakes(page []byte, on bool) {
+	v := uint32(0)
+	if on {
+		v = 1
+	}
+	atomic.SwapUint32((*uint32)(unsafe.Pointer(&page[opsWakes])), v)
+}
+
 // threadID is what the host wrote when it made the thread.
 func (h *header) threadID() int32 { return atomic.LoadInt32(&h.tid) }
 

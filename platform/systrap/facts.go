@@ -3,11 +3,26 @@ package systrap
 import "cordon/platform"
 
 // The first page of a slot, which the stub can only read, has a word for each
-// system call: answerable and the answer, or 0.
+// system call: answerable and the answer, another kind of answer, or 0: none.
 const (
 	factCalls  = 448
 	answerable = 1 << 63
+
+	// Other kinds, as stub_amd64.s has them.
+	storesCPU   = 1 << 32
+	wakesNobody = 2 << 32
 )
+
+// word is what stands there for a fact.
+func word(f platform.Fact) uint64 {
+	switch f.Kind {
+	case platform.StoreCPU:
+		return storesCPU | uint64(f.Value)
+	case platform.WakeNobody:
+		return wakesNobody
+	}
+	return answerable | uint64(f.Value)
+}
 
 // Inform implements platform.Informer.
 func (c *Context) Inform(facts []platform.Fact) {
@@ -42,6 +57,6 @@ func (c *Context) tellLocked() {
 		return
 	}
 	for _, f := range c.facts {
-		c.told.answer(f.Call, answerable|uint64(f.Value))
+		c.told.answer(f.Call, word(f))
 	}
 }

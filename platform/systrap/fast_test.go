@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"cordon/platform"
 	"cordon/platform/arch"
 )
@@ -106,6 +108,93 @@ func TestFacts(t *testing.T) {
 		r := arch.InitialRegisters(guestCode, 0)
 		if ev := c.Switch(g.as, &r, false); ev.Kind != platform.EventSyscall || r.OrigRAX != 39 {
 			t.Errorf("%+v %+v", ev, r)
+		}
+	})
+}
+
+// getcpu is answered where its pointers are good, and asked for where they are not.
+func TestStoreCPU(t *testing.T) {
+	p := open(t).(*Platform)
+	defer p.Release()
+	code := append([]byte{0xb8, 0x35, 1, 0, 0}, patched(p.marks[markEntry])...) // mov $309, %eax
+	code = append(code, 0xb8, 0xe8, 3, 0, 0)                                    // mov $1000, %eax
+	code = append(code, patched(p.marks[markEntry])...)
+	g := newGuest(t, p, code...)
+	g.run(func(c *Context) {
+		call := func(cpu, node uint64) (number uint64) {
+			t.Helper()
+			r := arch.InitialRegisters(guestCode, 0)
+			r.RDI, r.RSI, r.R15 = cpu, node, 77
+			if ev := c.Switch(g.as, &r, false); ev.Kind != platform.EventSyscall {
+				t.Fatalf("%+v", ev)
+			}
+			c.Complete(&r)
+			if r.RDI != cpu || r.RSI != node || r.R15 != 77 {
+				t.Fatalf("registers are lost: %+v", r)
+			}
+			return r.OrigRAX
+		}
+		if n := call(guestData, guestData+8); n != 309 {
+			t.Fatalf("call %d before anything is known", n)
+		}
+		c.Inform([]platform.Fact{{Call: 309, Value: 5, Kind: platform.StoreCPU}})
+		unix.Pwrite(g.fd, []byte{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, pageSize)
+		if n := call(guestData, guestData+8); n != 1000 {
+			t.Fatalf("call %d, though the answer is there", n)
+		}
+		var b [12]byte
+		unix.Pread(g.fd, b[:], pageSize)
+		if b != [12]byte{5, 0, 0, 0, 9, 9, 9, 9} {
+			t.Errorf("stored %v", b)
+		}
+		if n := call(0, 0); n != 1000 {
+			t.Errorf("call %d with no pointers", n)
+		}
+		for _, bad := range [][2]uint64{{1 << 20, 0}, {guestData, guestCode}, {0, 1 << 63}, {opsAddress, 0}} {
+			if n := call(bad[0], bad[1]); n != 309 {
+				t.Errorf("call %d, though %#x is not the guest's to write", n, bad)
+			}
+		}
+	})
+}
+
+// A wake-up is answered only while nobody sleeps, and only a plain one.
+func TestWakeNobody(t *testing.T) {
+	p := open(t).(*Platform)
+	defer p.Release()
+	code := append([]byte{0xb8, 202, 0, 0, 0}, patched(p.marks[markEntry])...) // mov $202, %eax
+	code = append(code, 0x89, 0xc2)                                            // mov %eax, %edx
+	code = append(code, 0xb8, 0xe8, 3, 0, 0)                                   // mov $1000, %eax
+	code = append(code, patched(p.marks[markEntry])...)
+	g := newGuest(t, p, code...)
+	g.run(func(c *Context) {
+		call := func(addr, op uint64) uint64 {
+			t.Helper()
+			r := arch.InitialRegisters(guestCode, 0)
+			r.RDI, r.RSI, r.RDX = addr, op, 1
+			if ev := c.Switch(g.as, &r, false); ev.Kind != platform.EventSyscall || r.OrigRAX == 1000 && r.RDX != 0 {
+				t.Fatalf("%+v %+v", ev, r)
+			}
+			c.Complete(&r)
+			return r.OrigRAX
+		}
+		const wake = 0x81
+		c.Inform([]platform.Fact{{Call: 202, Kind: platform.WakeNobody}})
+		if n := call(guestData, wake); n != 202 {
+			t.Error("answered though the space does not say that nobody sleeps")
+		}
+		g.as.AnswerWakes(true)
+		if n := call(guestData, wake); n != 1000 {
+			t.Errorf("call %d though nobody sleeps", n)
+		}
+		for _, other := range [][2]uint64{{guestData, 1}, {guestData, 0x80}, {guestData + 2, wake}, {1 << 47, wake}, {slotAddress, wake}, {1 << 63, wake}} {
+			if n := call(other[0], other[1]); n != 202 {
+				t.Errorf("futex(%#x, %#x) is answered", other[0], other[1])
+			}
+		}
+		g.as.AnswerWakes(false)
+		if n := call(guestData, wake); n != 202 {
+			t.Error("answered though somebody sleeps")
 		}
 	})
 }

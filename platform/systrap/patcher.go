@@ -47,6 +47,9 @@ type site struct {
 
 var _ platform.Patcher = (*Patcher)(nil)
 
+// CallEntry implements platform.CallEntry.
+func (p *Platform) CallEntry() uint64 { return p.marks[markEntry] }
+
 // NewPatcher implements platform.Patching.
 func (p *Platform) NewPatcher() platform.Patcher {
 	return &Patcher{entry: p.marks[markEntry], patches: &patch.Set{}}

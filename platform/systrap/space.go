@@ -258,6 +258,15 @@ func (as *AddressSpace) freeLocked() {
 	as.slots = nil
 }
 
+// AnswerWakes implements platform.WakeAnswerer.
+func (as *AddressSpace) AnswerWakes(on bool) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if !as.released { // the page may be another's by then
+		setWakes(as.orders, on)
+	}
+}
+
 // Reusable implements platform.Reusable.
 func (as *AddressSpace) Reusable() bool {
 	as.mu.Lock()

@@ -17,6 +17,7 @@
 #define CONF 0x7fffffff9000
 #define OPS  0x7fffffffb000
 #define DATA 0x7fffffffc000
+#define SLOTS 0x7ffff0000000
 #define BOOT 0x10000000
 #define SECRET 0x10002000
 
@@ -52,6 +53,9 @@
 #define hInfo    0xd8
 #define hStack   0xe0
 #define hXSave   0x1000
+
+// Offsets in the page of orders.
+#define oWakes 0x28
 
 // Facts lie in the page before the header.
 #define fCalls 0xfffff000
@@ -399,8 +403,35 @@ fail:
 	BYTE $0x65; BYTE $0x4c; BYTE $0x8b; BYTE $0x1c; BYTE $0xc5 // mov %gs:fCalls(,%rax,8), %r11
 	LONG $fCalls
 	TESTQ R11, R11
-	JGE  ask
+	JEQ  ask
+	JGT  special
 	MOVL R11, AX             // the page of facts has the answer
+	JMP  CX
+special:
+	BTQ  $32, R11
+	JCC  wake
+	TESTQ DI, DI             // getcpu: a fault here is a call not yet made
+	JEQ  node
+	MOVL R11, 0(DI)
+node:
+	TESTQ SI, SI
+	JEQ  zero
+	MOVL $0, 0(SI)
+	JMP  zero
+wake:                            // futex: FUTEX_WAKE|FUTEX_PRIVATE_FLAG of a good address
+	CMPL SI, $0x81
+	JNE  ask
+	TESTL $3, DI
+	JNE  ask
+	MOVQ $SLOTS, R11
+	CMPQ DI, R11
+	JCC  ask
+	MFENCE                   // the guest's stores before the look
+	MOVQ $OPS, R11
+	CMPL oWakes(R11), $1
+	JNE  ask
+zero:
+	XORL AX, AX
 	JMP  CX
 ask:
 	MOVQ R12, hR12(GS)

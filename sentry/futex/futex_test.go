@@ -13,7 +13,12 @@ import (
 )
 
 // memory is words at multiples of four.
-type memory struct{ words [64]atomic.Uint32 }
+type memory struct {
+	words    [64]atomic.Uint32
+	sleeping atomic.Int32
+}
+
+func (m *memory) Sleeping(n int) { m.sleeping.Add(int32(n)) }
 
 func (m *memory) FutexKey(addr uint64, private bool) (memmap.FutexKey, error) {
 	switch {

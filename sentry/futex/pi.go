@@ -85,6 +85,7 @@ func (t *Table) lockPIOnce(m Memory, addr uint64, k memmap.FutexKey, owner, tid 
 	w.key, w.bitset, w.kind = k, linux.FUTEX_BITSET_MATCH_ANY, piLock
 	w.mem, w.addr, w.tid = m, addr, tid
 	t.piWaiters.Add(1)
+	m.Sleeping(1)
 	b.addLocked(w)
 	return true, true, nil
 }

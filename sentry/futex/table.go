@@ -17,6 +17,8 @@ type Memory interface {
 	LoadUint32(addr uint64) (uint32, error)
 	// CompareAndSwapUint32 returns what was there, old if it succeeded.
 	CompareAndSwapUint32(addr uint64, old, new uint32) (was uint32, err error)
+	// Sleeping adds n to how many wait here or are about to look whether to.
+	Sleeping(n int)
 }
 
 // numBuckets is how many locks a Table has.
@@ -125,6 +127,7 @@ func (t *Table) wakeLocked(b *bucket, w *Waiter) {
 	// Unqueue takes no lock once w is in no bucket: by then it has to see this.
 	w.woken.Store(true)
 	b.removeLocked(w)
+	w.mem.Sleeping(-1)
 	if w.kind != plain {
 		t.piWaiters.Add(-1)
 	}
@@ -145,6 +148,7 @@ func (t *Table) Unqueue(w *Waiter) (woken bool) {
 			continue
 		}
 		b.removeLocked(w)
+		w.mem.Sleeping(-1)
 		if w.kind != plain {
 			t.piWaiters.Add(-1)
 		}
@@ -176,10 +180,13 @@ func (t *Table) wait(m Memory, addr uint64, k memmap.FutexKey, val, bitset uint3
 	b := t.bucketOf(k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	m.Sleeping(1)
 	switch v, err := m.LoadUint32(addr); {
 	case err != nil:
+		m.Sleeping(-1)
 		return err
 	case v != val:
+		m.Sleeping(-1)
 		return linux.EAGAIN
 	}
 	w.woken.Store(false)

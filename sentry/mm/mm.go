@@ -79,6 +79,8 @@ type MemoryManager struct {
 	users atomic.Int64
 	pins  atomic.Int64 // Blocks callbacks that see windows
 	as    atomic.Pointer[platform.AddressSpace]
+
+	sleepers sleepers
 }
 
 // New returns an empty address space with one user.
@@ -218,6 +220,7 @@ func (m *MemoryManager) Activate() (platform.AddressSpace, error) {
 		return nil, err
 	}
 	m.as.Store(&as)
+	m.sleepers.answerIn(as)
 	var rel release
 	m.mapFirst(nil, &rel)
 	return as, nil

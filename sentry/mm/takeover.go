@@ -18,6 +18,7 @@ func (m *MemoryManager) TakeOver(c platform.Context, old *MemoryManager) bool {
 	}
 	m.active.Lock()
 	m.as.Store(as)
+	m.sleepers.answerIn(*as)
 	m.op(platform.Op{Kind: platform.OpUnmap, Addr: m.min, Len: m.max - m.min})
 	m.mapFirst(c, &rel)
 	m.active.Unlock()
@@ -41,6 +42,7 @@ func (m *MemoryManager) give(rel *release) *platform.AddressSpace {
 		return nil
 	}
 	m.as.Store(nil)
+	m.sleepers.answerIn(nil)
 	for r, p := range m.pmas.All() {
 		if p.stub != 0 {
 			at := memmap.Range{Start: p.off, End: p.off + r.Len()}

@@ -52,8 +52,9 @@ func (t *Task) SetIOPrio(p uint16) { t.ioprio = p }
 // EditSched changes the scheduling parameters under the group's lock.
 func (t *Task) EditSched(f func(s *Scheduling)) {
 	t.group.mu.Lock()
-	defer t.group.mu.Unlock()
 	f(&t.sched)
+	t.group.mu.Unlock()
+	t.withdrawFacts() // its processor may be another
 }
 
 // State is the letter of /proc/pid/stat: R, S, D, T, Z or X.

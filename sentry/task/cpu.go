@@ -2,14 +2,37 @@ package task
 
 import (
 	"math"
+	"math/bits"
 	"runtime"
 
 	"cordon/sentry/mm"
 )
 
 // CPU is the processor the task runs on, as far as the guest can tell: its
-// threads are spread over what it sees.
-func (t *Task) CPU() uint32 { return uint32(t.TID()) % uint32(t.sys.NumCPU) }
+// threads are spread over what it sees and they may use.
+func (t *Task) CPU() uint32 {
+	t.group.mu.Lock()
+	mask := t.sched.Affinity
+	t.group.mu.Unlock()
+	n := 0
+	for _, w := range mask {
+		n += bits.OnesCount64(w)
+	}
+	if n == 0 {
+		return 0
+	}
+	skip := int(uint32(t.TID())) % n
+	for i := range uint32(MaxCPUs) {
+		if mask[i/64]&(1<<(i%64)) == 0 {
+			continue
+		}
+		if skip == 0 {
+			return i
+		}
+		skip--
+	}
+	return 0
+}
 
 // Yield lets others run (sched_yield(2)).
 func (t *Task) Yield() { runtime.Gosched() }

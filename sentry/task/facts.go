@@ -7,7 +7,7 @@ import (
 )
 
 // Facts are system calls whose answer is a number that the guest may know anyway:
-// ids. A platform that can (platform.Informer) answers them in the guest's address
+// ids, its processor, and that a wake-up wakes nobody. A platform that can (platform.Informer) answers them in the guest's address
 // space, from a page that the guest can only read. Whatever changes one of them
 // withdraws all, which takes effect at once, and they are published again when
 // the task next goes to its guest by way of the Sentry.
@@ -17,6 +17,8 @@ import (
 // Numbers of calls on amd64.
 const (
 	sysGetpid  = 39
+	sysFutex   = 202
+	sysGetcpu  = 309
 	sysGetuid  = 102
 	sysGetgid  = 104
 	sysGeteuid = 107
@@ -50,6 +52,8 @@ func (t *Task) publishFacts() {
 		{Call: sysGeteuid, Value: ns.FromRootUID(c.EUID)},
 		{Call: sysGetgid, Value: ns.FromRootGID(c.RGID)},
 		{Call: sysGetegid, Value: ns.FromRootGID(c.EGID)},
+		{Call: sysGetcpu, Value: t.CPU(), Kind: platform.StoreCPU},
+		{Call: sysFutex, Kind: platform.WakeNobody},
 	})
 	if !t.facts.published.Load() {
 		i.Inform(nil)
