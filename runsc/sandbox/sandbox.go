@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -390,19 +389,8 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 // bootEnv is the Sentry's environment.
 func bootEnv() []string {
 	env := passedEnv()
-	if os.Getenv("GOMAXPROCS") == "" {
-		env = append(env, "GOMAXPROCS="+strconv.Itoa(runtime.NumCPU()+spareProcs))
-	}
 	return env
 }
-
-// spareProcs is how many more of Go's processors the Sentry has than there are. A
-// task's thread keeps one while it waits in the host's kernel, for its guest or for
-// what wakes it, until Go's monitor notices, 20 us later or more. Without spare ones
-// a third task that wakes up waits for that: a ring of ten that wake each other took
-// 20 us a step instead of 12, a wake-up of a thousand 75 us for each instead of 40.
-// Each costs the idle Sentry 0.1 MB.
-const spareProcs = 3
 
 // unprivilegedID is the user and group the Sentry becomes when the caller can
 // give it one of its own ("nobody" everywhere).

@@ -69,6 +69,7 @@ func newStaticPages(mem *memfile.File, content []byte) (*staticPages, linux.Errn
 	}
 	p := &staticPages{mem: memmap.Memory{File: mem}, file: memmap.Range(r)}
 	copy(mem.Window(r), content)
+	mem.Filled(r) // nobody needs to ask, at every exit
 	return p, 0
 }
 

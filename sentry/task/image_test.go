@@ -18,7 +18,7 @@ func TestImageCoversState(t *testing.T) {
 			"Futexes": "waiters ask again", "Calls": parts, "Traced": "the new sandbox's", "Random": parts, "NewIPC": parts, "Sockets": parts,
 			"Turn": parts, "Epoll": "instances count themselves", "Inotify": "instances count themselves", "tree": lockField,
 			"groups": "found by their members", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
-			"live": "counted by StartRestored", "workers": "made when tasks start", "late": "empty while all are frozen", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
+			"live": "counted by StartRestored", "workers": "made when tasks start", "late": "empty while all are frozen", "spare": "Go's, not the system's", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
 			"cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{

@@ -83,6 +83,7 @@ type System struct {
 	started atomic.Uint64 // tasks ever made (/proc/stat processes)
 
 	late       lateNudges
+	spare      sync.Once // addSpareProcs
 	frozenMu   sync.Mutex
 	frozenCond *sync.Cond
 	cpuAlarms  cpuAlarms
