@@ -3,7 +3,6 @@ package stub
 import (
 	"slices"
 	"sync/atomic"
-	"time"
 )
 
 // Groups. Where a platform's stub hands over through shared memory, an owner that
@@ -74,7 +73,7 @@ func (p *Placer) Wait(h *Place) int32 {
 	if h.group.Load() != nil {
 		return guestLooks
 	}
-	h.began = time.Now().UnixNano()
+	h.began = p.now()
 	if h.streak >= quickStreak && h.began >= p.until.Load() && p.join(h) {
 		return guestLooks
 	}
@@ -86,7 +85,7 @@ func (p *Placer) Ran(h *Place) {
 	if h.group.Load() != nil {
 		return
 	}
-	if time.Now().UnixNano()-h.began < shortRun {
+	if p.now()-h.began < shortRun {
 		h.streak++
 	} else {
 		h.streak = 0
@@ -275,7 +274,7 @@ func (p *Placer) join(h *Place) bool {
 // joinLocked is join for a context whose stub thread is bound by its caller, to what is
 // h.cpu then.
 func (p *Placer) joinLocked(h *Place) bool {
-	if len(p.allowed) < 2 || time.Now().UnixNano() < p.until.Load() {
+	if len(p.allowed) < 2 || p.now() < p.until.Load() {
 		return false
 	}
 	g := p.roomLocked(h)

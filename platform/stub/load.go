@@ -3,7 +3,6 @@ package stub
 import (
 	"bytes"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,10 +19,10 @@ const (
 	// of a look count at most) at which groups end.
 	loadLimit = 6
 
-	// Groups end for loadPause, and for twice as long each time that the load is there
-	// again when they are, at most for maxLoadPause.
-	loadPause    = 50 * time.Millisecond
-	maxLoadPause = 1600 * time.Millisecond
+	// Groups end for loadPause nanoseconds, and for twice as long each time that the
+	// load is there again when they are, at most for maxLoadPause.
+	loadPause    = 50_000_000
+	maxLoadPause = 1600_000_000
 )
 
 // A hostLoad is what a Placer knows of the rest of the host.
@@ -33,8 +32,8 @@ type hostLoad struct {
 
 	// guarded by Placer.mu
 	score int
-	pause time.Duration
-	ended time.Time // when groups were ended last
+	pause int64 // nanoseconds
+	ended int64 // when groups were ended last
 }
 
 // runnable returns how many threads of the host run or want to, but for the caller.
@@ -82,13 +81,13 @@ func (p *Placer) loadLocked() {
 		return
 	}
 	l.score = 0
-	now := time.Now()
-	if l.pause *= 2; now.Sub(l.ended) > 2*l.pause {
+	now := p.now()
+	if l.pause *= 2; now-l.ended > 2*l.pause {
 		l.pause = loadPause
 	}
 	l.pause = min(l.pause, maxLoadPause)
 	l.ended = now
-	p.until.Store(now.Add(l.pause).UnixNano())
+	p.until.Store(now + l.pause)
 	for len(p.groups) > 0 {
 		p.endLocked(p.groups[0])
 	}

@@ -78,6 +78,7 @@ type Placer struct {
 	// immutable
 	all     [16]uint64 // the process's affinity mask
 	allowed []int
+	epoch   time.Time
 	wake    chan struct{}
 	quit    chan struct{}
 	done    chan struct{}
@@ -89,7 +90,7 @@ type Placer struct {
 	out  atomic.Int32
 	live atomic.Int32
 
-	// atomic: no group forms before that time, in nanoseconds of the host's clock.
+	// atomic: no group forms before that time, by now.
 	until atomic.Int64
 
 	// guarded by mu
@@ -105,7 +106,7 @@ type Placer struct {
 // of the host's /proc/loadavg, which Stop closes, or -1.
 func NewPlacer(loadavg int) *Placer {
 	p := &Placer{
-		places: map[*Place]struct{}{}, load: hostLoad{fd: loadavg},
+		places: map[*Place]struct{}{}, load: hostLoad{fd: loadavg}, epoch: time.Now(),
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	AffinitySet(0, &p.all)
@@ -121,6 +122,9 @@ func NewPlacer(loadavg int) *Placer {
 	go p.run()
 	return p
 }
+
+// now is the time in nanoseconds since the placer was made.
+func (p *Placer) now() int64 { return int64(time.Since(p.epoch)) }
 
 // Start puts a context that the caller makes where the caller is.
 func (p *Placer) Start(h *Place) {

@@ -120,8 +120,8 @@ func (t *Task) syscall() {
 	t.callNumber = t.regs.SyscallNumber()
 	t.inSyscall = true
 	t.call.Store(uint64(t.callNumber) + 1)
-	args := t.regs.SyscallArgs()
-	ret, err := t.sys.Calls.Call(t, t.callNumber, &args)
+	t.args = t.regs.SyscallArgs()
+	ret, err := t.sys.Calls.Call(t, t.callNumber, &t.args)
 	t.finishCall(ret, err)
 }
 

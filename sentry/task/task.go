@@ -91,6 +91,7 @@ type Task struct {
 	restartBlk RestartBlock
 	inSyscall  bool
 	callNumber uintptr
+	args       [6]uintptr // of the call: on the stack it would escape
 	clearTID   uint64
 	robustList uint64
 	rseq       RseqArea
