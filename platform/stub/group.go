@@ -211,6 +211,7 @@ func (p *Placer) Risen(h *Place) {
 // then looks for the group. The stub goes on looking for its answer for a while, and
 // lets others have the CPU meanwhile: a CPU that does nothing takes long to wake up.
 func (p *Placer) Rest(h *Place) {
+	h.resting.Store(true)
 	if !h.out {
 		return
 	}
@@ -219,7 +220,6 @@ func (p *Placer) Rest(h *Place) {
 	if g == nil {
 		return
 	}
-	h.resting.Store(true)
 	members := *g.members.Load()
 	for _, m := range members {
 		if m != h && !m.resting.Load() {

@@ -281,7 +281,7 @@ func (p *Placer) look() bool {
 		}
 		switch {
 		case turns&1 == 0: // in the Sentry
-			if h.fresh == 0 || !h.busyLocked() {
+			if h.fresh == 0 || h.resting.Load() || !h.busyLocked() {
 				continue
 			}
 		case h.loose.Load():
