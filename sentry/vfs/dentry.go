@@ -256,7 +256,8 @@ func (d *Dentry) ghost(name string) *Dentry {
 	delete(k.ghosts, name)
 	c := w.Value()
 	if c != nil && (d.sb.revalidate == nil || d.sb.revalidate.Revalidate(d.inode, name, c.inode)) {
-		k.all[name] = c
+		// Under its own name: the caller's may be part of a path that does not last.
+		k.all[c.place.Load().name] = c
 	} else {
 		c = nil
 	}
