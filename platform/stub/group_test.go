@@ -201,12 +201,12 @@ func TestGroupLoad(t *testing.T) {
 			t.Fatal("a group ended though nobody else runs")
 		}
 	}
-	say("1.00 0.50 0.40 6/120 999\n")
+	say("1.00 0.50 0.40 7/120 999\n")
 	for range loadLimit {
 		p.look()
 	}
 	if p.Wait(hs[0]) != 0 {
-		t.Fatal("a group stays when three others want to run")
+		t.Fatal("a group stays when two others want to run")
 	}
 	p.mu.Lock()
 	pause := p.load.pause
@@ -220,6 +220,13 @@ func TestGroupLoad(t *testing.T) {
 	}
 	if p.Wait(hs[0]) != 0 || p.load.pause != 2*pause {
 		t.Errorf("the next pause is %v, after %v", p.load.pause, pause)
+	}
+	say("1.00 0.50 0.40 2/120 999\n") // the reader and one of ours
+	for range loadPause * 2 / pausePart / lookPeriod.Nanoseconds() {
+		p.look()
+	}
+	if p.Wait(hs[0]) == 0 {
+		t.Error("no group though the others have ended")
 	}
 }
 

@@ -19,10 +19,16 @@ const (
 	// of a look count at most) at which groups end.
 	loadLimit = 6
 
+	// Of a context two threads may be runnable, the guest's and its owner's, and of the
+	// Sentry's others slack.
+	slack = 1
+
 	// Groups end for loadPause nanoseconds, and for twice as long each time that the
-	// load is there again when they are, at most for maxLoadPause.
+	// load is there again when they are, at most for maxLoadPause. A part of the pause
+	// without a thread too many ends it.
 	loadPause    = 50_000_000
 	maxLoadPause = 1600_000_000
+	pausePart    = 4
 )
 
 // A hostLoad is what a Placer knows of the rest of the host.
@@ -32,6 +38,7 @@ type hostLoad struct {
 
 	// guarded by Placer.mu
 	score int
+	free  int64 // for how long nothing else was to be done, nanoseconds
 	pause int64 // nanoseconds
 	ended int64 // when groups were ended last
 }
@@ -60,20 +67,32 @@ func parseRunnable(line []byte) (int, bool) {
 	return n - 1, err == nil && n > 0
 }
 
-// loadLocked ends the groups when the host has had too much to do for some looks.
-func (p *Placer) loadLocked() {
+// loadLocked ends the groups when the host has had too much to do for some looks, and lets
+// them form again when it has not. Awake is how many contexts do not sleep.
+func (p *Placer) loadLocked(awake int) {
 	l := &p.load
-	if p.live.Load() == 0 {
+	now := p.now()
+	if p.live.Load() == 0 && now >= p.until.Load() {
 		return
 	}
 	n, ok := l.runnable()
 	if !ok {
 		return
 	}
-	for _, g := range p.groups {
-		n -= 2 * len(*g.members.Load()) // a guest and its owner
+	if p.live.Load() == 0 {
+		if l.free += lookPeriod.Nanoseconds(); n > 2*awake+slack {
+			l.free = 0
+		}
+		if l.free >= l.pause/pausePart {
+			p.until.Store(0)
+		}
+		return
 	}
-	if n -= int(p.out.Load()); n <= 0 {
+	l.free = 0
+	for _, g := range p.groups {
+		n -= 2 * len(*g.members.Load())
+	}
+	if n -= int(p.out.Load()) + slack; n <= 0 {
 		l.score = 0
 		return
 	}
@@ -81,7 +100,6 @@ func (p *Placer) loadLocked() {
 		return
 	}
 	l.score = 0
-	now := p.now()
 	if l.pause *= 2; now-l.ended > 2*l.pause {
 		l.pause = loadPause
 	}

@@ -260,10 +260,13 @@ func (p *Placer) run() {
 func (p *Placer) look() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var running, moved int
+	var running, moved, awake int
 	counts := make([]int, len(p.allowed))
 	last := make([]*Place, len(p.allowed))
 	for h := range p.places {
+		if !h.resting.Load() {
+			awake++
+		}
 		turns := h.turns.Load()
 		same := turns == h.seen
 		h.seen = turns
@@ -303,7 +306,7 @@ func (p *Placer) look() bool {
 			counts[g.owners]++
 		}
 	}
-	p.loadLocked()
+	p.loadLocked(awake)
 	p.splitLocked(counts, last)
 	if running <= 1 && moved >= 2 {
 		if p.calm++; p.calm >= looksGather {
