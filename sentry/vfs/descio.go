@@ -293,6 +293,18 @@ func (d *Description) didWrite(n int, err error) (int, error) {
 func (d *Description) Offset() int64 {
 	d.pos.Lock()
 	defer d.pos.Unlock()
+	return d.offLocked()
+}
+
+// offLocked returns the offset, which a Positioned file has itself.
+func (d *Description) offLocked() int64 {
+	if _, own := d.file.(Positioned); own {
+		if s, ok := d.file.(Seeker); ok {
+			if n, err := s.SeekTo(0, int(linux.SEEK_CUR), 0); err == nil {
+				return n
+			}
+		}
+	}
 	return d.off
 }
 
@@ -301,7 +313,15 @@ func (d *Description) Offset() int64 {
 func (d *Description) WithOffset(fn func(off int64) (int64, error)) error {
 	d.pos.Lock()
 	defer d.pos.Unlock()
-	off, err := fn(d.off)
+	was := d.offLocked()
+	off, err := fn(was)
+	if _, own := d.file.(Positioned); own && off != was {
+		if s, ok := d.file.(Seeker); ok {
+			if _, failed := s.SeekTo(off, int(linux.SEEK_SET), was); err == nil {
+				err = failed
+			}
+		}
+	}
 	d.off = off
 	return err
 }
