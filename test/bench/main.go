@@ -14,7 +14,7 @@ var (
 	platform = flag.String("platform", "", "the runtime's --platform (default: its own choice)")
 	peer     = flag.String("peer", "", "another runtime with a do command; its flags may follow")
 	rounds   = flag.Int("rounds", 5, "rounds per runtime")
-	only     = flag.String("rows", "", "only these rows, with commas between; growth is costs as work grows")
+	only     = flag.String("rows", "", "only these rows, with commas between; growth is costs as work grows, ways (alone) what the host's ways of catching a call cost")
 	warm     = flag.Int("warm", 1024, "MiB of memory to touch before")
 	idleSecs = flag.Int("idle-seconds", 60, "how long a sandbox idles for its CPU time")
 	jsonFile = flag.String("json", "", "write every figure to this file")
@@ -35,15 +35,21 @@ func main() {
 }
 
 func run() error {
-	rows, err := chosenRows(*only)
-	if err != nil {
-		return err
+	var rows []row
+	var err error
+	if *only != "ways" {
+		if rows, err = chosenRows(*only); err != nil {
+			return err
+		}
 	}
 	b, err := newBench()
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	if rows == nil {
+		return b.ways()
+	}
 	if err := b.build(rows); err != nil {
 		return err
 	}
