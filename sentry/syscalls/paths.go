@@ -169,12 +169,15 @@ func sysMkdir(t *task.Task, path arg.Path, mode arg.Mode) (uintptr, error) {
 
 // sysMkdirat is mkdirat(2).
 func sysMkdirat(t *task.Task, dir linux.FD, path arg.Path, mode arg.Mode) (uintptr, error) {
-	s, at, err := loadAt(t, dir, path)
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, at, err := sc.loadAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
-	return 0, vfs.Mkdir(t.Caller(), at.at, s, linux.FileMode(mode))
+	return 0, vfs.Mkdir(c, at.at, s, linux.FileMode(mode))
 }
 
 // sysMknod is mknod(2).
@@ -184,12 +187,15 @@ func sysMknod(t *task.Task, path arg.Path, mode arg.Mode, dev arg.Dev) (uintptr,
 
 // sysMknodat is mknodat(2).
 func sysMknodat(t *task.Task, dir linux.FD, path arg.Path, mode arg.Mode, dev arg.Dev) (uintptr, error) {
-	s, at, err := loadAt(t, dir, path)
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, at, err := sc.loadAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
-	return 0, vfs.Mknod(t.Caller(), at.at, s, linux.FileMode(mode), uint64(dev))
+	return 0, vfs.Mknod(c, at.at, s, linux.FileMode(mode), uint64(dev))
 }
 
 // sysUnlink is unlink(2).
@@ -205,15 +211,18 @@ func sysUnlinkat(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFlags)
 	if flags&^linux.AT_REMOVEDIR != 0 {
 		return 0, linux.EINVAL
 	}
-	s, at, err := loadAt(t, dir, path)
+	c := t.Caller()
+	sc := getScratch()
+	defer sc.put()
+	s, at, err := sc.loadAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
 	if flags != 0 {
-		return 0, vfs.Rmdir(t.Caller(), at.at, s)
+		return 0, vfs.Rmdir(c, at.at, s)
 	}
-	return 0, vfs.Unlink(t.Caller(), at.at, s)
+	return 0, vfs.Unlink(c, at.at, s)
 }
 
 // sysRename is rename(2).

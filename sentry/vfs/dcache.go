@@ -32,6 +32,19 @@ func (k *dcache) add(d *Dentry) {
 	d.slot = len(k.ring)
 }
 
+// replace puts d, which is new, on the ring where old is.
+func (k *dcache) replace(old, d *Dentry) {
+	k.mu.Lock()
+	if old.slot != 0 {
+		d.slot, old.slot = old.slot, 0
+		k.ring[d.slot-1] = d
+		k.mu.Unlock()
+		return
+	}
+	k.mu.Unlock()
+	k.add(d) // the hand has passed over old meanwhile
+}
+
 // sweepLocked gives up one cold dentry. If everything is in use as a parent or
 // a mount point, the ring grows instead.
 func (k *dcache) sweepLocked() {

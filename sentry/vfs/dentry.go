@@ -90,6 +90,13 @@ func newDentry(sb *superblock, parent *Dentry, name string, inode Inode) (*Dentr
 	return d, nil
 }
 
+// newNegative returns a dentry that says that name, which it keeps, is absent in d.
+func newNegative(d *Dentry, name string) *Dentry {
+	c := &Dentry{sb: d.sb}
+	c.place.Store(&place{parent: d, name: name})
+	return c
+}
+
 func typeOf(i Inode) (linux.FileMode, error) {
 	if k, ok := i.(Kinded); ok {
 		return k.Kind(), nil
@@ -291,20 +298,45 @@ func (d *Dentry) insertLocked(name string, c *Dentry) {
 	d.sb.vfs.cached()
 }
 
-// removeLocked takes child c out of d and marks it deleted. A negative dentry
-// stands in for it.
-func (d *Dentry) removeLocked(c *Dentry) {
-	p := *c.place.Load()
-	p.deleted = true
-	d.sb.vfs.renames.Add(1)
-	c.place.Store(&p)
-	k := d.kids
+// standInLocked puts c, new and of the same name, where child old is: in d and on the
+// cache's ring.
+func (d *Dentry) standInLocked(old, c *Dentry) {
+	k, name := d.kids, c.Name()
 	k.mu.Lock()
-	delete(k.all, p.name)
-	delete(k.ghosts, p.name)
+	if k.all == nil {
+		k.all = make(map[string]*Dentry)
+	}
+	k.all[name] = c
+	delete(k.ghosts, name)
 	k.mu.Unlock()
+	d.sb.vfs.cache.replace(old, c)
+}
+
+// removeLocked takes child c out of d and marks it deleted.
+func (d *Dentry) removeLocked(c *Dentry) {
+	c.markDeletedLocked()
+	d.dropLocked(c.Name())
 	d.sb.vfs.cache.remove(c)
 	c.holds.drop()
+}
+
+// expungeLocked is removeLocked for a name that is absent from now on. A negative
+// dentry stands in for c, where the file system's names change only here.
+func (d *Dentry) expungeLocked(c *Dentry) {
+	if d.sb.revalidate != nil {
+		d.removeLocked(c)
+		return
+	}
+	c.markDeletedLocked()
+	d.standInLocked(c, newNegative(d, c.Name()))
+	c.holds.drop()
+}
+
+func (d *Dentry) markDeletedLocked() {
+	p := *d.place.Load()
+	p.deleted = true
+	d.sb.vfs.renames.Add(1)
+	d.place.Store(&p)
 }
 
 // dropLocked takes name out of d's children without saying that it is deleted.

@@ -100,8 +100,8 @@ type NewInode struct {
 }
 
 // A Directory is an Inode that has names. Names are single components of 1 to
-// 255 bytes, never "." or "..", without "/" and NUL. The caller holds the
-// dentry locks of the directories involved.
+// 255 bytes, never "." or "..", without "/" and NUL; they last, so that they may be
+// kept. The caller holds the dentry locks of the directories involved.
 type Directory interface {
 	Inode
 	// Lookup returns the inode that name means, or ENOENT.

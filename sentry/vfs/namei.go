@@ -1,35 +1,34 @@
 package vfs
 
-import (
-	"strings"
+import "cordon/internal/linux"
 
-	"cordon/internal/linux"
-)
-
-// createLocked makes name, absent so far, in dir, whose dentry lock is held.
-// Permission has been checked. n's owner is filled here.
-func (c *Caller) createLocked(dir Path, name string, n *NewInode) (*Dentry, error) {
+// createLocked makes a name in dir, whose dentry lock is held; absent is its negative
+// dentry. Permission has been checked. n's owner is filled here.
+func (c *Caller) createLocked(dir Path, absent *Dentry, n *NewInode) (*Dentry, error) {
 	da, err := dir.Dentry.inode.Attr()
 	if err != nil {
 		return nil, err
 	}
 	newOwner(c, &da, n)
-	name = strings.Clone(name)
-	inode, err := dir.Dentry.kids.names.Create(name, n)
+	inode, err := dir.Dentry.kids.names.Create(absent.Name(), n)
 	if err != nil {
 		return nil, err
 	}
-	return dir.Dentry.instantiateLocked(name, inode, true)
+	return dir.Dentry.instantiateLocked(absent, inode)
 }
 
-// instantiateLocked puts a just created or linked inode into the cache.
-func (d *Dentry) instantiateLocked(name string, inode Inode, tell bool) (*Dentry, error) {
-	d.dropNegative(name)
-	c, err := d.addLocked(name, inode)
-	if err == nil && tell {
-		d.childEvent(linux.IN_CREATE, name, c)
+// instantiateLocked puts a just created or linked inode into the cache, in place of
+// the negative dentry of its name.
+func (d *Dentry) instantiateLocked(absent *Dentry, inode Inode) (*Dentry, error) {
+	name := absent.Name()
+	c, err := newDentry(d.sb, d, name, inode)
+	if err != nil {
+		d.dropNegative(name)
+		return nil, err
 	}
-	return c, err
+	d.standInLocked(absent, c)
+	d.childEvent(linux.IN_CREATE, name, c)
+	return c, nil
 }
 
 // dropNegative takes a negative dentry out of the way.
@@ -79,7 +78,7 @@ func create(c *Caller, at Path, path string, n *NewInode, check func(dir Path) e
 			return err
 		}
 	}
-	_, err = c.createLocked(dir, last.Name, n)
+	_, err = c.createLocked(dir, old, n)
 	return err
 }
 
@@ -197,11 +196,10 @@ func LinkPath(c *Caller, old, dir Path, last Last) error {
 	if old.Dentry.IsDir() {
 		return linux.EPERM
 	}
-	name := strings.Clone(last.Name)
-	if err := d.kids.names.Link(name, old.Dentry.inode); err != nil {
+	if err := d.kids.names.Link(there.Name(), old.Dentry.inode); err != nil {
 		return err
 	}
-	if _, err = d.instantiateLocked(name, old.Dentry.inode, true); err == nil {
+	if _, err = d.instantiateLocked(there, old.Dentry.inode); err == nil {
 		old.Dentry.State().notifyAttrib(old)
 	}
 	return err
@@ -281,7 +279,7 @@ func remove(c *Caller, dir Path, last Last, rmdir bool) error {
 	if err != nil {
 		return err
 	}
-	d.deletedEvent(last.Name, gone)
+	d.deletedEvent(gone.Name(), gone)
 	return nil
 }
 
@@ -314,19 +312,18 @@ func removeName(c *Caller, dir Path, last Last, rmdir bool) (*Dentry, error) {
 		victim.kids.dir.LockNested()
 		defer victim.kids.dir.Unlock()
 	}
-	if err := d.kids.names.Unlink(last.Name, victim.inode, rmdir); err != nil {
+	if err := d.kids.names.Unlink(victim.Name(), victim.inode, rmdir); err != nil {
 		return nil, err
 	}
-	d.removeLocked(victim)
-	d.rememberAbsent(last.Name)
+	d.expungeLocked(victim)
 	return victim, nil
 }
 
-// rememberAbsent caches that name is absent, where the file system's names
-// change only here.
+// rememberAbsent caches that name, which lasts, is absent, where the file system's
+// names change only here.
 func (d *Dentry) rememberAbsent(name string) {
 	if d.sb.revalidate == nil {
-		d.addLocked(strings.Clone(name), nil)
+		d.insertLocked(name, newNegative(d, name))
 	}
 }
 

@@ -315,7 +315,7 @@ func (w *walker) lookupOrCreate(how OpenHow) (*Dentry, bool, error) {
 		return nil, false, err
 	}
 	n := NewInode{Mode: linux.S_IFREG | how.Mode&^w.c.Umask}
-	d, err = w.c.createLocked(w.cur, w.last.Name, &n)
+	d, err = w.c.createLocked(w.cur, d, &n)
 	if err == error(linux.EEXIST) { // another client of a shared file system
 		dir.dropLocked(w.last.Name)
 		d, err = dir.lookupLocked(w.last.Name)

@@ -153,6 +153,8 @@ func (r *renaming) do() error {
 	if r.there.inode != nil {
 		replaced = r.there.inode
 	}
+	// The dentries' own, which last.
+	r.fromL.Name, r.toL.Name = r.moved.Name(), r.there.Name()
 	if err := from.kids.names.Rename(r.fromL.Name, r.moved.inode, to.kids.names, r.toL.Name, replaced, r.flags); err != nil {
 		return err
 	}
@@ -202,7 +204,6 @@ func (r *renaming) permitted() error {
 func (r *renaming) update() {
 	from, to := r.from.Dentry, r.to.Dentry
 	a, b := r.fromL.Name, r.toL.Name
-	a, b = string([]byte(a)), string([]byte(b))
 	if r.flags&linux.RENAME_EXCHANGE != 0 {
 		from.replaceLocked(a, r.there)
 		to.replaceLocked(b, r.moved)

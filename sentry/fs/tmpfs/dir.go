@@ -144,7 +144,7 @@ func (d *dir) Create(name string, n *vfs.NewInode) (vfs.Inode, error) {
 	if k, ok := i.(*dir); ok {
 		k.nlink, k.parent = 2, d
 	}
-	d.add(string([]byte(name)), i)
+	d.add(name, i)
 	return i, nil
 }
 
@@ -171,7 +171,7 @@ func (d *dir) Link(name string, target vfs.Inode) error {
 	}
 	b.mu.Unlock()
 	b.linked(1)
-	d.add(string([]byte(name)), i)
+	d.add(name, i)
 	return nil
 }
 
@@ -252,12 +252,12 @@ func (d *dir) Rename(name string, moved vfs.Inode, newDir vfs.Directory, newName
 		unname(there)
 	}
 	d.drop(name)
-	to.add(string([]byte(newName)), i)
+	to.add(newName, i)
 	if k, ok := i.(*dir); ok {
 		k.setParent(to)
 	}
 	if white != nil {
-		d.add(string([]byte(name)), white)
+		d.add(name, white)
 	}
 	i.base().linked(0)
 	return nil
@@ -267,7 +267,6 @@ func (d *dir) exchange(name string, a inode, to *dir, newName string, b inode) e
 	if b == nil {
 		return linux.ENOENT
 	}
-	name, newName = string([]byte(name)), string([]byte(newName))
 	d.drop(name)
 	to.drop(newName)
 	d.add(name, b)

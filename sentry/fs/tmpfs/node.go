@@ -52,6 +52,9 @@ func (n *node) base() *node { return n }
 // FileSystem implements vfs.Inode.
 func (n *node) FileSystem() vfs.FileSystem { return n.fs }
 
+// Kind implements vfs.Kinded.
+func (n *node) Kind() linux.FileMode { return n.kind }
+
 // VFSState implements vfs.Stateful.
 func (n *node) VFSState() *vfs.InodeState { return &n.state }
 
