@@ -34,6 +34,7 @@ func (m *MemoryManager) TextArena(c platform.Context, near, size uint64) (addr u
 		return 0, linux.EINVAL
 	}
 	var rel release
+	defer func() { rel.run() }()
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
 	m.active.Lock()
@@ -53,6 +54,7 @@ func (m *MemoryManager) TextArena(c platform.Context, near, size uint64) (addr u
 	}
 	r := seg.Range{Start: at, End: at + size}
 	p := pma{back: m.memory, off: to.Start, prot: linux.PROT_READ | linux.PROT_EXEC, private: true, hidden: true}
+	m.clearHeap(r, &rel)
 	m.mapOp(r, &p, 0, false)
 	m.pmas.Insert(r, p)
 	m.arenas = append(m.arenas, arena{r: r})

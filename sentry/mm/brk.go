@@ -55,12 +55,9 @@ func (m *MemoryManager) brkLocked(c platform.Context, end uint64, rel *release) 
 	newPage, _ := pageUp(end)
 	switch {
 	case newPage < oldPage:
-		if m.unmapLocked(c, seg.Range{Start: newPage, End: oldPage}, rel) != nil {
+		if m.shrinkHeap(c, seg.Range{Start: newPage, End: oldPage}, rel) != nil {
 			return old
 		}
-		m.active.Lock()
-		m.brkSpare.drop(m)
-		m.active.Unlock()
 	case newPage > oldPage:
 		if !m.growHeap(c, seg.Range{Start: oldPage, End: newPage}, rel) {
 			return old
@@ -68,6 +65,23 @@ func (m *MemoryManager) brkLocked(c platform.Context, end uint64, rel *release) 
 	}
 	l.Brk = end
 	return end
+}
+
+// shrinkHeap unmaps r, the end of the heap.
+func (m *MemoryManager) shrinkHeap(c platform.Context, r seg.Range, rel *release) error {
+	if !m.mayUnmap(r) {
+		return linux.ENOMEM
+	}
+	m.removeVMAs(r, rel)
+	m.active.Lock()
+	defer m.active.Unlock()
+	m.evictArenas(c, r, rel)
+	if !m.keepHeap(r, rel) {
+		m.brkSpare.drop(m, rel)
+		m.unmapPMAs(r, rel)
+	}
+	m.apply(c, rel)
+	return nil
 }
 
 func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) bool {
@@ -87,14 +101,23 @@ func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) 
 
 	m.active.Lock()
 	defer m.active.Unlock()
-	at, ok := m.brkSpare.takeUp(r)
+	if v.flags&(vmLocked|vmLockOnFault) != 0 {
+		m.clearHeap(r, rel)
+	}
+	at, kept, ok := m.brkSpare.takeUp(r)
 	if !ok {
-		if at, ok = m.newBrkSpare(r); !ok {
+		if at, ok = m.newBrkSpare(r, rel); !ok {
 			m.apply(c, rel)
 			return true // without memory the first access gets SIGBUS
 		}
 	}
-	m.insertPrivate(r, at, effective(v.prot), 0)
+	fresh := r.Start + kept
+	if kept > 0 {
+		m.growAgain(seg.Range{Start: r.Start, End: fresh}, at, pma{back: m.memory, prot: effective(v.prot), private: true})
+	}
+	if fresh < r.End {
+		m.insertPrivate(seg.Range{Start: fresh, End: r.End}, at+kept, effective(v.prot), 0)
+	}
 	if v.flags&(vmLocked|vmLockOnFault) == vmLocked {
 		m.populate(r)
 	}
@@ -104,8 +127,8 @@ func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) 
 
 // newBrkSpare sets memory for growth aside, twice as much as the heap has,
 // and takes r off it.
-func (m *MemoryManager) newBrkSpare(r seg.Range) (uint64, bool) {
-	m.brkSpare.drop(m)
+func (m *MemoryManager) newBrkSpare(r seg.Range, rel *release) (uint64, bool) {
+	m.brkSpare.drop(m, rel)
 	n := min(max(2*(r.End-m.layout.StartBrk), brkSpareMin), brkSpareMax)
 	n = max(pageDown(n), r.Len())
 	o := memfile.Options{Kind: memfile.Anonymous, Phase: r.Start, Huge: n >= 4*hugeSize && m.hugeOK}
@@ -117,7 +140,8 @@ func (m *MemoryManager) newBrkSpare(r seg.Range) (uint64, bool) {
 		return 0, false
 	}
 	m.brkSpare = spare{r: seg.Range{Start: r.Start, End: r.Start + n}, at: to.Start}
-	return m.brkSpare.takeUp(r)
+	at, _, ok := m.brkSpare.takeUp(r)
+	return at, ok
 }
 
 // MapStack makes the first thread's stack and returns its end. The caller
@@ -145,7 +169,7 @@ func (m *MemoryManager) MapStack(c platform.Context, prot linux.Prot) (top uint6
 
 	m.active.Lock()
 	defer m.active.Unlock()
-	m.stackSpare.drop(m)
+	m.stackSpare.drop(m, &rel)
 	if to, _, err := m.cfg.Memory.Alloc(stackReserve, memfile.Options{Kind: memfile.Anonymous}); err == 0 {
 		m.stackSpare = spare{r: seg.Range{Start: top - stackReserve, End: top}, at: to.Start}
 		at, _ := m.stackSpare.takeDown(r)

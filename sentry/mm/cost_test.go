@@ -161,6 +161,13 @@ func TestCosts(t *testing.T) {
 			m.Brk(nil, end+33*pageSize)
 			c.touch(t, m, end, platform.Write)
 		}, cost{1, 1, 0, 0}},
+		{"heap shrinks twice, grows, touch", func(c *counter) {
+			end := m.Brk(nil, 0)
+			m.Brk(nil, end-16*pageSize)
+			m.Brk(nil, end-32*pageSize)
+			m.Brk(nil, end)
+			c.touch(t, m, end-20*pageSize, platform.Write)
+		}, cost{3, 3, 0, 1}},
 	} {
 		k.fn(&counter{m: m}) // memory to reuse is there then
 		k.fn(&counter{m: m})

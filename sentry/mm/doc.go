@@ -30,6 +30,9 @@
 // copies of parts of the file as its translation, and an arena at a fixed distance,
 // which is a sharing. A space has all of a copy mapped or none of it.
 //
+// The end of a heap that shrank keeps its pages, and their place in the stub without
+// access to them, for the heap to grow again: it gets them back as zeroes (spare).
+//
 // The platform's address space is made by the first Activate. Until then
 // nothing is applied anywhere, so a vfork child that execs costs none.
 //

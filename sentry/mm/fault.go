@@ -206,6 +206,8 @@ func (m *MemoryManager) upgrade(g seg.Seg[vma], r, page seg.Range, rel *release)
 
 // growStack extends a stack down to addr, if there is one to extend.
 func (m *MemoryManager) growStack(addr uint64) bool {
+	var rel release
+	defer func() { rel.run() }()
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
 	if _, ok := m.vmas.Find(addr); ok {
@@ -253,14 +255,14 @@ func (m *MemoryManager) growStack(addr uint64) bool {
 	} else {
 		start = min(start, lowest)
 	}
-	m.extendDown(g, start)
+	m.extendDown(g, start, &rel)
 	return true
 }
 
 // stackStep is how much a stack grows by, where there is room.
 const stackStep = 128 << 10
 
-func (m *MemoryManager) extendDown(g seg.Seg[vma], start uint64) {
+func (m *MemoryManager) extendDown(g seg.Seg[vma], start uint64, rel *release) {
 	r := seg.Range{Start: start, End: g.Start}
 	v := g.Value
 	if v.file != nil {
@@ -274,9 +276,9 @@ func (m *MemoryManager) extendDown(g seg.Seg[vma], start uint64) {
 	}
 	m.active.Lock()
 	defer m.active.Unlock()
+	m.clearHeap(r, rel)
 	if at, ok := m.stackSpare.takeDown(r); ok {
 		m.insertPrivate(r, at, effective(v.prot), 0)
 	}
-	var rel release
-	m.apply(nil, &rel)
+	m.apply(nil, rel)
 }

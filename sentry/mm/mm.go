@@ -151,7 +151,7 @@ func (m *MemoryManager) releaseAll() {
 	}
 	all := seg.Range{Start: 0, End: ^uint64(0)}
 	m.dropPMAs(all, &rel)
-	m.dropSpares()
+	m.dropSpares(&rel)
 	for i := range m.arenas {
 		m.arenas[i].leave()
 	}

@@ -173,7 +173,8 @@ func (m *MemoryManager) mmapLocked(c platform.Context, o *MMapOpts, v vma, n uin
 	m.active.Lock()
 	defer m.active.Unlock()
 	m.evictArenas(c, r, rel)
-	stale := m.dropPMAs(r, rel)
+	stale := m.clearHeap(r, rel)
+	stale = m.dropPMAs(r, rel) || stale
 	waits := m.holds(r, &v, o, stale)
 	if waits && stale {
 		m.trimOps(r)
@@ -339,14 +340,22 @@ func (m *MemoryManager) MUnmap(c platform.Context, addr, n uint64) error {
 }
 
 func (m *MemoryManager) unmapLocked(c platform.Context, r seg.Range, rel *release) error {
-	if g, ok := m.vmas.Find(r.Start); ok && g.Start < r.Start && g.End > r.End && m.vmas.Len() >= MaxMapCount {
+	if !m.mayUnmap(r) {
 		return linux.ENOMEM
 	}
 	m.removeVMAs(r, rel)
 	m.active.Lock()
 	defer m.active.Unlock()
 	m.evictArenas(c, r, rel)
+	m.clearHeap(r, rel)
 	m.unmapPMAs(r, rel)
 	m.apply(c, rel)
 	return nil
+}
+
+// mayUnmap reports whether there may be one mapping more, where r is the middle of
+// one.
+func (m *MemoryManager) mayUnmap(r seg.Range) bool {
+	g, ok := m.vmas.Find(r.Start)
+	return !ok || g.Start >= r.Start || g.End <= r.End || m.vmas.Len() < MaxMapCount
 }

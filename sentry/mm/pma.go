@@ -210,6 +210,7 @@ func (m *MemoryManager) emptyStub(as platform.AddressSpace, c platform.Context) 
 	if as.Apply(c, []platform.Op{all}) != 0 {
 		m.lost = true
 	}
+	m.brkSpare.mapped = false
 	m.pmas.Update(seg.Range{Start: m.min, End: m.max}, func(_ seg.Range, p *pma) { p.stub = 0 })
 }
 

@@ -50,5 +50,9 @@ func (m *MemoryManager) give(rel *release) *platform.AddressSpace {
 			rel.add(backRange{p.back, at})
 		}
 	}
+	if s := &m.brkSpare; s.kept > 0 && s.mapped {
+		m.memory.IncRef(s.keptPages())
+		rel.add(backRange{m.memory, s.keptPages()})
+	}
 	return as
 }
