@@ -51,6 +51,9 @@ type children struct {
 	// names is the inode: immutable.
 	names Directory
 
+	// atomic: what is mounted on the directory
+	crossed atomic.Pointer[crossing]
+
 	// dir is held across the file system's calls on names.
 	dir lock.Mutex[lock.DentryDir]
 

@@ -343,7 +343,7 @@ func loadMount(l *checkpoint.Loader, m *Mount, im MountImage) error {
 	}
 	after(l, stepSupers, func() error {
 		if m.parent != nil {
-			m.vfs.mounts[mountKey{m.parent, m.point}] = m
+			m.vfs.setMountLocked(mountKey{m.parent, m.point}, m)
 			m.point.mounted.Add(1)
 		}
 		return nil

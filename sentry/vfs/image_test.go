@@ -13,7 +13,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[VFS, Image](map[string]string{
 			"clock": "Clocks", "types": "registered by whoever restores", "devices": "registered by whoever restores",
 			"drivers": "registered by whoever restores", "descriptions": "counted again", "watches": again, "mountMu": lockField,
-			"mounts": again, "supers": again, "cache": "CacheLimit; names are looked up again", "waits": "who waits for a lock asks again",
+			"mounts": again, "treeGen": "remembered by nobody", "supers": again, "cache": "CacheLimit; names are looked up again", "waits": "who waits for a lock asks again",
 			"memory": "watched by whoever restores",
 		}),
 		checkpoint.CheckCovered[superblock, SuperImage](map[string]string{"revalidate": "of FS", "ownersKept": "of FS", "paths": "of FS", "renameMu": lockField}),

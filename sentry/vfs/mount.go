@@ -105,11 +105,30 @@ func (m *Mount) attachLocked(p Path) {
 	m.parent, m.point, m.ns = p.Mount, p.Dentry, p.Mount.ns
 	p.Mount.children = append(p.Mount.children, m)
 	p.Dentry.mounted.Add(1)
-	m.vfs.mounts[mountKey{p.Mount, p.Dentry}] = m
+	m.vfs.setMountLocked(mountKey{p.Mount, p.Dentry}, m)
 	for t := range m.treeLocked() {
 		t.ns = p.Mount.ns
 		if t.ns != nil {
 			t.ns.count++
+		}
+	}
+}
+
+// setMountLocked notes what is mounted at k, nil for nothing.
+func (v *VFS) setMountLocked(k mountKey, m *Mount) {
+	v.treeGen.Add(1)
+	if m != nil {
+		v.mounts[k] = m
+		return
+	}
+	delete(v.mounts, k)
+	// What remembers the way to it is not to keep it.
+	for at := (Path{k.parent, k.point}); ; at = (Path{at.Mount.parent, at.Mount.point}) {
+		if at.Dentry.kids != nil {
+			at.Dentry.kids.crossed.Store(nil)
+		}
+		if at.Dentry != at.Mount.root || at.Mount.parent == nil {
+			return
 		}
 	}
 }
@@ -124,7 +143,7 @@ func (m *Mount) unhookLocked() {
 	if m.parent == nil {
 		return
 	}
-	delete(m.vfs.mounts, mountKey{m.parent, m.point})
+	m.vfs.setMountLocked(mountKey{m.parent, m.point}, nil)
 	m.point.mounted.Add(-1)
 	i := slices.Index(m.parent.children, m)
 	m.parent.children = slices.Delete(m.parent.children, i, i+1)
@@ -157,7 +176,7 @@ func (m *Mount) releaseTreeLocked() []*Mount {
 	}
 	for _, t := range gone {
 		if t.parent != nil {
-			delete(t.vfs.mounts, mountKey{t.parent, t.point})
+			t.vfs.setMountLocked(mountKey{t.parent, t.point}, nil)
 			t.point.mounted.Add(-1)
 			t.parent, t.point = nil, nil
 		}

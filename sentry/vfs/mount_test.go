@@ -223,3 +223,46 @@ func TestPivotRoot(t *testing.T) {
 		t.Errorf("mounts:\n%s", got)
 	}
 }
+
+// TestWaysThroughMountsFollowTheTree walks through a mount point again after each change
+// of what is mounted there.
+func TestWaysThroughMountsFollowTheTree(t *testing.T) {
+	w := newWorld(t)
+	c := w.Root
+	mkdirs(w, "/m")
+	w.Write(c, "/m/f", "under")
+	see := func(want string) {
+		t.Helper()
+		for range 2 { // the second time the way is known
+			if got := w.Read(c, "/m/f"); got != want {
+				t.Fatalf("/m/f is %q, not %q", got, want)
+			}
+		}
+	}
+	put := func(text string) {
+		t.Helper()
+		mount(w, text, "/m", "tmpfs", 0)
+		w.Write(c, "/m/f", text)
+		see(text)
+	}
+	off := func() {
+		t.Helper()
+		w.Want(vfs.Umount(c, "/m", 0), nil)
+	}
+	see("under")
+	put("first")
+	put("second")
+	off()
+	see("first")
+	put("third")
+	off()
+	off()
+	see("under")
+	put("fourth")
+	mkdirs(w, "/n")
+	w.Want(vfs.DoMount(c, "/m", "/n", "", linux.MS_MOVE, ""), nil)
+	see("under")
+	if got := w.Read(c, "/n/f"); got != "fourth" {
+		t.Fatalf("/n/f is %q", got)
+	}
+}

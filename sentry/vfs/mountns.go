@@ -153,7 +153,7 @@ func copyTreeLocked(m *Mount, root *Dentry, mode copyMode, copies map[*Mount]*Mo
 		k.parent, k.point = n, c.point
 		n.children = append(n.children, k)
 		c.point.mounted.Add(1)
-		m.vfs.mounts[mountKey{n, c.point}] = k
+		m.vfs.setMountLocked(mountKey{n, c.point}, k)
 	}
 	return n
 }

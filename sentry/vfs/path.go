@@ -31,12 +31,34 @@ func (p Path) Inode() Inode { return p.Dentry.inode }
 // VFS returns the VFS that p is in.
 func (p Path) VFS() *VFS { return p.Mount.vfs }
 
+// A crossing remembers where through led from a directory, which holds as long as
+// the mount tree does not change. It is replaced, never changed.
+type crossing struct {
+	tree uint64 // VFS.treeGen
+	from *Mount
+	to   Path
+}
+
 // through returns the topmost place that is mounted on p.
 func (p Path) through() Path {
-	v := p.Mount.vfs
+	v, k := p.Mount.vfs, p.Dentry.kids
+	if k == nil {
+		v.mountMu.RLock()
+		defer v.mountMu.RUnlock()
+		return p.throughLocked()
+	}
+	c := k.crossed.Load()
+	if c != nil && c.from == p.Mount && c.tree == v.treeGen.Load() {
+		return c.to
+	}
 	v.mountMu.RLock()
 	defer v.mountMu.RUnlock()
-	return p.throughLocked()
+	tree, q := v.treeGen.Load(), p.throughLocked()
+	// Of two namespaces that go through one directory the first is remembered.
+	if c == nil || c.tree != tree {
+		k.crossed.Store(&crossing{tree, p.Mount, q})
+	}
+	return q
 }
 
 func (p Path) throughLocked() Path {

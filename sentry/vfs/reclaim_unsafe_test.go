@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"cordon/internal/linux"
 	"cordon/sentry/vfs"
 )
 
@@ -31,5 +32,49 @@ func TestNamesOutliveThePathsTheyCameIn(t *testing.T) {
 				t.Fatalf("round %d: %03d is %q", round, i, got.Dentry.Name())
 			}
 		}
+	}
+}
+
+// TestNewNamesOutliveThePathsTheyCameIn makes, links, moves and removes names by paths
+// in buffers that are written over after each call.
+func TestNewNamesOutliveThePathsTheyCameIn(t *testing.T) {
+	w := newWorld(t)
+	c := w.Root
+	mkdirs(w, "/d")
+	var used [][]byte
+	path := func(s string) string {
+		b := []byte(s)
+		used = append(used, b)
+		return unsafe.String(&b[0], len(b))
+	}
+	step := func(err error) {
+		t.Helper()
+		w.Want(err, nil)
+		for _, b := range used {
+			clear(b)
+		}
+		used = nil
+	}
+	step(w.Mkdir(c, path("/d/dir"), 0o755))
+	step(vfs.Mknod(c, c.Cwd, path("/d/file"), linux.S_IFREG|0o644, 0))
+	step(w.Link(c, path("/d/file"), path("/d/link")))
+	step(w.Rename(c, path("/d/file"), path("/d/moved")))
+	step(vfs.Rename(c, c.Cwd, path("/d/link"), c.Cwd, path("/d/dir"), linux.RENAME_EXCHANGE))
+	step(vfs.Mknod(c, c.Cwd, path("/d/gone"), linux.S_IFREG|0o644, 0))
+	step(w.Unlink(c, path("/d/gone")))
+	step(w.Link(c, path("/d/moved"), path("/d/gone")))
+	for _, reclaimed := range []bool{false, true} {
+		if reclaimed {
+			w.VFS.Reclaim()
+		}
+		got := w.Names(c, "/d")
+		for _, name := range []string{"dir", "link", "moved", "gone"} {
+			if _, ok := got[name]; !ok {
+				t.Errorf("reclaimed %v: %s is not listed in %v", reclaimed, name, got)
+			}
+			w.Stat(c, "/d/"+name)
+		}
+		_, err := w.TryStat(c, "/d/file")
+		w.Want(err, linux.ENOENT)
 	}
 }

@@ -44,7 +44,8 @@ type VFS struct {
 	anonInos     atomic.Uint64
 	devMinors    atomic.Uint32
 	cookies      atomic.Uint32
-	watches      atomic.Int64 // watches in all; 0 keeps notify.go out of the way
+	treeGen      atomic.Uint64 // changes of mounts so far
+	watches      atomic.Int64  // watches in all; 0 keeps notify.go out of the way
 	sysctl       Sysctls
 
 	mountMu lock.RWMutex[lock.MountTree]
