@@ -141,7 +141,7 @@ func (d *Dentry) giveUp() bool {
 	if k.all[p.name] != d {
 		return true // renamed or removed meanwhile: it is on the ring no more
 	}
-	delete(k.all, p.name)
+	k.setLocked(p.name, nil)
 	if d.inode == nil {
 		return true
 	}

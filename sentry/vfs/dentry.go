@@ -51,17 +51,32 @@ type children struct {
 	// names is the inode: immutable.
 	names Directory
 
-	// atomic: what is mounted on the directory
+	// atomic: what is mounted on the directory; the child that was looked up last,
+	// one of all, set and cleared with mu held
 	crossed atomic.Pointer[crossing]
+	recent  atomic.Pointer[Dentry]
 
 	// dir is held across the file system's calls on names.
 	dir lock.Mutex[lock.DentryDir]
 
 	mu lock.RWMutex[lock.Dentry]
 	// guarded by mu; changed only with dir held too, except by the cache,
-	// which moves names from all to ghosts
+	// which moves names from all to ghosts. setLocked changes all.
 	all    map[string]*Dentry
 	ghosts map[string]weak.Pointer[Dentry]
+}
+
+// setLocked makes name mean c among the children, nothing if c is nil.
+func (k *children) setLocked(name string, c *Dentry) {
+	k.recent.Store(nil)
+	if c == nil {
+		delete(k.all, name)
+		return
+	}
+	if k.all == nil {
+		k.all = make(map[string]*Dentry)
+	}
+	k.all[name] = c
 }
 
 // newDentry returns a dentry for inode (nil: negative) that is not yet in its
@@ -184,12 +199,22 @@ func (d *Dentry) cachedChild(name string) *Dentry {
 	return c
 }
 
-// peek is cachedChild without asking whether the name still means it.
+// peek is cachedChild without asking whether the name still means it. Most walks
+// through a directory go the way of the last one.
 func (d *Dentry) peek(name string) *Dentry {
 	k := d.kids
+	if c := k.recent.Load(); c != nil {
+		if p := c.place.Load(); p.parent == d && p.name == name {
+			return c
+		}
+	}
 	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.all[name]
+	c := k.all[name]
+	if c != nil {
+		k.recent.Store(c)
+	}
+	k.mu.RUnlock()
+	return c
 }
 
 // lookup returns the dentry of name in directory d, negative if it is absent.
@@ -245,7 +270,7 @@ func (d *Dentry) forgetStale(name string) {
 	k := d.kids
 	k.mu.Lock()
 	c := k.all[name]
-	delete(k.all, name)
+	k.setLocked(name, nil)
 	k.mu.Unlock()
 	if c != nil && c.inode != nil {
 		p := *c.place.Load()
@@ -267,7 +292,7 @@ func (d *Dentry) ghost(name string) *Dentry {
 	c := w.Value()
 	if c != nil && (d.sb.revalidate == nil || d.sb.revalidate.Revalidate(d.inode, name, c.inode)) {
 		// Under its own name: the caller's may be part of a path that does not last.
-		k.all[c.place.Load().name] = c
+		k.setLocked(c.place.Load().name, c)
 	} else {
 		c = nil
 	}
@@ -291,10 +316,7 @@ func (d *Dentry) addLocked(name string, inode Inode) (*Dentry, error) {
 func (d *Dentry) insertLocked(name string, c *Dentry) {
 	k := d.kids
 	k.mu.Lock()
-	if k.all == nil {
-		k.all = make(map[string]*Dentry)
-	}
-	k.all[name] = c
+	k.setLocked(name, c)
 	delete(k.ghosts, name)
 	k.mu.Unlock()
 	d.sb.vfs.cache.add(c)
@@ -306,10 +328,7 @@ func (d *Dentry) insertLocked(name string, c *Dentry) {
 func (d *Dentry) standInLocked(old, c *Dentry) {
 	k, name := d.kids, c.Name()
 	k.mu.Lock()
-	if k.all == nil {
-		k.all = make(map[string]*Dentry)
-	}
-	k.all[name] = c
+	k.setLocked(name, c)
 	delete(k.ghosts, name)
 	k.mu.Unlock()
 	d.sb.vfs.cache.replace(old, c)
@@ -346,7 +365,7 @@ func (d *Dentry) markDeletedLocked() {
 func (d *Dentry) dropLocked(name string) {
 	k := d.kids
 	k.mu.Lock()
-	delete(k.all, name)
+	k.setLocked(name, nil)
 	delete(k.ghosts, name)
 	k.mu.Unlock()
 }

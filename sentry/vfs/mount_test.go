@@ -266,3 +266,45 @@ func TestWaysThroughMountsFollowTheTree(t *testing.T) {
 		t.Fatalf("/n/f is %q", got)
 	}
 }
+
+// TestNamesLookedUpLastFollowTheDirectory looks a name up twice after each change of
+// what it means.
+func TestNamesLookedUpLastFollowTheDirectory(t *testing.T) {
+	w := newWorld(t)
+	c := w.Root
+	mkdirs(w, "/d", "/e")
+	see := func(path, want string) {
+		t.Helper()
+		for range 2 {
+			if want == "" {
+				_, err := w.TryStat(c, path)
+				w.Want(err, linux.ENOENT)
+			} else if got := w.Read(c, path); got != want {
+				t.Fatalf("%s is %q, not %q", path, got, want)
+			}
+		}
+	}
+	see("/d/a", "")
+	w.Write(c, "/d/a", "one")
+	see("/d/a", "one")
+	w.Want(w.Rename(c, "/d/a", "/e/a"), nil)
+	see("/d/a", "")
+	see("/e/a", "one")
+	w.Write(c, "/d/a", "two")
+	see("/d/a", "two")
+	w.Want(vfs.Rename(c, c.Cwd, "/d/a", c.Cwd, "/e/a", linux.RENAME_EXCHANGE), nil)
+	see("/d/a", "one")
+	see("/e/a", "two")
+	w.Want(w.Rename(c, "/e/a", "/d/a"), nil)
+	see("/e/a", "")
+	see("/d/a", "two")
+	w.VFS.Reclaim()
+	see("/d/a", "two")
+	w.Want(w.Unlink(c, "/d/a"), nil)
+	see("/d/a", "")
+	w.Want(w.Link(c, "/e", "/d/a"), linux.EPERM)
+	w.Want(w.Rename(c, "/e", "/d/a"), nil)
+	see("/d/a/x", "")
+	w.Write(c, "/d/a/x", "three")
+	see("/d/a/x", "three")
+}

@@ -36,7 +36,7 @@ func (d *Dentry) dropNegative(name string) {
 	k := d.kids
 	k.mu.Lock()
 	c := k.all[name]
-	delete(k.all, name)
+	k.setLocked(name, nil)
 	k.mu.Unlock()
 	if c != nil {
 		d.sb.vfs.cache.remove(c)
