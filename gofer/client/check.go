@@ -1,6 +1,7 @@
 package client
 
 import (
+	"math/bits"
 	"strings"
 
 	"cordon/gofer/donate"
@@ -117,17 +118,33 @@ func checkWalk(q *donate.Request, r *donate.Reply) bool {
 		r.Entries[n-1].Attr.Mode.IsRegular() && goodFile(r.FD, q.Flags)
 }
 
-// checkMany checks that there are as many regular files as entries.
+// checkMany checks that every entry is a regular file and has either a descriptor
+// or its contents.
 func checkMany(q *donate.Request, r *donate.Reply) bool {
-	if len(r.Entries) == 0 || uint64(len(r.Entries)) > uint64(len(q.Names))-q.Offset || len(r.FDs) != len(r.Entries) {
+	n := len(r.Entries)
+	if n == 0 || n > donate.MaxOpen || uint64(n) > uint64(len(q.Names))-q.Offset ||
+		r.Inline>>n != 0 || bits.OnesCount64(r.Inline)+len(r.FDs) != n {
 		return false
 	}
-	for i, fd := range r.FDs {
-		if !r.Entries[i].Attr.Mode.IsRegular() || !goodFile(fd, unix.O_RDONLY) {
+	var contents uint64
+	for i := range r.Entries {
+		a := &r.Entries[i].Attr
+		if !a.Mode.IsRegular() {
+			return false
+		}
+		if r.Inline>>i&1 == 0 {
+			continue
+		}
+		if contents += a.Size; a.Size > donate.MaxInline {
 			return false
 		}
 	}
-	return true
+	for _, fd := range r.FDs {
+		if !goodFile(fd, unix.O_RDONLY) {
+			return false
+		}
+	}
+	return contents == uint64(len(r.Data))
 }
 
 // goodFile reports whether fd is a regular file open with flags' access mode.

@@ -3,6 +3,7 @@ package client
 import (
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"cordon/gofer/donate"
@@ -131,15 +132,17 @@ func join(q *donate.Request, path, names []string, most int) linux.Errno {
 	return 0
 }
 
-// An Opened is a regular file that OpenMany has opened.
+// An Opened is a regular file that OpenMany has opened, or read: then there are its
+// contents, and FD is -1.
 type Opened struct {
-	Attr Attr
-	FD   int
+	Attr     Attr
+	FD       int
+	Contents []byte
 }
 
 // OpenMany opens the regular files called names, at most MaxOpen, in the
 // directory that path leads to from n for reading, up to the first that it
-// cannot open.
+// cannot open, or for which there is no room in one answer.
 func (n *Node) OpenMany(path, names []string) ([]Opened, error) {
 	o, err := n.BeginOpenMany(path, names)
 	if err != nil {
@@ -176,15 +179,36 @@ func (o *Opening) Wait() ([]Opened, error) {
 	if e := o.c.checked(&o.q, &o.r); e != 0 {
 		return nil, e
 	}
-	out := make([]Opened, len(o.r.FDs))
-	for i, fd := range o.r.FDs {
-		out[i] = Opened{o.r.Entries[i].Attr, fd}
+	out := make([]Opened, len(o.r.Entries))
+	fds, data := o.r.FDs, o.r.Data
+	for i := range out {
+		a := &o.r.Entries[i].Attr
+		out[i] = Opened{Attr: *a, FD: -1}
+		if o.r.Inline>>i&1 != 0 {
+			out[i].Contents, data = data[:a.Size:a.Size], data[a.Size:]
+		} else {
+			out[i].FD, fds = fds[0], fds[1:]
+		}
 	}
 	return out, nil
 }
 
+// Free takes back the room of contents that Wait returned. Nobody may use them any
+// more. It need not be called.
+func (o *Opening) Free() {
+	if p := o.r.Packet; cap(p) >= donate.MaxPacket {
+		o.r.Packet = nil
+		packets.Put((*packet)(p[:donate.MaxPacket]))
+	}
+}
+
+// A packet is room for one.
+type packet [donate.MaxPacket]byte
+
+var packets = sync.Pool{New: func() any { return new(packet) }}
+
 // MaxOpen is the most files of one OpenMany.
-const MaxOpen = donate.MaxFDs
+const MaxOpen = donate.MaxOpen
 
 // NoID as a user or group leaves it to the gofer.
 const NoID = donate.NoID

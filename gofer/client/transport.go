@@ -278,6 +278,9 @@ func (c *channels) receiveOne() bool {
 	}
 	if r.Op == donate.OpOpenMany {
 		r.FDs = fds
+		if r.Inline != 0 {
+			r.Packet, c.in = c.in, packets.Get().(*packet)[:]
+		}
 	} else if len(fds) > 0 {
 		r.FD = fds[0]
 	}

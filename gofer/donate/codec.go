@@ -352,11 +352,15 @@ func (r *Reply) Append(b []byte) []byte {
 	if f&fStatFS != 0 {
 		e.statFS(&r.StatFS)
 	}
+	if f&fInline != 0 {
+		e.u64(r.Inline)
+		e.bytes(r.Data)
+	}
 	return e.b
 }
 
 // Decode fills r from one packet, apart from FD, and reports whether it was a
-// whole reply.
+// whole reply. Contents of files stay in the packet.
 func (r *Reply) Decode(b []byte) bool {
 	d := decoder{b: b}
 	*r = Reply{Tag: d.u32(), Op: Op(d.u8()), Errno: linux.Errno(d.u16()), FD: -1}
@@ -385,6 +389,14 @@ func (r *Reply) Decode(b []byte) bool {
 	}
 	if f&fStatFS != 0 {
 		d.statFS(&r.StatFS)
+	}
+	if f&fInline != 0 {
+		r.Inline = d.u64()
+		n := d.u32()
+		if n > MaxContents {
+			return false
+		}
+		r.Data = d.take(int(n))
 	}
 	return !d.bad && len(d.b) == 0
 }

@@ -18,6 +18,12 @@ const (
 	MaxBatch = 1024
 	// MaxFDs is the most descriptors of one packet.
 	MaxFDs = 16
+	// MaxOpen is the most files that are opened at once.
+	MaxOpen = 32
+	// MaxInline is the largest file that comes as its contents, MaxContents bounds
+	// those of one packet; the rest is for entries.
+	MaxInline   = 32 << 10
+	MaxContents = MaxPacket - 16<<10
 	// MaxData bounds an extended attribute or a list of their names.
 	MaxData = linux.XATTR_SIZE_MAX
 )
@@ -43,8 +49,10 @@ const (
 	OpOpen
 	// OpOpenMany donates, for reading, the regular files called Names in
 	// Handle, up to the first that cannot be had; an error if that is the
-	// first of all. There is an entry for each, and a descriptor in FDs.
-	// The first Offset Names are as in OpScan.
+	// first of all. There is an entry for each, and a descriptor in FDs; but
+	// a small file of a mount that cannot be written comes as its contents, in
+	// Data, and then has its bit in Inline. It may end before a file for which
+	// there is no room. The first Offset Names are as in OpScan.
 	OpOpenMany
 	// OpCreate makes the regular file Name in Handle and donates it.
 	OpCreate
@@ -163,8 +171,13 @@ type Reply struct {
 	// FD is the descriptor that came with the reply, or -1. Whoever holds
 	// the reply owns it.
 	FD int
-	// FDs are the descriptors of OpOpenMany.
-	FDs []int
+	// FDs are the descriptors of OpOpenMany, for the entries that have no bit in
+	// Inline. The contents of the others are in Data, one after the other, as long
+	// as their sizes.
+	FDs    []int
+	Inline uint64
+	// Packet is what Data is a part of; whoever holds the reply owns it.
+	Packet []byte
 }
 
 // Lock is a range lock in the way.
@@ -197,6 +210,7 @@ const (
 	fLock
 	fStatFS
 	fFD
+	fInline // Inline and Data
 )
 
 // opInfo describes an operation on the wire.
@@ -214,7 +228,7 @@ var ops = [opCount]opInfo{
 	OpWalk:        {"walk", fHandle | fNames | fFlags | fMode, fEntries | fFD},
 	OpStat:        {"stat", fHandle, fEntries},
 	OpOpen:        {"open", fHandle | fFlags, fEntries | fFD},
-	OpOpenMany:    {"openmany", fHandle | fNames | fRange, fEntries | fFD},
+	OpOpenMany:    {"openmany", fHandle | fNames | fRange, fEntries | fFD | fInline},
 	OpCreate:      {"create", fCreate | fFlags, fEntries | fFD},
 	OpTmpfile:     {"tmpfile", fHandle | fMode | fOwners | fFlags, fEntries | fFD},
 	OpMkdir:       {"mkdir", fCreate, fEntries},

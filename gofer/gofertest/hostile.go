@@ -144,6 +144,11 @@ func noStall(e *env) {
 	e.want(err, linux.EINVAL)
 }
 
+func unknownMount(e *env) {
+	_, _, err := e.c.Attach("other")
+	e.want(err, linux.ENOENT)
+}
+
 func twoMounts(t *testing.T, dial Dialer) {
 	a, b := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(a, "f"), nil, 0o644); err != nil {

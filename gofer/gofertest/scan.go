@@ -203,9 +203,10 @@ func statsMany(e *env) {
 	e.want(err, linux.EINVAL)
 }
 
+// opensMany opens many files at once, of a mount that can be written or not.
 func opensMany(e *env) {
 	var names []string
-	for i := range client.MaxOpen {
+	for i := range donate.MaxFDs {
 		name := fmt.Sprint(i)
 		e.write(name, "contents of "+name)
 		names = append(names, name)
@@ -221,13 +222,9 @@ func opensMany(e *env) {
 			e.Errorf("%d of %v opened, want %d", len(got), names, want)
 		}
 		for i, o := range got {
-			b := make([]byte, 100)
-			n, err := unix.Pread(o.FD, b, 0)
-			e.must(err)
-			if s := string(b[:n]); s != "contents of "+names[i] || o.Attr.Size != uint64(n) {
+			if s := e.text(o); s != "contents of "+names[i] || o.Attr.Size != uint64(len(s)) {
 				e.Errorf("%s: %q, %d bytes", names[i], s, o.Attr.Size)
 			}
-			unix.Close(o.FD)
 		}
 	}
 	open(len(names), names...)
@@ -241,8 +238,53 @@ func opensMany(e *env) {
 		_, err := e.root.OpenMany(nil, []string{"1", bad})
 		e.want(err, linux.EINVAL)
 	}
-	_, err := e.root.OpenMany(nil, append(names, "0"))
+	_, err := e.root.OpenMany(nil, slices.Repeat([]string{"0"}, client.MaxOpen+1))
 	e.want(err, linux.EINVAL)
+}
+
+// text returns what is in an opened file, and closes it.
+func (e *env) text(o client.Opened) string {
+	if o.FD < 0 {
+		return string(o.Contents)
+	}
+	defer unix.Close(o.FD)
+	b := make([]byte, 1<<20)
+	n, err := unix.Pread(o.FD, b, 0)
+	e.must(err)
+	return string(b[:n])
+}
+
+// readsMany looks which files of a mount that cannot be written come as contents.
+func readsMany(e *env) {
+	want := map[string]string{"empty": ""}
+	for _, n := range []int{1, 4095, donate.MaxInline - 1, donate.MaxInline, donate.MaxInline + 1} {
+		want[fmt.Sprint(n)] = strings.Repeat(string(rune('a'+n%26)), n)
+	}
+	var names []string
+	for name, s := range want {
+		e.write(name, s)
+		names = append(names, name)
+	}
+	got, err := e.root.OpenMany(nil, names)
+	e.must(err)
+	for i, o := range got {
+		s := want[names[i]]
+		if in := len(s) > 0 && len(s) <= donate.MaxInline; in != (o.FD < 0) {
+			e.Errorf("%s: descriptor %d", names[i], o.FD)
+		}
+		if e.text(o) != s {
+			e.Errorf("%s has something else", names[i])
+		}
+	}
+	if len(got) != len(names) {
+		e.Errorf("%d of %d", len(got), len(names))
+	}
+	// What does not fit is left for another time.
+	got, err = e.root.OpenMany(nil, slices.Repeat([]string{fmt.Sprint(donate.MaxInline)}, 5))
+	e.must(err)
+	if n := donate.MaxContents / donate.MaxInline; len(got) != n {
+		e.Errorf("%d files of %d bytes, want %d", len(got), donate.MaxInline, n)
+	}
 }
 
 func walkBare(e *env) {

@@ -106,6 +106,8 @@ func Run(t *testing.T, dial Dialer) {
 		{"listing has attributes", hostfs.Mount{}, listing},
 		{"scan", hostfs.Mount{}, scans},
 		{"many opens at once", hostfs.Mount{}, opensMany},
+		{"many reads at once", hostfs.Mount{ReadOnly: true}, readsMany},
+		{"many opens at once, read-only", hostfs.Mount{ReadOnly: true}, opensMany},
 		{"extended attributes", hostfs.Mount{}, xattrs},
 		{"locks", hostfs.Mount{}, locks},
 		{"fallocate, fsync and statfs", hostfs.Mount{}, space},
@@ -116,14 +118,10 @@ func Run(t *testing.T, dial Dialer) {
 		{"handles are used again", hostfs.Mount{}, reuse},
 		{"death is EIO", hostfs.Mount{}, death},
 		{"unlinked inode stays", hostfs.Mount{}, unlinked},
+		{"unknown mount", hostfs.Mount{}, unknownMount},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.f(start(t, dial, c.m)) })
 	}
-	t.Run("unknown mount", func(t *testing.T) {
-		e := start(t, dial, hostfs.Mount{})
-		_, _, err := e.c.Attach("other")
-		e.want(err, linux.ENOENT)
-	})
 	t.Run("file as mount", func(t *testing.T) { fileMount(t, dial) })
 }
 

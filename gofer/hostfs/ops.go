@@ -211,35 +211,6 @@ func open(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
 	return f.statReply(n, r)
 }
 
-// openMany donates several files of n for reading.
-func openMany(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
-	n, names, e := f.dirAt(n, q)
-	if e != 0 {
-		return e
-	}
-	defer n.release()
-	for i, name := range names {
-		if i == donate.MaxFDs {
-			break
-		}
-		c, ent, e := f.lookup(n, name)
-		fd := -1
-		if e == 0 {
-			fd, e = f.openData(c, unix.O_RDONLY)
-			c.release()
-		}
-		if e != 0 {
-			if i == 0 {
-				return e
-			}
-			break
-		}
-		r.Entries = append(r.Entries, ent)
-		r.FDs = append(r.FDs, fd)
-	}
-	return 0
-}
-
 func fallocate(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
 	fd, e := f.openData(n, unix.O_RDWR)
 	if e != 0 {

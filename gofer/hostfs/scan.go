@@ -85,8 +85,14 @@ func (f *fsys) dirAt(n *node, q *donate.Request) (*node, []string, linux.Errno) 
 		return nil, nil, linux.EINVAL
 	}
 	n.refs.Add(1)
-	for _, name := range q.Names[:q.Offset] {
-		next, _, e := f.lookup(n, name)
+	for i, name := range q.Names[:q.Offset] {
+		var next *node
+		var e linux.Errno
+		if i == int(q.Offset)-1 {
+			next, _, e = f.lookup(n, name)
+		} else {
+			next, e = passing(n, name)
+		}
 		n.release()
 		if e != 0 {
 			return nil, nil, e
@@ -98,6 +104,24 @@ func (f *fsys) dirAt(n *node, q *donate.Request) (*node, []string, linux.Errno) 
 		return nil, nil, linux.ENOTDIR
 	}
 	return n, q.Names[q.Offset:], 0
+}
+
+// passing returns the directory called name in n as a node that is only good to look
+// something up in: its attributes are not asked for.
+func passing(n *node, name string) (*node, linux.Errno) {
+	if e := checkName(name); e != 0 {
+		return nil, e
+	}
+	if !n.mode.IsDir() {
+		return nil, linux.ENOTDIR
+	}
+	fd, e := openat2(n.fd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if e != 0 {
+		return nil, e
+	}
+	c := &node{fd: fd, m: n.m, mode: linux.S_IFDIR}
+	c.refs.Store(1)
+	return c, 0
 }
 
 // list makes the next piece, of about q.Length bytes, and reports whether there

@@ -247,6 +247,11 @@ func (d *Description) Mappable(prot linux.Prot, shared bool) (memmap.Mappable, e
 	if m, ok := d.file.(Mapper); ok {
 		return m.Mappable(prot, shared)
 	}
+	if p, ok := d.file.(MapPreparer); ok {
+		if err := p.PrepareMap(); err != nil {
+			return nil, err
+		}
+	}
 	if m, ok := d.Inode().(Mapped); ok && d.path.Dentry.kind == linux.S_IFREG {
 		return m.Mappable(), nil
 	}

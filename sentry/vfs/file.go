@@ -86,6 +86,12 @@ type Mapper interface {
 	Mappable(prot linux.Prot, shared bool) (memmap.Mappable, error)
 }
 
+// A MapPreparer is a File that has to do something, which may block, before its
+// inode is mapped.
+type MapPreparer interface {
+	PrepareMap() error
+}
+
 // A Syncer writes back. dataOnly is fdatasync(2).
 type Syncer interface {
 	Sync(dataOnly bool) error

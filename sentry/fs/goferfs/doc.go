@@ -24,7 +24,9 @@
 // behind one that is opened (openahead.go). Of a tree and of files the gofer makes
 // the next piece while the program works on the one before; it is waited for
 // only when it is needed, and the last one that nobody wanted stays in the
-// channel until then. A shared mount asks again: for the cached part of a path in
+// channel until then. Small files of a mount that cannot be written come as their
+// contents (inline.go): they have a descriptor only when they are mapped, or read
+// more than a second later. A shared mount asks again: for the cached part of a path in
 // one round trip, for attributes by fstat on a donated descriptor or from the
 // gofer.
 //

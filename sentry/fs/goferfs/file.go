@@ -30,12 +30,6 @@ func (in *Inode) openHost(write bool) (*hostFile, error) {
 	if f := in.reuse(write); f != nil {
 		return f, nil
 	}
-	if !write && !in.fs.shared {
-		in.openBatch()
-		if f := in.reuse(write); f != nil {
-			return f, nil
-		}
-	}
 	for {
 		fd, err := in.donate(write)
 		if err != nil {

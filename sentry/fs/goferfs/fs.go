@@ -63,6 +63,7 @@ type FS struct {
 	listed   int          // bytes in them
 	trees    []*tree      // scans in progress, oldest first; replaced, never changed
 	ahead    []*openAhead // files that are being opened before they are asked for, oldest first
+	brought  []*answer    // with contents, oldest first
 	inodes   map[inodeKey]*Inode
 	devices  map[uint64]uint64 // other devices' place in inode numbers
 	idle     []*Inode          // have descriptors and were not open when put here
@@ -115,7 +116,7 @@ func (fs *FS) Device() uint64 { return fs.dev }
 func (fs *FS) Release() {
 	fs.mu.Lock()
 	trees, ahead := fs.trees, fs.ahead
-	fs.trees, fs.ahead = nil, nil
+	fs.trees, fs.ahead, fs.brought = nil, nil, nil
 	fs.mu.Unlock()
 	for _, t := range trees {
 		t.end()

@@ -41,8 +41,14 @@ type env struct {
 
 func mount(t *testing.T, shared bool) *env {
 	t.Helper()
+	return mountAs(t, shared, hostfs.Mount{})
+}
+
+func mountAs(t *testing.T, shared bool, m hostfs.Mount) *env {
+	t.Helper()
 	dir := t.TempDir()
-	c, kill := gofertest.Local(t, hostfs.Config{ProcFD: -1, Mounts: []hostfs.Mount{{Name: "m", Root: -1, Path: dir}}})
+	m.Name, m.Root, m.Path = "m", -1, dir
+	c, kill := gofertest.Local(t, hostfs.Config{ProcFD: -1, Mounts: []hostfs.Mount{m}})
 	ct := &counting{}
 	c = client.Wrap(c, func(t client.Transport) client.Transport { ct.Transport = t; return ct })
 	h := &hosts{}

@@ -28,6 +28,7 @@ type Inode struct {
 	stale  atomic.Bool   // attr is older than what the Sentry did since
 	told   atomic.Uint32 // when a walk of a shared mount brought attr, see nowUS; 0: it was used
 	ro, rw atomic.Pointer[hostFile]
+	inline atomic.Pointer[contents]
 	listed atomic.Bool // in fs.idle
 	queued atomic.Bool // in fs.noded
 	vstate vfs.InodeState
@@ -252,6 +253,7 @@ func (in *Inode) Evict() {
 	n, parent, name, changed := in.node, in.parent, in.name, in.changed || in.stale.Load()
 	gone := in.attr.nlink == 0
 	in.node, in.names, in.ahead = nil, nil, nil
+	in.inline.Store(nil)
 	in.mu.Unlock()
 	if n != nil {
 		n.release()
@@ -442,6 +444,9 @@ func (in *Inode) Readlink(*vfs.Caller) (string, error) {
 func (in *Inode) Open(_ *vfs.Caller, _ vfs.Path, flags linux.OpenFlags) (vfs.File, error) {
 	if in.kind != linux.S_IFREG {
 		return nil, linux.ENXIO
+	}
+	if !flags.Writable() && in.bring() {
+		return (*inlineFile)(in), nil
 	}
 	return in.open(flags)
 }

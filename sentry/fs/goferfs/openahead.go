@@ -3,6 +3,7 @@ package goferfs
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"cordon/gofer/client"
 	"cordon/internal/linux"
@@ -125,12 +126,16 @@ func (in *Inode) openMany(f following) *openAhead {
 	return &openAhead{fs: fs, l: f.l, batch: f.batch, at: f.at, before: before, call: call, node: n}
 }
 
-// take gives the files, which are in dir, their descriptors, and reports whether
-// there were any.
+// take gives the files, which are in dir, their descriptors or their contents, and
+// reports whether there were any.
 func (o *openAhead) take(dir *Inode) bool {
 	got := o.wait()
 	fs := o.fs
-	for i, f := range got {
+	var brought *answer
+	var all []contents
+	until := time.Now().Add(goodFor)
+	for i := range got {
+		f := &got[i]
 		if fs.changes.Load() != o.before {
 			closeFD(f.FD)
 			continue
@@ -141,8 +146,30 @@ func (o *openAhead) take(dir *Inode) bool {
 		}
 		o.l.mu.Unlock()
 		c := fs.inode(dir, o.batch[i], client.Step{Attr: f.Attr}, kept)
-		c.install(f.FD, false)
+		if f.FD >= 0 {
+			c.install(f.FD, false)
+		} else if c.size.Load() == f.Attr.Size {
+			if all == nil {
+				all = make([]contents, len(got))
+				brought = &answer{call: o.call, read: make([]*Inode, 0, len(got))}
+				brought.refs.Store(1)
+			}
+			all[i] = contents{data: f.Contents, until: until, of: brought}
+			c.inline.Store(&all[i])
+			brought.read = append(brought.read, c)
+		}
 		fs.idled(c)
+	}
+	if brought != nil {
+		fs.boundContents(brought)
+	} else {
+		o.call.Free()
+	}
+	if k := len(got); k > 0 && k < len(o.batch) {
+		// It goes on behind the last.
+		o.l.mu.Lock()
+		o.l.open.last = o.at[k-1]
+		o.l.mu.Unlock()
 	}
 	return len(got) > 0
 }
@@ -155,6 +182,7 @@ func (o *openAhead) drop() {
 	for _, f := range o.wait() {
 		closeFD(f.FD)
 	}
+	o.call.Free()
 }
 
 // wait returns what was opened.

@@ -114,6 +114,18 @@ func (x *file) Sync(dataOnly bool) error {
 	return nil
 }
 
+// PrepareMap implements vfs.MapPreparer.
+func (x *file) PrepareMap() error {
+	f, err := x.now()
+	if err != nil {
+		return err
+	}
+	if p, ok := f.(vfs.MapPreparer); ok {
+		return p.PrepareMap()
+	}
+	return nil
+}
+
 // DirectIO implements vfs.DirectIO.
 func (x *file) DirectIO() {}
 
