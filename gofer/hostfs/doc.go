@@ -20,7 +20,8 @@
 // A node is opened for its data through /proc/self/fd, which is the inode
 // again and not a name. Only regular files and directories are ever opened:
 // opening a FIFO or device could block or act. A regular file's descriptor is
-// donated to the Sentry and closed here.
+// donated to the Sentry and closed here; many small ones at once are read and
+// closed instead, if their mount cannot be written.
 //
 // # Locking
 //

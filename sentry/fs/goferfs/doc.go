@@ -52,6 +52,7 @@
 //
 // The inode numbers are the host's, except those of other devices below the
 // root, which are shifted apart. Access times are the host's: reading through
-// a donated descriptor updates them as the host's mount says. Device nodes
+// a donated descriptor updates them as the host's mount says. What somebody on the
+// host writes to a small file of an exclusive mount may be seen a second late. Device nodes
 // cannot be made.
 package goferfs
