@@ -1,11 +1,14 @@
 package sentry
 
 import (
+	"sync"
+
 	"cordon/internal/linux"
 	"cordon/platform"
 	"cordon/platform/arch"
 	"cordon/sentry/ktime"
 	"cordon/sentry/loader"
+	"cordon/sentry/wait"
 )
 
 // Parameters of the vDSO's clocks: how long the first measurement of the
@@ -28,9 +31,12 @@ type vdsoClock struct {
 	mono0    int64
 	entry    uint64 // arch.VVAR's CallEntry
 	alarm    ktime.Alarm
+	steps    wait.Entry // in clocks.Steps
 
 	// by the alarm's goroutine
 	every int64
+
+	mu sync.Mutex // held by publish: one writes the page at a time
 }
 
 // newVDSOClock begins to measure the counter's rate. Where the counter cannot
@@ -58,6 +64,9 @@ func (k *vdsoClock) start() {
 	for c.Now()-k.mono0 < firstMeasureNS {
 	}
 	k.publish()
+	// Late: who sets a clock holds no lock then, and comes back to the guest after it.
+	k.steps = wait.Entry{Mask: wait.Internal, Late: true, Callback: func(*wait.Entry, wait.Events) { k.publish() }}
+	k.clocks.Steps.Add(&k.steps)
 	k.alarm = c.NewAlarm(k.renew)
 	k.alarm.Set(c.Now() + k.every)
 }
@@ -79,7 +88,10 @@ func sample(c ktime.Clock) (tsc uint64, now int64) {
 	return tsc, now
 }
 
+// publish measures the clocks and tells guests.
 func (k *vdsoClock) publish() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	tsc, mono := sample(k.clocks.Monotonic)
 	late := k.clocks.Monotonic.Now()
 	mult := arch.Mult(uint64(mono-k.mono0), tsc-k.tsc0)
@@ -109,6 +121,7 @@ func (k *vdsoClock) renew() {
 
 func (k *vdsoClock) stop() {
 	if k.alarm != nil {
+		k.clocks.Steps.Remove(&k.steps)
 		k.alarm.Stop()
 	}
 }
