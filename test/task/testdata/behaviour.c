@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
   sigemptyset(&set); sigaddset(&set, SIGCHLD); t = (struct timespec){0, 100000000}; r = sigtimedwait(&set, &si, &t); P("sigtimedwait %s\n", en(r));
   sigprocmask(SIG_BLOCK, &set, 0); p = fork(); if (!p) _exit(4); r = sigwaitinfo(&set, &si); P("sigwaitinfo %d code %d status %d pid %d\n", r, si.si_code, si.si_status, si.si_pid == p); waitpid(p, &s, 0); sigprocmask(SIG_UNBLOCK, &set, 0);
   // wait family
-  p = fork(); if (!p) { raise(SIGSTOP); _exit(1); }
+  p = fork(); if (!p) { raise(SIGSTOP); ms(100); _exit(1); }
   waitpid(p, &s, WUNTRACED); st("wait", s); r = waitpid(p, &s, WUNTRACED | WNOHANG); P("again %s\n", en(r));
   kill(p, SIGCONT); waitpid(p, &s, WCONTINUED); st("wait", s); memset(&si, 0, sizeof si); r = waitid(P_PID, p, &si, WEXITED | WNOWAIT); P("waitid %s code %d status %d\n", en(r), si.si_code, si.si_status);
   waitpid(p, &s, 0); st("wait", s); r = waitpid(p, &s, 0); P("gone %s\n", en(r));
