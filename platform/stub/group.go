@@ -161,7 +161,7 @@ func (g *Group) others(h *Place, members []*Place) int {
 		}
 		if m.parked.Load() {
 			m.rouse()
-			wakeWord(w)
+			WakeWord(w)
 			return othersCalled
 		}
 		state = othersRun
@@ -233,7 +233,7 @@ func (p *Placer) Rest(h *Place) {
 	for _, m := range members {
 		if w := m.word.Load(); m != h && w != nil && m.parked.Load() {
 			m.rouse()
-			wakeWord(w)
+			WakeWord(w)
 			return
 		}
 	}
@@ -401,7 +401,7 @@ func (p *Placer) outsideLocked(m *Place, slow bool) {
 	SetBatch(m.owner, false)
 	SetAffinity(m.owner, p.allowed[m.cpu])
 	if w := m.word.Load(); w != nil && m.parked.Load() {
-		wakeWord(w)
+		WakeWord(w)
 	}
 }
 

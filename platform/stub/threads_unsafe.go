@@ -56,8 +56,8 @@ func ThreadTime(tid int32) int64 {
 // Yield lets another thread have the CPU, if one wants it.
 func Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
-// wakeWord wakes all who sleep on a futex that the Sentry shares with a stub.
-func wakeWord(w *uint32) {
+// WakeWord wakes all who sleep on a futex that the Sentry shares with a stub.
+func WakeWord(w *uint32) {
 	const futexWake = 1
 	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWake, 8, 0, 0, 0)
 }

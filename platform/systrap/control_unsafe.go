@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"cordon/platform/stub"
 )
 
 // A header is the part of a slot that Sentry and stub write in turns, as
@@ -85,9 +87,7 @@ const (
 )
 
 // wakeGuest wakes a stub that waits for its turn, or a Sentry thread.
-func (h *header) wake() {
-	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&h.turn)), futexWake, 8, 0, 0, 0)
-}
+func (h *header) wake() { stub.WakeWord(&h.turn) }
 
 // waitTurn sleeps until the turn may have changed from the guest's, at most for
 // the given time. It goes through the scheduler's system call entry: the guest may

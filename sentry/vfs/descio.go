@@ -298,11 +298,9 @@ func (d *Description) Offset() int64 {
 
 // offLocked returns the offset, which a Positioned file has itself.
 func (d *Description) offLocked() int64 {
-	if _, own := d.file.(Positioned); own {
-		if s, ok := d.file.(Seeker); ok {
-			if n, err := s.SeekTo(0, int(linux.SEEK_CUR), 0); err == nil {
-				return n
-			}
+	if p, own := d.file.(Positioned); own {
+		if n, err := p.SeekTo(0, int(linux.SEEK_CUR), 0); err == nil {
+			return n
 		}
 	}
 	return d.off
@@ -315,11 +313,9 @@ func (d *Description) WithOffset(fn func(off int64) (int64, error)) error {
 	defer d.pos.Unlock()
 	was := d.offLocked()
 	off, err := fn(was)
-	if _, own := d.file.(Positioned); own && off != was {
-		if s, ok := d.file.(Seeker); ok {
-			if _, failed := s.SeekTo(off, int(linux.SEEK_SET), was); err == nil {
-				err = failed
-			}
+	if p, own := d.file.(Positioned); own && off != was {
+		if _, failed := p.SeekTo(off, int(linux.SEEK_SET), was); err == nil {
+			err = failed
 		}
 	}
 	d.off = off

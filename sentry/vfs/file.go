@@ -49,6 +49,7 @@ type (
 // A Positioned file has an offset of its own, which Read and Write use and
 // pread(2) and pwrite(2) leave alone.
 type Positioned interface {
+	Seeker
 	PReadAt(dst *usermem.Seq, off int64) (int, error)
 	PWriteAt(src *usermem.Seq, off int64) (int, error)
 }

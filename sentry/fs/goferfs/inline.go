@@ -102,13 +102,8 @@ func (in *Inode) bring() bool {
 // boundContents notes an answer that has brought contents, and gives up those that
 // came long ago. What is open gets a descriptor, or keeps them if there is none.
 func (fs *FS) boundContents(a *answer) {
-	var old *answer
 	fs.mu.Lock()
-	if len(fs.brought) == maxBrought {
-		old = fs.brought[0]
-		fs.brought = slices.Delete(fs.brought, 0, 1)
-	}
-	fs.brought = append(fs.brought, a)
+	old := pushBounded(&fs.brought, a, maxBrought)
 	fs.mu.Unlock()
 	if old == nil {
 		return

@@ -99,15 +99,21 @@ func (fs *FS) enlist(o *openAhead) {
 	if o == nil {
 		return
 	}
-	var old *openAhead
 	fs.mu.Lock()
-	if len(fs.ahead) == maxOpenings {
-		old = fs.ahead[0]
-		fs.ahead = slices.Delete(fs.ahead, 0, 1)
-	}
-	fs.ahead = append(fs.ahead, o)
+	old := pushBounded(&fs.ahead, o, maxOpenings)
 	fs.mu.Unlock()
 	old.drop()
+}
+
+// pushBounded appends v to a queue of at most most, and returns what it took off the
+// front for it, or nil.
+func pushBounded[T any](q *[]*T, v *T, most int) (old *T) {
+	if len(*q) == most {
+		old = (*q)[0]
+		*q = slices.Delete(*q, 0, 1)
+	}
+	*q = append(*q, v)
+	return old
 }
 
 // openMany begins to open files in or below in.

@@ -92,10 +92,8 @@ static double fdlist(long n) {
 	return v;
 }
 
-// fdfork: fork and exit of a process that has n open.
-static double fdfork(long n) {
-	open_files(n);
-	const long rounds = 30;
+// forks is what a fork, an exit and a wait cost.
+static double forks(long rounds) {
 	double start = now();
 	for (long i = 0; i < rounds; i++) {
 		pid_t p = fork();
@@ -104,6 +102,12 @@ static double fdfork(long n) {
 		CHECK(waitpid(p, 0, 0) == p);
 	}
 	return (now() - start) / rounds;
+}
+
+// fdfork: fork and exit of a process that has n open.
+static double fdfork(long n) {
+	open_files(n);
+	return forks(30);
 }
 
 static int events[10001];
@@ -387,15 +391,7 @@ static double protects(long n) {
 static double mapfork(long n) {
 	make_maps(n);
 	for (long i = 0; i < n; i += 2) maps[i * PAGE] = 1;
-	const long rounds = 5;
-	double start = now();
-	for (long i = 0; i < rounds; i++) {
-		pid_t p = fork();
-		CHECK(p >= 0);
-		if (!p) _exit(0);
-		CHECK(waitpid(p, 0, 0) == p);
-	}
-	return (now() - start) / rounds;
+	return forks(5);
 }
 
 // maplist: /proc/self/maps with n mappings, per mapping.
