@@ -9,18 +9,8 @@ import (
 	"cordon/sentry/memmap"
 	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
+	"cordon/sentry/vfs/vfstest"
 )
-
-// marker is a shared text that notes when it is stale.
-type marker struct{ stale bool }
-
-func (m *marker) Stale()                      { m.stale = true }
-func (m *marker) Version() memmap.TextVersion { return memmap.TextVersion{} }
-
-// spaces counts what is taken back.
-type spaces struct{ taken int }
-
-func (s *spaces) Invalidate(memmap.Mappable, uint64, uint64, bool) { s.taken++ }
 
 func TestTextVersion(t *testing.T) {
 	e := mount(t, false)
@@ -43,7 +33,7 @@ func TestTextVersion(t *testing.T) {
 		t.Error("a file whose times were set has a version")
 	}
 	place := in.(memmap.TextSource).Text().TextPlace()
-	mapper := &spaces{}
+	mapper := &vfstest.Spaces{}
 	m := in.(vfs.Mapped).Mappable()
 	e.must(m.AddMapping(mapper, 0x1000, memmap.Range{End: 4096}, false))
 	for name, change := range map[string]func(){
@@ -52,18 +42,18 @@ func TestTextVersion(t *testing.T) {
 		"truncation": func() { e.must(in.SetAttr(&vfs.SetAttr{Mask: vfs.SetSize, Size: 2})) },
 		"allocation": func() { e.must(f.(vfs.Allocator).Allocate(0, 0, 2)) },
 	} {
-		x := &marker{}
+		x := &vfstest.SharedText{}
 		place.Store(x)
-		mapper.taken = 0
+		mapper.Taken = 0
 		change()
-		if !x.stale || place.Load() != nil || mapper.taken == 0 {
-			t.Errorf("%s: stale %v, taken back %d", name, x.stale, mapper.taken)
+		if !x.IsStale || place.Load() != nil || mapper.Taken == 0 {
+			t.Errorf("%s: stale %v, taken back %d", name, x.IsStale, mapper.Taken)
 		}
 	}
-	x := &marker{}
+	x := &vfstest.SharedText{}
 	place.Store(x)
 	e.must(m.AddMapping(mapper, 0x5000, memmap.Range{End: 4096}, true))
-	if !x.stale {
+	if !x.IsStale {
 		t.Error("what can be stored to is shared")
 	}
 	m.RemoveMapping(mapper, 0x5000, memmap.Range{End: 4096}, true)

@@ -9,17 +9,6 @@ import (
 	"cordon/sentry/vfs/vfstest"
 )
 
-// marker is a shared text that notes when it is stale.
-type marker struct{ stale bool }
-
-func (m *marker) Stale()                      { m.stale = true }
-func (m *marker) Version() memmap.TextVersion { return memmap.TextVersion{} }
-
-// spaces counts what is taken back.
-type spaces struct{ taken int }
-
-func (s *spaces) Invalidate(memmap.Mappable, uint64, uint64, bool) { s.taken++ }
-
 func TestTextVersion(t *testing.T) {
 	w := vfstest.NewWorld(t, newFS)
 	c := w.Root
@@ -40,7 +29,7 @@ func TestTextVersion(t *testing.T) {
 	m, err := d.Mappable(linux.PROT_READ, false)
 	must(err)
 	f := m.(memmap.TextSource).Text()
-	mapper := &spaces{}
+	mapper := &vfstest.Spaces{}
 	must(m.AddMapping(mapper, 0x1000, memmap.Range{End: 4096}, false))
 	for name, change := range map[string]func(){
 		"a write":    put,
@@ -51,18 +40,18 @@ func TestTextVersion(t *testing.T) {
 		if _, ok := f.TextVersion(); !ok {
 			t.Fatal("no version")
 		}
-		x := &marker{}
+		x := &vfstest.SharedText{}
 		f.TextPlace().Store(x)
-		mapper.taken = 0
+		mapper.Taken = 0
 		change()
-		if !x.stale || f.TextPlace().Load() != nil || mapper.taken == 0 {
-			t.Errorf("%s: stale %v, taken back %d", name, x.stale, mapper.taken)
+		if !x.IsStale || f.TextPlace().Load() != nil || mapper.Taken == 0 {
+			t.Errorf("%s: stale %v, taken back %d", name, x.IsStale, mapper.Taken)
 		}
 	}
-	x := &marker{}
+	x := &vfstest.SharedText{}
 	f.TextPlace().Store(x)
 	must(m.AddMapping(mapper, 0x5000, memmap.Range{End: 4096}, true))
-	if _, ok := f.TextVersion(); ok || !x.stale {
+	if _, ok := f.TextVersion(); ok || !x.IsStale {
 		t.Error("what can be stored to is shared")
 	}
 	m.RemoveMapping(mapper, 0x5000, memmap.Range{End: 4096}, true)
