@@ -119,17 +119,6 @@ func (s *Stack) addLoopback() error {
 	return s.addLink(LoopbackIndex, "lo", kindLoopback, loopback.New())
 }
 
-func (s *Stack) addLink(index int32, name, kind string, link stack.LinkEndpoint) error {
-	id := tcpip.NICID(index)
-	if err := s.s.CreateNICWithOptions(id, link, stack.NICOptions{Name: name}); err != nil {
-		return errnoOf(err)
-	}
-	s.mu.Lock()
-	s.kinds[id] = kind
-	s.mu.Unlock()
-	return nil
-}
-
 // AddAddress gives an interface an address and the route to its network that comes with it.
 func (s *Stack) AddAddress(index int32, p netip.Prefix) error {
 	proto := header.IPv4ProtocolNumber

@@ -1,0 +1,194 @@
+package netstack
+
+import (
+	"net/netip"
+	"slices"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/link/packetsocket"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"cordon/internal/linux"
+)
+
+// What a guest may ask of a link: Linux's limits (IFNAMSIZ, net/ipv4/route.c ip_min_valid_pmtu).
+const (
+	MaxLinkName = 15
+	MinMTU      = 68
+	MinMTU6     = 1280
+	MaxMTU      = 65535
+	maxLinks    = 1024
+)
+
+// HWAddr is an Ethernet address.
+type HWAddr [6]byte
+
+// Group says whether frames to the address are for more than one station.
+func (a HWAddr) Group() bool { return a[0]&1 != 0 }
+
+func (a HWAddr) link() tcpip.LinkAddress { return tcpip.LinkAddress(a[:]) }
+
+// Rename gives an interface another name. EEXIST when it is taken, EINVAL when it is none.
+func (s *Stack) Rename(index int32, name string) error {
+	if !validName(name) {
+		return linux.EINVAL
+	}
+	if i, ok := s.InterfaceByName(name); ok {
+		if i.Index == index {
+			return nil
+		}
+		return linux.EEXIST
+	}
+	return errnoOf(s.s.SetNICName(tcpip.NICID(index), name))
+}
+
+// validName is Linux's dev_valid_name.
+func validName(name string) bool {
+	if name == "" || len(name) > MaxLinkName || name == "." || name == ".." {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if c == '/' || c == ':' || c <= ' ' {
+			return false
+		}
+	}
+	return true
+}
+
+// SetHWAddr gives an interface another Ethernet address. EADDRNOTAVAIL for one that no station can have, EOPNOTSUPP for
+// loopback.
+func (s *Stack) SetHWAddr(index int32, a HWAddr) error {
+	switch {
+	case !s.s.HasNIC(tcpip.NICID(index)):
+		return linux.ENODEV
+	case index == LoopbackIndex:
+		return linux.EOPNOTSUPP
+	case a.Group() || a == HWAddr{}:
+		return linux.EADDRNOTAVAIL
+	}
+	return errnoOf(s.s.SetNICAddress(tcpip.NICID(index), a.link()))
+}
+
+// SetPromiscuous has an interface take what is addressed to others, too.
+func (s *Stack) SetPromiscuous(index int32, on bool) error {
+	return errnoOf(s.s.SetPromiscuousMode(tcpip.NICID(index), on))
+}
+
+// RemoveLink takes an interface away, with its addresses, routes and neighbours. EOPNOTSUPP for loopback.
+func (s *Stack) RemoveLink(index int32) error {
+	id := tcpip.NICID(index)
+	if index == LoopbackIndex {
+		return linux.EOPNOTSUPP
+	}
+	if err := s.s.RemoveNIC(id); err != nil {
+		return errnoOf(err)
+	}
+	s.s.RemoveRoutes(func(r tcpip.Route) bool { return r.NIC == id })
+	s.mu.Lock()
+	delete(s.kinds, id)
+	s.mu.Unlock()
+	return nil
+}
+
+// SetForwarding has the stack pass on packets that are for others: net.ipv4.ip_forward, and net.ipv6.conf.all.forwarding.
+func (s *Stack) SetForwarding(f Family, on bool) error {
+	return errnoOf(s.s.SetForwardingDefaultAndAllNICs(f.proto(), on))
+}
+
+// Forwarding reports what SetForwarding set.
+func (s *Stack) Forwarding(f Family) bool {
+	on, err := s.s.NICForwarding(LoopbackIndex, f.proto())
+	return err == nil && on
+}
+
+// SetLinkForwarding and LinkForwarding are for one interface: net.ipv4.conf.NAME.forwarding.
+func (s *Stack) SetLinkForwarding(index int32, f Family, on bool) error {
+	_, err := s.s.SetNICForwarding(tcpip.NICID(index), f.proto(), on)
+	return errnoOf(err)
+}
+
+func (s *Stack) LinkForwarding(index int32, f Family) (bool, error) {
+	on, err := s.s.NICForwarding(tcpip.NICID(index), f.proto())
+	return on, errnoOf(err)
+}
+
+// AddNeighbour makes a permanent entry, in place of any other of the address. EINVAL for what is no neighbour's address.
+func (s *Stack) AddNeighbour(n Neighbour) error {
+	if !n.Addr.IsValid() || n.Addr.IsMulticast() || n.Addr.IsUnspecified() {
+		return linux.EINVAL
+	}
+	id, proto := tcpip.NICID(n.Index), neighbourProto(n.Addr)
+	if !s.s.HasNIC(id) {
+		return linux.ENODEV
+	}
+	return errnoOf(s.s.AddStaticNeighbor(id, proto, toAddress(n.Addr), HWAddr(n.HWAddr).link()))
+}
+
+// RemoveNeighbour removes an entry, of any state. ENOENT when there is none.
+func (s *Stack) RemoveNeighbour(index int32, ip netip.Addr) error {
+	id := tcpip.NICID(index)
+	if !s.s.HasNIC(id) {
+		return linux.ENODEV
+	}
+	if err := s.s.RemoveNeighbor(id, neighbourProto(ip), toAddress(ip)); err != nil {
+		return linux.ENOENT
+	}
+	return nil
+}
+
+// FlushNeighbours removes all entries of an interface but for the permanent ones it was given with AddNeighbour.
+func (s *Stack) FlushNeighbours(index int32, f Family) error {
+	for _, n := range s.Neighbours() {
+		if n.Index == index && n.Addr.Is4() == (f == IPv4) && n.State != 0x80 {
+			if err := s.RemoveNeighbour(index, n.Addr); err != nil && err != error(linux.ENOENT) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func neighbourProto(ip netip.Addr) tcpip.NetworkProtocolNumber {
+	if ip.Is4() {
+		return ipv4.ProtocolNumber
+	}
+	return ipv6.ProtocolNumber
+}
+
+// ReplaceRoute is AddRoute in place of the routes to the same destination.
+func (s *Stack) ReplaceRoute(r Route) error {
+	nr := r.tcpip()
+	if !s.s.HasNIC(nr.NIC) {
+		return linux.ENODEV
+	}
+	s.s.RemoveRoutes(func(o tcpip.Route) bool { return o.Destination == nr.Destination })
+	s.s.AddRoute(nr)
+	return nil
+}
+
+// AppendRoute adds a route behind those to the same destination, of which the first that leads anywhere counts.
+func (s *Stack) AppendRoute(r Route) error {
+	nr := r.tcpip()
+	if !s.s.HasNIC(nr.NIC) {
+		return linux.ENODEV
+	}
+	if slices.Contains(s.Routes(), r) {
+		return linux.EEXIST
+	}
+	s.s.AddRoute(nr)
+	return nil
+}
+
+// addLink makes an interface on a link. Packet sockets see what goes either way.
+func (s *Stack) addLink(index int32, name, kind string, link stack.LinkEndpoint) error {
+	id := tcpip.NICID(index)
+	if err := s.s.CreateNICWithOptions(id, packetsocket.New(link), stack.NICOptions{Name: name}); err != nil {
+		return errnoOf(err)
+	}
+	s.mu.Lock()
+	s.kinds[id] = kind
+	s.mu.Unlock()
+	return nil
+}
