@@ -2,7 +2,7 @@ package boot
 
 // SpecVersion is the version of Spec. Both sides are the same binary, so a
 // difference means that the binary was replaced between the two starts.
-const SpecVersion = 1
+const SpecVersion = 2
 
 // A Spec says everything about a sandbox that its kernel has to know. It is
 // plain data: descriptors are numbers in the boot process, already open when
@@ -10,15 +10,9 @@ const SpecVersion = 1
 type Spec struct {
 	Version int
 
-	// ID is the container's identifier.
-	ID string
 	// Platform runs guest code: "systrap", "ptrace", or the empty string for the
 	// default.
 	Platform string
-
-	// Hostname and Domainname start the UTS namespace.
-	Hostname   string
-	Domainname string
 
 	// Network is what the sandbox's sockets stand on.
 	Network NetworkMode
@@ -28,23 +22,9 @@ type Spec struct {
 	// CPUs is the number of processors the guest sees; 0 is the host's.
 	CPUs int
 
-	// Mounts are made in order; the first is the root ("/").
-	Mounts []Mount
-	// MaskedPaths read as empty; ReadonlyPaths refuse writes. Both follow the
-	// mounts; a path that does not exist is skipped.
-	MaskedPaths   []string
-	ReadonlyPaths []string
-	// Devices are made in /dev beside the usual ones.
-	Devices []Device
-	// Sysctl are written to /proc/sys before the first process runs.
-	Sysctl map[string]string
-
-	// Process is the container's first process, with pid 1.
-	Process Process
-	// PlainInit makes the first process an ordinary one for signals: one that
-	// it does not handle has its default action (`do`). Without it Linux's
-	// rule for process 1 holds.
-	PlainInit bool
+	// Container is the sandbox's first. Further ones join it by OpCreate; its
+	// end ends them and the sandbox.
+	Container
 
 	// CPUInfo is the host's /proc/cpuinfo, which the boot process cannot read.
 	CPUInfo []byte
@@ -65,6 +45,46 @@ type Spec struct {
 	Hold bool
 	// TiedToParent ends the sandbox when the other end of FDs.Lifeline closes.
 	TiedToParent bool
+}
+
+// A Container is what each container of a sandbox has of its own: a tree of
+// mounts, a first process, and namespaces.
+type Container struct {
+	// ID is the container's identifier.
+	ID string
+
+	// Hostname and Domainname start the UTS namespace.
+	Hostname   string
+	Domainname string
+
+	// Mounts are made in order; the first is the root ("/").
+	Mounts []Mount
+	// MaskedPaths read as empty; ReadonlyPaths refuse writes. Both follow the
+	// mounts; a path that does not exist is skipped.
+	MaskedPaths   []string
+	ReadonlyPaths []string
+	// Devices are made in /dev beside the usual ones.
+	Devices []Device
+	// Sysctl are written to /proc/sys before the first process runs.
+	Sysctl map[string]string
+
+	// Process is the container's first process.
+	Process Process
+	// PlainInit makes the first process an ordinary one for signals: one that
+	// it does not handle has its default action (`do`). Without it Linux's
+	// rule for process 1 holds.
+	PlainInit bool
+
+	// Namespaces are those that the container shares with another of its
+	// sandbox; the first container has none to share.
+	Namespaces Namespaces
+}
+
+// Namespaces name, for each kind, the container of the same sandbox whose
+// namespace is joined. The empty string is a new one (for Net: the sandbox's).
+// Mounts are always a container's own.
+type Namespaces struct {
+	PID, IPC, UTS, Net, User, Cgroup, Time string
 }
 
 // NetworkMode says what the sandbox's sockets stand on.
@@ -231,13 +251,15 @@ type StartError struct {
 
 func (e *StartError) Error() string { return e.Message }
 
-// InitPID is the pid of the container's first process inside the sandbox.
+// InitPID names the first process of the container that a call is for,
+// whatever its number is. Other pids are those of the sandbox's first PID
+// namespace, the first container's, in which every process has one.
 const InitPID = 1
 
-// A Kernel is the Sentry of one sandbox. All methods may be called from any
-// goroutine. A new Kernel (NewKernel) has its mounts, and its first process
-// loaded but not running, so that a missing program is known then.
-type Kernel interface {
+// A Guest is one container of a Kernel. All methods may be called from any
+// goroutine. A new one has its mounts, and its first process loaded but not
+// running, so that a missing program is known then.
+type Guest interface {
 	// Start lets the first process run. It is called once.
 	Start() error
 
@@ -255,21 +277,42 @@ type Kernel interface {
 	// group -pid.
 	Signal(pid int32, sig int) error
 
-	// Processes lists what `ps` shows.
+	// Processes lists what `ps` shows of the container.
 	Processes() []ProcessInfo
+}
+
+// A Kernel is the Sentry of one sandbox, and the Guest that is its first
+// container (NewKernel).
+type Kernel interface {
+	Guest
+
+	// Add makes a further container. It takes over the descriptors, in a
+	// failure too. A StartError says why it could not.
+	Add(c *Container, fds ContainerFDs) (Guest, error)
+
+	// Remove ends every process of a container that Add made and lets go of
+	// its mounts and its gofer. It returns when they are gone; Wait for its
+	// processes returns meanwhile.
+	Remove(g Guest)
 
 	// Stop ends every guest process and the platform's stubs. After it Wait
 	// returns at once.
 	Stop()
 }
 
-// A Pauser is a Kernel that can stop all guest code between two instructions.
+// ContainerFDs are the descriptors of a container that joins: as in FDs.
+type ContainerFDs struct {
+	Stdio                [3]int
+	Gofer9P, GoferDonate int
+}
+
+// A Pauser is a Guest that can stop all its code between two instructions.
 type Pauser interface {
 	Pause() error
 	Resume() error
 }
 
-// A Resizer is a Kernel whose terminals can be resized. pid is the process
+// A Resizer is a Guest whose terminals can be resized. pid is the process
 // that was started with the terminal.
 type Resizer interface {
 	Resize(pid int32, rows, cols uint16) error

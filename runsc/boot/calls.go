@@ -3,13 +3,23 @@ package boot
 import (
 	"errors"
 	"fmt"
-	"syscall"
 
 	"cordon/runsc/control"
 )
 
-// Operations of the control socket, with their arguments and results.
+// Operations of the control socket, with their arguments and results. All but
+// OpCreate are about the container that control.Client.To names, the first if
+// that is empty.
 const (
+	// OpCreate adds a container to the sandbox, held until OpStart. It takes
+	// CreateArgs and their descriptors.
+	OpCreate = "create"
+	// OpDestroy ends a container and lets go of all that it has, the name too.
+	// It returns when its processes are gone. A container that is not there is
+	// no error; the first one cannot be destroyed: it ends with the sandbox.
+	OpDestroy = "destroy"
+	// OpContainers returns []ContainerInfo, the first container first.
+	OpContainers = "containers"
 	// OpState has no arguments; the result is a State.
 	OpState = "state"
 	// OpStart lets a held first process run.
@@ -29,6 +39,23 @@ const (
 	// OpStacks returns a string.
 	OpStacks = "stacks"
 )
+
+// CreateArgs describe a container that joins. FDs are places in the list of
+// descriptors that come with the call, -1 for none.
+type CreateArgs struct {
+	Container Container
+	FDs       ContainerFDs
+	// Keeper is the place of the socket to the container's keeper, the host
+	// process that carries its pid: the Sentry sends it the first process's
+	// end (join.go), and ends the container when it goes away.
+	Keeper int
+}
+
+// ContainerInfo is where a container stands.
+type ContainerInfo struct {
+	ID    string
+	State State
+}
 
 // SignalArgs name a signal and a pid: 0 is every process, a negative one the
 // process group, as in kill(2).
@@ -50,8 +77,19 @@ type ResizeArgs struct {
 	Rows, Cols uint16
 }
 
-// kindNoProcess marks an ErrNoProcess on the socket.
-const kindNoProcess = "no process"
+// kindNoProcess marks an ErrNoProcess on the socket, kindNoContainer a call for
+// a container that is not there.
+const (
+	kindNoProcess   = "no process"
+	kindNoContainer = "no container"
+)
+
+// IsNoContainer reports whether a call failed because the sandbox does not have
+// the container (any more).
+func IsNoContainer(err error) bool {
+	var e *control.Error
+	return errors.As(err, &e) && e.Kind == kindNoContainer
+}
 
 // IsNoProcess reports whether a call failed because the process is gone.
 func IsNoProcess(err error) bool {
@@ -81,101 +119,76 @@ func (b *box) handle(c *control.Call) (any, error) {
 
 func (b *box) dispatch(c *control.Call) (any, error) {
 	switch c.Op {
-	case OpState:
-		return b.currentState(), nil
-	case OpStart:
-		return nil, b.startKernel()
-	case OpSignal:
-		var a SignalArgs
-		if err := c.Decode(&a); err != nil {
-			return nil, err
-		}
-		return nil, b.signal(a)
-	case OpExec:
-		return b.exec(c)
-	case OpWait:
-		return b.wait(c)
-	case OpProcesses:
-		return b.kernel.Processes(), nil
-	case OpPause:
-		return nil, b.setPaused(Paused)
-	case OpResume:
-		return nil, b.setPaused(Running)
-	case OpResize:
-		var a ResizeArgs
-		if err := c.Decode(&a); err != nil {
-			return nil, err
-		}
-		if r, ok := b.kernel.(Resizer); ok {
-			return nil, r.Resize(a.PID, a.Rows, a.Cols)
-		}
-		return nil, errUnable("resize a terminal")
+	case OpCreate:
+		return nil, b.create(c)
+	case OpDestroy:
+		return nil, b.destroy(c.To)
+	case OpContainers:
+		return b.containers(), nil
 	case OpStacks:
 		if i, ok := b.kernel.(Inspector); ok {
 			return i.Stacks(), nil
 		}
 		return nil, errUnable("show its stacks")
 	}
+	m, err := b.member(c)
+	if err != nil {
+		return nil, err
+	}
+	return m.dispatch(c)
+}
+
+// dispatch performs a call that is for one container.
+func (m *member) dispatch(c *control.Call) (any, error) {
+	switch c.Op {
+	case OpState:
+		return m.currentState(), nil
+	case OpStart:
+		return nil, m.startGuest()
+	case OpSignal:
+		var a SignalArgs
+		if err := c.Decode(&a); err != nil {
+			return nil, err
+		}
+		return nil, m.signal(a)
+	case OpExec:
+		return m.exec(c)
+	case OpWait:
+		return m.wait(c)
+	case OpProcesses:
+		return m.guest.Processes(), nil
+	case OpPause:
+		return nil, m.setPaused(Paused)
+	case OpResume:
+		return nil, m.setPaused(Running)
+	case OpResize:
+		var a ResizeArgs
+		if err := c.Decode(&a); err != nil {
+			return nil, err
+		}
+		if r, ok := m.guest.(Resizer); ok {
+			return nil, r.Resize(a.PID, a.Rows, a.Cols)
+		}
+		return nil, errUnable("resize a terminal")
+	}
 	return nil, fmt.Errorf("unknown operation %q", c.Op)
 }
 
-func (b *box) currentState() State {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.state == Running && b.paused {
-		return Paused
-	}
-	return b.state
-}
-
-// signal delivers a signal. A first process that has not been started has no
-// handlers: what would end it ends the sandbox.
-func (b *box) signal(a SignalArgs) error {
-	if a.Signal < 0 || a.Signal > 64 {
-		return fmt.Errorf("signal %d: no such signal", a.Signal)
-	}
-	b.mu.Lock()
-	if b.state == Created {
-		defer b.mu.Unlock()
-		if a.Signal != 0 && endsByDefault(syscall.Signal(a.Signal)) {
-			b.state, b.ended = Stopped, a.Signal
-			close(b.start)
-		}
-		return nil
-	}
-	b.mu.Unlock()
-	return b.kernel.Signal(a.PID, a.Signal)
-}
-
-// endsByDefault reports whether the default action of sig ends a process.
-func endsByDefault(sig syscall.Signal) bool {
-	switch sig {
-	case syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGURG, syscall.SIGWINCH,
-		syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU:
-		return false
-	}
-	return true
-}
-
-func (b *box) exec(c *control.Call) (any, error) {
+func (m *member) exec(c *control.Call) (any, error) {
 	var p Process
 	if err := c.Decode(&p); err != nil {
 		return nil, err
 	}
-	switch s := b.currentState(); s {
-	case Running:
-	case Paused:
-		return nil, errors.New("cannot exec in a paused container")
-	default:
-		return nil, fmt.Errorf("cannot exec in a container that is %s", s)
+	if err := m.mayExec(); err != nil {
+		return nil, err
 	}
 	if len(c.FDs) != 3 {
 		return nil, fmt.Errorf("exec needs 3 descriptors, not %d", len(c.FDs))
 	}
-	return b.kernel.Exec(&p, [3]int(c.TakeFDs()))
+	return m.guest.Exec(&p, [3]int(c.TakeFDs()))
 }
 
-func (b *box) wait(c *control.Call) (any, error) {
+func (m *member) wait(c *control.Call) (any, error) {
 	var a WaitArgs
 	if err := c.Decode(&a); err != nil {
 		return nil, err
@@ -184,37 +197,11 @@ func (b *box) wait(c *control.Call) (any, error) {
 		return nil, errors.New("the first process is waited for by its parent")
 	}
 	if a.Tied {
-		release, err := c.OnHangup(func() { _ = b.kernel.Signal(a.PID, killSignal) })
+		release, err := c.OnHangup(func() { _ = m.guest.Signal(a.PID, killSignal) })
 		if err != nil {
 			return nil, err
 		}
 		defer release()
 	}
-	return b.kernel.Wait(a.PID)
-}
-
-const killSignal = 9
-
-func (b *box) setPaused(to State) error {
-	p, ok := b.kernel.(Pauser)
-	if !ok {
-		return errUnable("pause")
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.state != Running {
-		return fmt.Errorf("cannot pause or resume a container that is %s", b.state)
-	}
-	if b.paused == (to == Paused) {
-		return nil
-	}
-	act := p.Resume
-	if to == Paused {
-		act = p.Pause
-	}
-	if err := act(); err != nil {
-		return err
-	}
-	b.paused = to == Paused
-	return nil
+	return m.guest.Wait(a.PID)
 }

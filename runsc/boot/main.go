@@ -50,7 +50,7 @@ func Main(newKernel NewKernel) int {
 	}
 	idle.Pace()
 	idle.Settle()
-	b := &box{kernel: k, spec: s, start: make(chan struct{})}
+	b := newBox(k, s)
 	made.Store(b)
 	b.forwardSignals()
 	if s.FDs.Control >= 0 {
@@ -64,58 +64,33 @@ type box struct {
 	// immutable
 	kernel Kernel
 	spec   *Spec
-	start  chan struct{} // closed by the start call
+	first  *member
 
 	mu sync.Mutex
 	// guarded by mu
-	state  State
-	paused bool
-	ended  int // the signal that ended a first process before it was started
+	joined map[string]*tenant // further containers, by their ID
+	ended  bool               // no more can join
 }
 
-// State is where a container stands, in the runtime specification's words.
-type State string
-
-// The states; a paused one is running with code stopped.
-//
-//	created --start--> running --first process ends--> stopped
-const (
-	Created State = "created"
-	Running State = "running"
-	Paused  State = "paused"
-	Stopped State = "stopped"
-)
+func newBox(k Kernel, s *Spec) *box {
+	return &box{kernel: k, spec: s, first: newMember(s.ID, k), joined: make(map[string]*tenant)}
+}
 
 // run reports, starts the first process when it is time, and returns its
 // status as an exit code.
 func (b *box) run() int {
-	b.state = Created
 	if !b.spec.Hold {
-		if err := b.startKernel(); err != nil {
+		if err := b.first.startGuest(); err != nil {
 			reportOf(err).send(FDReady)
 			b.kernel.Stop()
 			return 1
 		}
 	}
 	Report{}.send(FDReady)
-	<-b.start
-	b.mu.Lock()
-	ended := b.ended
-	b.mu.Unlock()
-	if ended != 0 {
-		b.kernel.Stop()
-		return 128 + ended
-	}
-	status, err := b.kernel.Wait(InitPID)
-	b.mu.Lock()
-	b.state = Stopped
-	b.mu.Unlock()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "runsc boot: waiting for the first process: %v\n", err)
-		status = uint32(syscall.SIGKILL)
-	}
+	code := b.first.await()
+	b.endJoined()
 	b.kernel.Stop()
-	return ExitCode(status)
+	return code
 }
 
 // ExitCode returns what a shell shows for a wait status.
@@ -124,20 +99,6 @@ func ExitCode(status uint32) int {
 		return 128 + int(ws.Signal())
 	}
 	return int(status>>8) & 0xff
-}
-
-func (b *box) startKernel() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.state != Created {
-		return fmt.Errorf("cannot start a container that is %s", b.state)
-	}
-	if err := b.kernel.Start(); err != nil {
-		return err
-	}
-	b.state = Running
-	close(b.start)
-	return nil
 }
 
 // end kills the sandbox because its parent is gone.

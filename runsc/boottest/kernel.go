@@ -13,10 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Kernel runs programs of this package.
+// A Kernel runs programs of this package: the first container's, and those of
+// each that joins, a Kernel too.
 type Kernel struct {
 	// immutable
 	spec *boot.Spec
+	fds  boot.ContainerFDs // of a container that joined
 
 	mu sync.Mutex
 	// guarded by mu
@@ -77,6 +79,32 @@ func (k *Kernel) add(p *boot.Process, stdio [3]int) *proc {
 func (p *proc) run(k *Kernel) {
 	defer close(p.done)
 	p.status = programs(p.process.Args[0])(k, p)
+}
+
+// Add makes a container with processes of its own.
+func (k *Kernel) Add(c *boot.Container, fds boot.ContainerFDs) (boot.Guest, error) {
+	if err := check(&c.Process); err != nil {
+		closeFDs(fds)
+		return nil, err
+	}
+	g := &Kernel{spec: &boot.Spec{Container: *c}, fds: fds, next: boot.InitPID, procs: map[int32]*proc{}}
+	g.add(&c.Process, fds.Stdio)
+	return g, nil
+}
+
+// Remove lets go of what the container had. Its programs are told to end.
+func (k *Kernel) Remove(g boot.Guest) {
+	r := g.(*Kernel)
+	_ = r.Signal(0, int(syscall.SIGKILL)) // they may be gone
+	closeFDs(r.fds)
+}
+
+func closeFDs(f boot.ContainerFDs) {
+	for _, fd := range append(f.Stdio[:], f.Gofer9P, f.GoferDonate) {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
 }
 
 // Start runs the first process.

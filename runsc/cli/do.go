@@ -164,14 +164,10 @@ func (d *doFlags) spec(g *globals, args []string) (*boot.Spec, []sandbox.Root, e
 		return nil, nil, err
 	}
 	return &boot.Spec{
-		ID:          "do",
 		Platform:    g.platform,
-		Hostname:    hostname,
 		Network:     network,
 		MemoryLimit: limit,
-		Mounts:      mounts,
-		Process:     *proc,
-		PlainInit:   true,
+		Container:   boot.Container{ID: "do", Hostname: hostname, Mounts: mounts, Process: *proc, PlainInit: true},
 		Trace:       g.trace(),
 	}, roots, nil
 }

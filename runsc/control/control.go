@@ -14,10 +14,11 @@ import (
 const maxFrame = 16 << 20
 
 // maxFDs is how many descriptors a request may carry.
-const maxFDs = 4
+const maxFDs = 8
 
 type request struct {
 	Op   string          `json:"op"`
+	To   string          `json:"to,omitempty"`
 	Args json.RawMessage `json:"args,omitempty"`
 }
 
@@ -40,6 +41,10 @@ var ErrClosed = errors.New("the sandbox has ended")
 
 // A Client is a connection to a sandbox.
 type Client struct {
+	// To names the container of the sandbox that calls are about; empty is the
+	// first.
+	To string
+
 	fd int
 }
 
@@ -69,7 +74,7 @@ func (c *Client) Call(op string, args, result any, fds ...int) error {
 	if err != nil {
 		return err
 	}
-	if err := send(c.fd, request{Op: op, Args: raw}, fds); err != nil {
+	if err := send(c.fd, request{Op: op, To: c.To, Args: raw}, fds); err != nil {
 		return err
 	}
 	var r reply

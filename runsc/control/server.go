@@ -12,6 +12,7 @@ import (
 // takes them out of FDs, and what it leaves there is closed.
 type Call struct {
 	Op  string
+	To  string // the container that it is about; empty is the first
 	FDs []int
 
 	args json.RawMessage
@@ -88,7 +89,7 @@ func serveConn(fd int, h Handler) {
 		if err != nil {
 			return
 		}
-		c := &Call{Op: q.Op, FDs: fds, args: q.Args, fd: fd}
+		c := &Call{Op: q.Op, To: q.To, FDs: fds, args: q.Args, fd: fd}
 		result, err := h(c)
 		closeAll(c.FDs)
 		var r reply

@@ -46,6 +46,14 @@ func startError(err error) error {
 	return &boot.StartError{Kind: kind, Message: se.Message}
 }
 
+// Add refuses.
+func (k kernel) Add(*boot.Container, boot.ContainerFDs) (boot.Guest, error) {
+	return nil, errors.New("no container can join")
+}
+
+// Remove has nothing to remove.
+func (k kernel) Remove(boot.Guest) {}
+
 func (k kernel) Start() error {
 	k.Kernel.Start()
 	return nil

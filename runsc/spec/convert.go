@@ -53,13 +53,15 @@ func Convert(s *specs.Spec, bundle string, o Options) (*Plan, error) {
 	p := &Plan{
 		Rootfs: rootfs,
 		Boot: &boot.Spec{
-			ID:         o.ID,
-			Platform:   o.Platform,
-			Hostname:   s.Hostname,
-			Domainname: s.Domainname,
-			Network:    o.Network,
-			Process:    *ToProcess(s.Process),
-			Trace:      o.Trace,
+			Platform: o.Platform,
+			Network:  o.Network,
+			Trace:    o.Trace,
+			Container: boot.Container{
+				ID:         o.ID,
+				Hostname:   s.Hostname,
+				Domainname: s.Domainname,
+				Process:    *ToProcess(s.Process),
+			},
 		},
 	}
 	if err := p.mounts(s, bundle, real); err != nil {

@@ -1,0 +1,186 @@
+package boot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cordon/runsc/control"
+
+	"golang.org/x/sys/unix"
+)
+
+// A container that joins has a keeper, a host process with its pid. Between
+// the Sentry and the keeper is a stream socket: the Sentry writes the exit code
+// of the first process, as four bytes, and the keeper the numbers of signals
+// that came to it, a byte each. When the keeper is gone, so is the container.
+
+// A tenant is a member that joined.
+type tenant struct {
+	*member
+
+	// immutable
+	keeper int
+	gone   chan struct{} // closed when nothing of it is left
+}
+
+// maxJoined bounds the containers of one sandbox.
+const maxJoined = 1024
+
+// take returns the call's descriptor at place i of its list, -1 for none.
+func take(fds []int, i int) int {
+	if i < 0 || i >= len(fds) {
+		return -1
+	}
+	fd := fds[i]
+	fds[i] = -1
+	return fd
+}
+
+// create performs OpCreate.
+func (b *box) create(c *control.Call) error {
+	var a CreateArgs
+	if err := c.Decode(&a); err != nil {
+		return err
+	}
+	fds := c.TakeFDs()
+	defer func() {
+		for _, fd := range fds {
+			if fd >= 0 {
+				unix.Close(fd)
+			}
+		}
+	}()
+	// Held while the container is made: its name is taken when it is there.
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case a.Container.ID == "" || a.Container.ID == b.first.id || b.joined[a.Container.ID] != nil:
+		return fmt.Errorf("the sandbox has a container %q", a.Container.ID)
+	case len(b.joined) >= maxJoined:
+		return errors.New("the sandbox has too many containers")
+	case b.ended:
+		return errors.New("the sandbox is ending")
+	}
+	keeper := take(fds, a.Keeper)
+	if keeper < 0 {
+		return errors.New("a container that joins needs a keeper")
+	}
+	got := ContainerFDs{Gofer9P: take(fds, a.FDs.Gofer9P), GoferDonate: take(fds, a.FDs.GoferDonate)}
+	for i, n := range a.FDs.Stdio {
+		got.Stdio[i] = take(fds, n)
+	}
+	g, err := b.kernel.Add(&a.Container, got)
+	if err != nil {
+		unix.Close(keeper)
+		return err
+	}
+	t := &tenant{member: newMember(a.Container.ID, g), keeper: keeper, gone: make(chan struct{})}
+	b.joined[t.id] = t
+	go t.watchKeeper()
+	go t.live(b.kernel)
+	return nil
+}
+
+// live waits for the container's end and tells the keeper once nothing of it
+// is left.
+func (t *tenant) live(k Kernel) {
+	code := t.await()
+	k.Remove(t.guest)
+	// A keeper that is gone needs no telling.
+	unix.Write(t.keeper, binary.LittleEndian.AppendUint32(nil, uint32(code)))
+	unix.Shutdown(t.keeper, unix.SHUT_RDWR) // ends watchKeeper
+	close(t.gone)
+}
+
+// watchKeeper passes on the signals that come to the keeper, and ends the
+// container when the keeper is gone.
+func (t *tenant) watchKeeper() {
+	buf := make([]byte, 64)
+	for {
+		n, err := unix.Read(t.keeper, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			break
+		}
+		for _, sig := range buf[:n] {
+			// Gone already: nobody is left to tell.
+			_ = t.signal(SignalArgs{PID: InitPID, Signal: int(sig)})
+		}
+	}
+	t.kill()
+	<-t.gone
+	unix.Close(t.keeper)
+}
+
+// member returns the container that a call is for.
+func (b *box) member(c *control.Call) (*member, error) {
+	if c.To == "" || c.To == b.first.id {
+		return b.first, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t := b.joined[c.To]; t != nil {
+		return t.member, nil
+	}
+	return nil, &control.Error{Kind: kindNoContainer, Message: fmt.Sprintf("the sandbox has no container %q", c.To)}
+}
+
+// destroy performs OpDestroy.
+func (b *box) destroy(id string) error {
+	if id == "" || id == b.first.id {
+		return errors.New("the first container ends with its sandbox")
+	}
+	b.mu.Lock()
+	t := b.joined[id]
+	b.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	t.kill()
+	<-t.gone
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.joined[id] == t {
+		delete(b.joined, id)
+	}
+	return nil
+}
+
+// endJoined ends the further containers because the first one has ended.
+func (b *box) endJoined() {
+	b.mu.Lock()
+	b.ended = true
+	var all []*tenant
+	for _, t := range b.joined {
+		all = append(all, t)
+	}
+	b.mu.Unlock()
+	for _, t := range all {
+		t.kill()
+	}
+	for _, t := range all {
+		<-t.gone
+	}
+}
+
+// containers performs OpContainers.
+func (b *box) containers() []ContainerInfo {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var ids []string
+	for id := range b.joined {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	all := []ContainerInfo{b.first.info()}
+	for _, id := range ids {
+		all = append(all, b.joined[id].info())
+	}
+	return all
+}
+
+func (m *member) info() ContainerInfo { return ContainerInfo{ID: m.id, State: m.currentState()} }
