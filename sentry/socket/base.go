@@ -7,6 +7,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
+	"cordon/sentry/bpf"
 	"cordon/sentry/vfs"
 	"cordon/sentry/wait"
 )
@@ -69,6 +70,7 @@ const (
 	TimestampNS
 	SendLocked // SO_BUF_LOCK
 	ReceiveLocked
+	FilterLocked // SO_LOCK_FILTER
 )
 
 // A Base is what every socket has.
@@ -83,6 +85,7 @@ type Base struct {
 	// atomic
 	desc   atomic.Pointer[vfs.Description] // not counted
 	cookie atomic.Uint64
+	filter atomic.Pointer[bpf.Program] // SO_ATTACH_FILTER
 
 	// atomic: of opts, for the data path
 	flags      atomic.Uint32

@@ -6,6 +6,7 @@ import (
 
 	"cordon/checkpoint"
 	"cordon/netstack"
+	"cordon/sentry/bpf"
 	"cordon/sentry/cred"
 )
 
@@ -111,6 +112,7 @@ type BaseImage struct {
 	Seq    uint64 // its place in the namespace's list; 0: not listed
 	Cookie uint64
 	Opts   Options
+	Filter []byte // instructions
 }
 
 // Image returns b's image; self is the socket it is in.
@@ -120,6 +122,7 @@ func (b *Base) Image(s *checkpoint.Saver, self Listed) BaseImage {
 	b.ns.mu.Unlock()
 	return BaseImage{
 		Info: b.info, NS: s.Ref(b.ns), Seq: seq, Cookie: b.cookie.Load(), Opts: b.Options(),
+		Filter: instructionBytes(b.filter.Load()),
 	}
 }
 
@@ -133,6 +136,13 @@ func (b *Base) Restore(l *checkpoint.Loader, self Listed, h Hooks, im *BaseImage
 	b.info, b.ns, b.hooks = im.Info, ns, h
 	b.cookie.Store(im.Cookie)
 	b.Inherit(im.Opts)
+	if len(im.Filter) > 0 {
+		p, errno := bpf.Compile(instructions(im.Filter))
+		if errno != 0 {
+			return errImage
+		}
+		b.filter.Store(p)
+	}
 	if im.Seq != 0 {
 		l.AfterLoad(func() error {
 			ns.mu.Lock()

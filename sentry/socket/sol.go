@@ -7,7 +7,7 @@ import (
 )
 
 // Common is the table of SOL_SOCKET for all families. It does not change.
-var Common = NewTable(commonFlags, commonValues, commonReadOnly, commonAbsent)
+var Common = NewTable(commonFilter, commonFlags, commonValues, commonReadOnly, commonAbsent)
 
 func flagRow(opt linux.SockOpt, f OptionFlags, s Support, note string) Row[*Base] {
 	return Row[*Base]{
@@ -270,7 +270,7 @@ func getCookie(b *Base, c *OptionCall) error {
 
 // commonAbsent are refused as by a Linux without the feature.
 var commonAbsent = absentRows(
-	linux.SO_ATTACH_FILTER, linux.SO_DETACH_FILTER, linux.SO_ATTACH_BPF, linux.SO_LOCK_FILTER,
+	linux.SO_ATTACH_BPF,
 	linux.SO_ATTACH_REUSEPORT_CBPF, linux.SO_ATTACH_REUSEPORT_EBPF, linux.SO_DETACH_REUSEPORT_BPF, linux.SO_BUSY_POLL,
 	linux.SO_PREFER_BUSY_POLL, linux.SO_BUSY_POLL_BUDGET, linux.SO_MAX_PACING_RATE, linux.SO_TIMESTAMPING,
 	linux.SO_TIMESTAMPING_NEW, linux.SO_RXQ_OVFL, linux.SO_WIFI_STATUS, linux.SO_NOFCS, linux.SO_SELECT_ERR_QUEUE,

@@ -1,0 +1,117 @@
+package socket
+
+import (
+	"encoding/binary"
+
+	"cordon/internal/linux"
+	"cordon/sentry/bpf"
+)
+
+// Filtering is a family that shows what it receives to the program of SO_ATTACH_FILTER; a family without it refuses the
+// option.
+type Filtering interface {
+	// FilterAttached is told of a program, nil when it was taken off, before it is in use; it may refuse it.
+	FilterAttached(p *bpf.Program) error
+}
+
+// sizeInstruction is the size of struct sock_filter.
+const sizeInstruction = 8
+
+var commonFilter = []Row[*Base]{
+	{linux.SOL_SOCKET, int32(linux.SO_ATTACH_FILTER), "SO_ATTACH_FILTER", getFilter, attachFilter, Partial, "not on TCP and unix sockets; no eBPF"},
+	{linux.SOL_SOCKET, int32(linux.SO_DETACH_FILTER), "SO_DETACH_FILTER", nil, detachFilter, Full, ""},
+	{
+		linux.SOL_SOCKET, int32(linux.SO_LOCK_FILTER), "SO_LOCK_FILTER",
+		func(b *Base, c *OptionCall) error { return c.PutFlag(b.Has(FilterLocked)) }, lockFilter, Full, "",
+	},
+}
+
+// Filter returns the program of SO_ATTACH_FILTER, nil when there is none.
+func (b *Base) Filter() *bpf.Program { return b.filter.Load() }
+
+// Passes shows a packet to the filter and returns how many bytes of it are wanted: 0 when it is not.
+func (b *Base) Passes(p *bpf.Packet) int {
+	f := b.filter.Load()
+	if f == nil {
+		return len(p.Bytes)
+	}
+	return int(min(uint64(f.Run(p)), uint64(len(p.Bytes))))
+}
+
+// attachFilter gets the instructions: the system call has followed the pointer in struct sock_fprog.
+func attachFilter(b *Base, c *OptionCall) error {
+	f, ok := b.hooks.(Filtering)
+	if !ok {
+		return linux.ENOPROTOOPT
+	}
+	if b.Has(FilterLocked) {
+		return linux.EPERM
+	}
+	p, errno := bpf.Compile(instructions(c.Value))
+	if errno != 0 {
+		return errno
+	}
+	if err := f.FilterAttached(p); err != nil {
+		return err
+	}
+	b.filter.Store(p)
+	return nil
+}
+
+func instructions(b []byte) []linux.SockFilter {
+	out := make([]linux.SockFilter, 0, len(b)/sizeInstruction)
+	for ; len(b) >= sizeInstruction; b = b[sizeInstruction:] {
+		out = append(out, linux.SockFilter{
+			Code: binary.LittleEndian.Uint16(b), Jt: b[2], Jf: b[3], K: binary.LittleEndian.Uint32(b[4:]),
+		})
+	}
+	return out
+}
+
+func instructionBytes(p *bpf.Program) []byte {
+	if p == nil {
+		return nil
+	}
+	var b []byte
+	for _, f := range p.Instructions() {
+		b = binary.LittleEndian.AppendUint16(b, f.Code)
+		b = append(b, f.Jt, f.Jf)
+		b = binary.LittleEndian.AppendUint32(b, f.K)
+	}
+	return b
+}
+
+// getFilter is SO_GET_FILTER, whose length counts instructions: a length of 0 asks how many there are.
+func getFilter(b *Base, c *OptionCall) error {
+	return linux.EOPNOTSUPP
+}
+
+func detachFilter(b *Base, _ *OptionCall) error {
+	f, ok := b.hooks.(Filtering)
+	if !ok {
+		return linux.ENOPROTOOPT
+	}
+	if b.Has(FilterLocked) {
+		return linux.EPERM
+	}
+	if b.filter.Load() == nil {
+		return linux.ENOENT
+	}
+	if err := f.FilterAttached(nil); err != nil {
+		return err
+	}
+	b.filter.Store(nil)
+	return nil
+}
+
+func lockFilter(b *Base, c *OptionCall) error {
+	on, err := c.Flag()
+	if err != nil {
+		return err
+	}
+	if b.Has(FilterLocked) && !on {
+		return linux.EPERM
+	}
+	b.SetFlag(FilterLocked, on)
+	return nil
+}
