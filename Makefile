@@ -9,7 +9,7 @@ RUNSC    := bin/runsc
 GOBUILD  := CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo
 LDFLAGS  := -s -w -linkmode external -extldflags -static
 
-.PHONY: all run test bench profile fuzz docs check build deps clean
+.PHONY: all run test test-clients bench profile fuzz docs check build deps clean
 
 all: build
 
@@ -26,6 +26,11 @@ deps:
 # test: every test that this machine can run; ends with "N passed, N failed, N skipped".
 test: build
 	@GO="$(GO)" scripts/test.sh
+
+# test-clients: runsc under containerd, Docker, Podman and the kubelet's interface,
+# as far as they are installed (RUN=expression takes some tests only; needs root).
+test-clients: build
+	$(GO) test ./test/clients -count=1 -timeout 30m $(if $(RUN),-run '$(RUN)') -v -args -runsc $(CURDIR)/$(RUNSC)
 
 # bench: costs side by side with native; PEER=path adds another runtime that
 # has a do command, ROWS=getpid,fork takes some rows only and ROWS=growth costs
