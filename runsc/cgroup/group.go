@@ -1,72 +1,78 @@
 package cgroup
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/manager"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// A Group is the plan for one container's control groups.
+// A Group is the control groups of one container.
 type Group struct {
 	// immutable
-	leaves   []leaf
-	parents  []string // made by us if they are made, uppermost first
-	settings []setting
+	host      *host
+	config    *cgroups.Cgroup
+	resources *specs.LinuxResources
+	lib       cgroups.Manager // nil: the host has none that we can use
+	warnings  []string
+	parents   []string // made by us if they are made, uppermost first
+	tasks     string   // the sandbox's group of version 1's pids hierarchy, or empty
 }
 
-// A leaf is the container's directory in one hierarchy.
-type leaf struct {
-	controller string // "" is version 2
-	dir        string
+// A Record is what a container's state keeps of its Group.
+type Record struct {
+	Config *cgroups.Cgroup   `json:"config"`
+	Paths  map[string]string `json:"paths"`
+	Tasks  string            `json:"tasks,omitempty"`
 }
 
-// A setting is a value to write. Field names it in messages.
-type setting struct {
-	controller, file, value, field string
-	// optional settings are skipped where the file does not exist.
-	optional bool
-}
-
-// Plan returns what a container called name needs for its resources, which may
-// be nil. name is absolute, or below this process's own cgroup.
-func Plan(name string, r *specs.LinuxResources) (*Group, error) {
+// New plans control groups. What the host cannot honour is an error that names
+// the field.
+func New(o Options) (*Group, error) {
 	h, err := readHost()
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{}
-	seen := map[string]bool{}
-	add := func(controller string) {
-		dir := h.dir(controller, name)
-		if !seen[dir] {
-			seen[dir] = true
-			g.leaves = append(g.leaves, leaf{controller, dir})
-			g.addParents(dir, seen)
-		}
-	}
-	for _, c := range v1Controllers {
-		if h.v1[c] != "" {
-			add(c)
-		}
-	}
-	if h.v2 != "" {
-		add("")
-	}
-	if err := g.limits(h, r); err != nil {
+	if err := h.check(o.Resources); err != nil {
 		return nil, err
 	}
-	for i, s := range g.settings {
-		dir := h.dir(s.controller, name)
-		g.settings[i].file = filepath.Join(dir, s.file)
+	g := &Group{host: h, resources: o.Resources, warnings: warnings(o.Resources)}
+	if g.config, err = o.config(); err != nil {
+		return nil, err
 	}
+	if !h.unified && len(h.v1) == 0 {
+		return g, nil // nothing to limit with, and nothing is asked for
+	}
+	g.config.SkipDevices = !h.has("devices")
+	if g.lib, err = manager.New(g.config); err != nil {
+		if o.Rootless && !asksAny(o.Resources) && !o.Systemd {
+			return g, nil
+		}
+		return nil, fmt.Errorf("cgroup: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, dir := range g.dirs() {
+		g.addParents(dir, seen)
+	}
+	if dir := g.lib.Path("pids"); dir != "" && !h.unified && value(g.config.PidsLimit) != 0 {
+		g.tasks = dir + sandboxMark
+	}
+	g.config.Resources = g.forHost(g.config.Resources)
 	return g, nil
+}
+
+// Plan is New for a name (an absolute cgroup path, or one below this process's
+// own) and resources.
+func Plan(name string, r *specs.LinuxResources) (*Group, error) {
+	return New(Options{ID: filepath.Base(name), Path: name, Rootless: os.Geteuid() != 0, Resources: r})
 }
 
 // ForMemory is the plan for a limit of memory alone.
@@ -76,6 +82,61 @@ func ForMemory(id string, limit uint64) (*Group, error) {
 		return nil, fmt.Errorf("%d bytes are out of range", limit)
 	}
 	return Plan("cordon-"+id, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &n}})
+}
+
+// Load returns the Group of a Record.
+func Load(r *Record) (*Group, error) {
+	h, err := readHost()
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{host: h, config: r.Config, tasks: r.Tasks}
+	if len(r.Paths) == 0 {
+		return g, nil
+	}
+	if g.config.Resources == nil {
+		g.config.Resources = new(cgroups.Resources)
+	}
+	g.config.SkipDevices = !h.has("devices")
+	if g.lib, err = manager.NewWithPaths(g.config, r.Paths); err != nil {
+		return nil, fmt.Errorf("cgroup: %w", err)
+	}
+	return g, nil
+}
+
+// Record returns what Load takes.
+func (g *Group) Record() *Record {
+	r := &Record{Config: g.config, Tasks: g.tasks}
+	if g.lib != nil {
+		r.Paths = g.lib.GetPaths()
+	}
+	return r
+}
+
+// Warnings are settings that have no effect.
+func (g *Group) Warnings() []string { return g.warnings }
+
+// Version is that of the host's control groups: 1 or 2.
+func (g *Group) Version() int {
+	if g.host.unified {
+		return 2
+	}
+	return 1
+}
+
+// dirs are the container's own directories, each once.
+func (g *Group) dirs() []string {
+	if g.lib == nil {
+		return nil
+	}
+	var all []string
+	for name, dir := range g.lib.GetPaths() {
+		if dir != "" && (name != "devices" || !g.config.SkipDevices) {
+			all = append(all, dir)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (g *Group) addParents(dir string, seen map[string]bool) {
@@ -89,8 +150,12 @@ func (g *Group) addParents(dir string, seen map[string]bool) {
 }
 
 // parentMark ends the names of directories that Remove only removes when
-// nobody else uses them.
-const parentMark = "/"
+// nobody else uses them; sandboxMark ends the name of the sandbox's own group
+// beside a container's.
+const (
+	parentMark  = "/"
+	sandboxMark = ".sandbox"
+)
 
 // Paths are the directories that Create may make, in order.
 func (g *Group) Paths() []string {
@@ -98,157 +163,175 @@ func (g *Group) Paths() []string {
 	for _, p := range g.parents {
 		all = append(all, p+parentMark)
 	}
-	for _, l := range g.leaves {
-		all = append(all, l.dir)
+	all = append(all, g.dirs()...)
+	if g.tasks != "" {
+		all = append(all, g.tasks)
 	}
 	return all
 }
 
-// Remove undoes Create.
-func (g *Group) Remove() error { return Remove(g.Paths()) }
-
-// Create makes the directories, writes the limits and moves processes in. A
-// user who may not make cgroups gets none, as long as no limit is asked for.
+// Create makes the directories, moves processes in and sets the limits. A user
+// who may not make cgroups gets none, as long as no limit is asked for.
 func (g *Group) Create(pids ...int) error {
-	for _, l := range g.leaves {
-		err := g.makeLeaf(l)
-		if len(g.settings) == 0 && (errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS)) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for _, s := range g.settings {
-			if s.controller == l.controller || filepath.Dir(s.file) == l.dir {
-				if err := s.apply(); err != nil {
-					return err
-				}
-			}
-		}
-		for _, pid := range pids {
-			if err := write(filepath.Join(l.dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
-				return fmt.Errorf("joining cgroup %s: %w", l.dir, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (g *Group) makeLeaf(l leaf) error {
-	if err := os.MkdirAll(l.dir, 0o755); err != nil {
-		return fmt.Errorf("making a cgroup: %w", err)
-	}
-	procs, err := os.ReadFile(filepath.Join(l.dir, "cgroup.procs"))
-	if err != nil {
-		return fmt.Errorf("cgroup %s: %w", l.dir, err)
-	}
-	if n := len(bytes.Fields(procs)); n > 0 {
-		return fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s", n, l.dir)
-	}
-	switch l.controller {
-	case "cpuset":
-		return inheritCPUSet(l.dir)
-	case "":
-		return g.enableV2(l.dir)
-	}
-	return nil
-}
-
-// inheritCPUSet gives a version 1 cpuset its parent's processors and memory
-// nodes: a new one has none, and then takes no process.
-func inheritCPUSet(dir string) error {
-	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		own, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(own)) > 0 {
-			continue
-		}
-		up := filepath.Dir(dir)
-		above, err := os.ReadFile(filepath.Join(up, file))
-		if err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(above)) == 0 {
-			if err := inheritCPUSet(up); err != nil {
-				return err
-			}
-			if above, err = os.ReadFile(filepath.Join(up, file)); err != nil {
-				return err
-			}
-		}
-		if err := write(filepath.Join(dir, file), string(bytes.TrimSpace(above))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// enableV2 switches the needed controllers on from the nearest cgroup that has
-// them down to dir's parent.
-func (g *Group) enableV2(dir string) error {
-	var need []string
-	seen := map[string]bool{}
-	for _, s := range g.settings {
-		if c := controllerV2(s.file); s.controller == "" && c != "" && !seen[c] {
-			seen[c] = true
-			need = append(need, c)
-		}
-	}
-	if len(need) == 0 {
+	if g.lib == nil || len(pids) == 0 {
 		return nil
 	}
-	var chain []string
-	for up := filepath.Dir(dir); ; up = filepath.Dir(up) {
-		if _, err := os.Stat(filepath.Join(up, "cgroup.subtree_control")); err != nil {
-			break
-		}
-		chain = append([]string{up}, chain...)
-	}
-	for _, up := range chain {
-		have, err := os.ReadFile(filepath.Join(up, "cgroup.subtree_control"))
-		if err != nil {
-			return err
-		}
-		for _, c := range need {
-			if strings.Contains(" "+strings.TrimSpace(string(have))+" ", " "+c+" ") {
-				continue
-			}
-			if err := write(filepath.Join(up, "cgroup.subtree_control"), "+"+c); err != nil {
-				return fmt.Errorf("enabling cgroup controller %s in %s: %w", c, up, err)
-			}
-		}
-	}
-	return nil
-}
-
-// controllerV2 is the controller that a version 2 file belongs to.
-func controllerV2(file string) string {
-	c, _, _ := strings.Cut(filepath.Base(file), ".")
-	if c == "cgroup" {
-		return ""
-	}
-	return c
-}
-
-func (s setting) apply() error {
-	err := write(s.file, s.value)
-	if s.optional && errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%s: writing %q: %w", s.field, s.value, err)
-	}
-	return nil
-}
-
-func write(file, value string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY, 0)
-	if err != nil {
+	if err := g.checkUnused(); err != nil {
 		return err
 	}
-	defer f.Close()
-	_, err = f.WriteString(value)
+	err := g.lib.Apply(pids[0])
+	for _, pid := range pids[1:] {
+		if err == nil {
+			err = g.lib.AddPid("", pid)
+		}
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, cgroups.ErrRootless), !asksAny(g.resources) && noRight(err):
+		return nil
+	default:
+		return fmt.Errorf("joining cgroup: %w", err)
+	}
+	if err := g.lib.Set(g.config.Resources); err != nil {
+		return fmt.Errorf("linux.resources: %w", err)
+	}
+	return g.joinTasks(pids)
+}
+
+func noRight(err error) bool {
+	return errors.Is(err, os.ErrPermission) || errors.Is(err, errReadOnly)
+}
+
+// checkUnused refuses directories that somebody else uses.
+func (g *Group) checkUnused() error {
+	for _, dir := range g.dirs() {
+		pids, err := cgroups.GetAllPids(dir)
+		if err == nil && len(pids) > 0 {
+			return fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s", len(pids), dir)
+		}
+	}
+	if state, err := g.lib.GetFreezerState(); err == nil && state == cgroups.Frozen {
+		return errors.New("container's cgroup unexpectedly frozen")
+	}
+	return nil
+}
+
+// Add moves a process in.
+func (g *Group) Add(pid int) error {
+	if g.lib == nil {
+		return nil
+	}
+	if err := g.lib.AddPid("", pid); err != nil && !errors.Is(err, cgroups.ErrRootless) {
+		return fmt.Errorf("joining cgroup: %w", err)
+	}
+	return g.joinTasks([]int{pid})
+}
+
+// PIDs are the host's processes in the group, those of groups below it too.
+func (g *Group) PIDs() ([]int, error) {
+	for _, dir := range g.dirs() {
+		if pids, err := cgroups.GetAllPids(dir); err == nil {
+			return pids, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// OOMKills is how often the host killed a process of the group for memory.
+func (g *Group) OOMKills() (uint64, error) {
+	if g.lib == nil {
+		return 0, nil
+	}
+	return g.lib.OOMKillCount()
+}
+
+// Freeze stops every process of the group, Thaw lets them go on.
+func (g *Group) Freeze() error { return g.freeze(cgroups.Frozen) }
+
+// Thaw undoes Freeze.
+func (g *Group) Thaw() error { return g.freeze(cgroups.Thawed) }
+
+func (g *Group) freeze(to cgroups.FreezerState) error {
+	if g.lib == nil {
+		return errors.New("cannot toggle freezer: cgroups not configured for container")
+	}
+	return g.lib.Freeze(to)
+}
+
+// Frozen reports whether the group is frozen.
+func (g *Group) Frozen() (bool, error) {
+	if g.lib == nil {
+		return false, nil
+	}
+	state, err := g.lib.GetFreezerState()
+	return state == cgroups.Frozen, err
+}
+
+// Remove undoes Create.
+func (g *Group) Remove() error {
+	err := Remove(g.Paths())
+	if g.lib != nil && g.config.Systemd {
+		// The directories are gone; the unit is to go too.
+		err = errors.Join(err, g.lib.Destroy())
+	}
 	return err
+}
+
+// hostTasks is how many tasks of the host a sandbox may have whose guest may have
+// so many: each has a thread of the Sentry, and a stub with a thread or two.
+func hostTasks(guest int64) int64 {
+	const own, each = 256, 4
+	if guest <= 0 || guest > (1<<31)/each-own {
+		return -1
+	}
+	return own + each*guest
+}
+
+// forHost returns the resources with the bound of tasks that version 2 of the
+// host is to have.
+func (g *Group) forHost(r *cgroups.Resources) *cgroups.Resources {
+	if !g.host.unified {
+		return r
+	}
+	x := *r
+	if n := value(x.PidsLimit); n > 0 {
+		n = hostTasks(n)
+		x.PidsLimit = &n
+	}
+	if text, ok := x.Unified["pids.max"]; ok {
+		if n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
+			x.Unified["pids.max"] = strings.Replace(strconv.FormatInt(hostTasks(n), 10), "-1", "max", 1)
+		}
+	}
+	return &x
+}
+
+// joinTasks moves processes into the sandbox's own group of version 1's pids
+// hierarchy.
+func (g *Group) joinTasks(pids []int) error {
+	if g.tasks == "" {
+		return nil
+	}
+	if err := os.Mkdir(g.tasks, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := g.limitTasks(value(g.config.PidsLimit)); err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := cgroups.WriteCgroupProc(g.tasks, pid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Group) limitTasks(guest int64) error {
+	text := "max"
+	if n := hostTasks(guest); n > 0 {
+		text = strconv.FormatInt(n, 10)
+	}
+	return cgroups.WriteFile(g.tasks, "pids.max", text)
 }

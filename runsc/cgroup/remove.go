@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// errReadOnly is what a host answers that shows its control groups read-only.
+const errReadOnly = syscall.EROFS
+
 // removeTimeout is how long killed processes may take to leave a cgroup.
 const removeTimeout = 5 * time.Second
 
