@@ -190,5 +190,6 @@ func (s *Stack) addLink(index int32, name, kind string, link stack.LinkEndpoint)
 	s.mu.Lock()
 	s.kinds[id] = kind
 	s.mu.Unlock()
+	s.tapLink(id)
 	return nil
 }

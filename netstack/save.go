@@ -76,6 +76,7 @@ func Save(w io.Writer, stacks []*Stack, endpoints []*Endpoint) error {
 	for i, s := range stacks {
 		at[s] = i
 		s.s.SetRemoveConf(false)
+		s.pauseTaps()
 		s.s.Pause()
 		img.stacks = append(img.stacks, s.image())
 	}
@@ -136,6 +137,7 @@ func Resume(stacks []*Stack) {
 		}
 		s.mu.Unlock()
 		s.s.Resume()
+		s.resumeTaps()
 	}
 }
 

@@ -36,7 +36,7 @@ func (e *Endpoint) ends() (ends, bool) {
 // announce makes an endpoint known that connects, or was accepted, if its peer may be of the same stack.
 func (e *Endpoint) announce() {
 	k, ok := e.ends()
-	if !ok || !e.stack.IsLocal(k.remote.Addr()) {
+	if !ok || e.stack.watched.Load() != 0 || !e.stack.IsLocal(k.remote.Addr()) {
 		return
 	}
 	e.stack.mu.Lock()

@@ -3,6 +3,7 @@ package netstack
 import (
 	"io"
 	"net/netip"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -50,6 +51,10 @@ type Stack struct {
 	closed    bool
 	halves    map[ends]*Endpoint // ends of TCP connections that wait for the other end
 	spliced   splicedCount       // of endpoints that are closed
+	taps      map[*Tap]struct{}
+
+	// atomic
+	watched atomic.Int64 // who has to see all packets: what goes past the stack cannot be
 }
 
 const kindLoopback = "loopback"
