@@ -59,63 +59,22 @@ func (w *world) gone(what string, list func() []string) {
 	}
 }
 
-// pids are the host's of all processes in the world beside its first.
+// pids are those of all processes in the world beside its first, and of PID
+// namespaces below, as the world's /proc names them.
 func (w *world) pids() (pids []int) {
-	mine, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", w.holder.Process.Pid))
-	if err != nil {
-		return nil
-	}
-	for _, pid := range hostPIDs() {
-		if pid == w.holder.Process.Pid {
-			continue
-		}
-		if w.within(pid, mine) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-func hostPIDs() (pids []int) {
-	entries, _ := os.ReadDir("/proc")
+	entries, _ := os.ReadDir(w.root("/proc"))
 	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != 1 {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
-}
-
-// within reports whether a process is in the world's PID namespace or in one
-// below it: its ancestors are, up to the holder. (A process of a namespace below
-// has an ancestor there too, as orphans go to the first process.)
-func (w *world) within(pid int, ns string) bool {
-	for depth := 0; pid > 1 && depth < 100; depth++ {
-		if pid == w.holder.Process.Pid {
-			return true
-		}
-		if own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil && own == ns {
-			return true
-		}
-		pid = parent(pid)
-	}
-	return false
-}
-
-func parent(pid int) int {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	f := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	ppid, _ := strconv.Atoi(string(f[1]))
-	return ppid
 }
 
 // processes describes what runs in the world. A zombie counts too.
 func (w *world) processes() (list []string) {
 	for _, pid := range w.pids() {
-		if text := describe(pid); text != "" {
+		if text := w.describe(pid); text != "" {
 			list = append(list, text)
 		}
 	}
@@ -123,12 +82,12 @@ func (w *world) processes() (list []string) {
 }
 
 // describe is one line about a process, or nothing if it is gone.
-func describe(pid int) string {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func (w *world) describe(pid int) string {
+	stat, err := os.ReadFile(w.root(fmt.Sprintf("/proc/%d/stat", pid)))
 	if err != nil {
 		return ""
 	}
-	cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	cmdline, _ := os.ReadFile(w.root(fmt.Sprintf("/proc/%d/cmdline", pid)))
 	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	return fmt.Sprintf("%d (parent %s, state %s, %s): %s", pid, f[1], f[0],
 		stat[bytes.IndexByte(stat, '('):bytes.LastIndexByte(stat, ')')+1], strings.ReplaceAll(strings.TrimRight(string(cmdline), "\x00"), "\x00", " "))
@@ -245,12 +204,12 @@ func (w *world) dump(why string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s. Processes:\n", why)
 	for _, pid := range w.pids() {
-		text := describe(pid)
+		text := w.describe(pid)
 		if text == "" {
 			continue
 		}
-		wchan, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
-		stack, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stack", pid))
+		wchan, _ := os.ReadFile(w.root(fmt.Sprintf("/proc/%d/wchan", pid)))
+		stack, _ := os.ReadFile(w.root(fmt.Sprintf("/proc/%d/stack", pid)))
 		fmt.Fprintf(&b, "  %s wchan=%s\n", text, wchan)
 		if lines := strings.Split(string(stack), "\n"); len(lines) > 1 {
 			fmt.Fprintf(&b, "      %s\n", strings.Join(lines[:min(len(lines)-1, 6)], " < "))
