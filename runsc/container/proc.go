@@ -44,7 +44,8 @@ func (p Proc) Kill(timeout time.Duration) error {
 		return nil
 	}
 	fd, err := unix.PidfdOpen(p.PID, 0)
-	if errors.Is(err, unix.ESRCH) {
+	// ENOENT (EINVAL before Linux 6.9): it is gone, and its number is a thread's now.
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
 		return nil
 	}
 	if err != nil {
