@@ -34,7 +34,7 @@ test-clients: build
 
 # bench: costs side by side with native; PEER=path adds another runtime that
 # has a do command, ROWS=getpid,fork takes some rows only and ROWS=growth costs
-# as work grows, PLATFORM=ptrace one platform, BENCHFLAGS='-json out.json' more.
+# as work grows, ROWS=containers OCI commands beside runc, PLATFORM=ptrace one platform, BENCHFLAGS='-json out.json' more.
 bench: build
 	@$(GO) run ./test/bench -runsc $(RUNSC) $(if $(PLATFORM),-platform $(PLATFORM)) $(if $(PEER),-peer '$(PEER)') $(if $(ROWS),-rows $(ROWS)) $(BENCHFLAGS)
 

@@ -123,12 +123,9 @@ func (b *bench) row(r row, progress string) *result {
 	for i := range res.figures {
 		res.figures[i] = map[int][]float64{}
 	}
-	for _, name := range r.needs {
-		if !b.has(name) {
-			res.skipped = name + " is not installed"
-			fmt.Fprintf(os.Stderr, "%s: skipped: %s\n", progress, res.skipped)
-			return res
-		}
+	if res.skipped = b.lacks(r); res.skipped != "" {
+		fmt.Fprintf(os.Stderr, "%s: skipped: %s\n", progress, res.skipped)
+		return res
 	}
 	n := *rounds
 	if r.rounds != 0 {
@@ -169,6 +166,19 @@ func (b *bench) row(r row, progress string) *result {
 		fmt.Fprintln(os.Stderr)
 	}
 	return res
+}
+
+// lacks says what this machine lacks for a row, the empty string if nothing.
+func (b *bench) lacks(r row) string {
+	if r.root && os.Geteuid() != 0 {
+		return "needs root"
+	}
+	for _, name := range r.needs {
+		if !b.has(name) {
+			return name + " is not installed"
+		}
+	}
+	return ""
 }
 
 func (b *bench) measure(r row, rt *runtime) ([]sample, error) {

@@ -8,8 +8,8 @@ import (
 )
 
 func TestKeysNameOneRow(t *testing.T) {
-	seen := map[string]bool{"growth": true}
-	for _, r := range append(allRows(), growthRows()...) {
+	seen := map[string]bool{"growth": true, "containers": true}
+	for _, r := range slices.Concat(allRows(), growthRows(), containerRows()) {
 		if seen[r.key] || strings.ContainsAny(r.key, ", ") {
 			t.Errorf("%q cannot be a row's key", r.key)
 		}

@@ -14,7 +14,7 @@ var (
 	platform = flag.String("platform", "", "the runtime's --platform (default: its own choice)")
 	peer     = flag.String("peer", "", "another runtime with a do command; its flags may follow")
 	rounds   = flag.Int("rounds", 5, "rounds per runtime")
-	only     = flag.String("rows", "", "only these rows, with commas between; growth is costs as work grows, ways (alone) what the host's ways of catching a call cost")
+	only     = flag.String("rows", "", "only these rows, with commas between; growth is costs as work grows, containers beside runc, ways (alone) what the host's ways of catching a call cost")
 	warm     = flag.Int("warm", 1024, "MiB of memory to touch before")
 	idleSecs = flag.Int("idle-seconds", 60, "how long a sandbox idles for its CPU time")
 	jsonFile = flag.String("json", "", "write every figure to this file")
@@ -62,7 +62,7 @@ func run() error {
 	for i, r := range rows {
 		res := b.row(r, fmt.Sprintf("%d/%d %s", i+1, len(rows), r.key))
 		all = append(all, res)
-		if i == 0 || growthTable(r) != growthTable(rows[i-1]) {
+		if i == 0 || b.head(r) != b.head(rows[i-1]) {
 			b.printHead(r)
 		}
 		b.print(res)
@@ -85,11 +85,12 @@ func chosenRows(names string) ([]row, error) {
 	if names == "" {
 		return allRows(), nil
 	}
-	known := append(allRows(), growthRows()...)
+	groups := map[string][]row{"growth": growthRows(), "containers": containerRows()}
+	known := slices.Concat(allRows(), growthRows(), containerRows())
 	var rows []row
 	for name := range strings.SplitSeq(names, ",") {
-		if name == "growth" {
-			rows = append(rows, growthRows()...)
+		if group, ok := groups[name]; ok {
+			rows = append(rows, group...)
 			continue
 		}
 		i := slices.IndexFunc(known, func(r row) bool { return r.key == name })
@@ -98,7 +99,7 @@ func chosenRows(names string) ([]row, error) {
 			for _, r := range known {
 				keys = append(keys, r.key)
 			}
-			return nil, fmt.Errorf("there is no row %q, but growth and %s", name, strings.Join(keys, " "))
+			return nil, fmt.Errorf("there is no row %q, but growth, containers and %s", name, strings.Join(keys, " "))
 		}
 		rows = append(rows, known[i])
 	}

@@ -13,10 +13,14 @@ import (
 
 func growthTable(r row) bool { return len(r.sizes) > 0 }
 
-func (b *bench) printHead(r row) {
+// head is the heading of the table that a row stands in.
+func (b *bench) head(r row) string {
 	head := "| operation | native | cordon | ratio | bar |"
 	if growthTable(r) {
 		head = "| operation, from few to many | native | cordon | ratio at few | ratio at many | grows faster by | bar |"
+	}
+	if r.oci {
+		head = strings.Replace(head, "native", "runc", 1)
 	}
 	if len(b.runtimes) > 2 {
 		head += " peer | ratio |"
@@ -24,6 +28,11 @@ func (b *bench) printHead(r row) {
 			head = strings.TrimSuffix(head, " ratio |") + " grows faster by |"
 		}
 	}
+	return head
+}
+
+func (b *bench) printHead(r row) {
+	head := b.head(r)
 	fmt.Printf("\n%s\n%s|\n", head, strings.Repeat("|---", strings.Count(head, "|")-1))
 }
 

@@ -8,6 +8,8 @@ type row struct {
 	ptrace    bar // where the bar of --platform ptrace is another
 	needs     []string
 	rounds    int // if not the usual number
+	root      bool
+	oci       bool // runs OCI containers, by runc natively
 
 	// script runs below sh -e, natively or inside, in a directory of its own,
 	// and prints the figure as its last word. Programs of bench are in $BENCH.
