@@ -71,9 +71,23 @@ func (s *Stack) SetHWAddr(index int32, a HWAddr) error {
 	return errnoOf(s.s.SetNICAddress(tcpip.NICID(index), a.link()))
 }
 
-// SetPromiscuous has an interface take what is addressed to others, too.
+// SetPromiscuous has packet sockets see what is addressed to other stations, too. Unlike in tcpip, it makes nothing else of
+// such frames.
 func (s *Stack) SetPromiscuous(index int32, on bool) error {
-	return errnoOf(s.s.SetPromiscuousMode(tcpip.NICID(index), on))
+	if !s.s.HasNIC(tcpip.NICID(index)) {
+		return linux.ENODEV
+	}
+	if e := s.etherOf(tcpip.NICID(index)); e != nil {
+		e.promiscuous.Store(on)
+	}
+	return nil
+}
+
+// etherOf is an interface's link, nil for loopback.
+func (s *Stack) etherOf(id tcpip.NICID) *ether {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.links[id].ether
 }
 
 // RemoveLink takes an interface away, with its addresses, routes and neighbours. EOPNOTSUPP for loopback.
@@ -87,7 +101,7 @@ func (s *Stack) RemoveLink(index int32) error {
 	}
 	s.s.RemoveRoutes(func(r tcpip.Route) bool { return r.NIC == id })
 	s.mu.Lock()
-	delete(s.kinds, id)
+	delete(s.links, id)
 	s.mu.Unlock()
 	return nil
 }
@@ -181,15 +195,24 @@ func (s *Stack) AppendRoute(r Route) error {
 	return nil
 }
 
+// A linkEntry is what the Stack itself knows of an interface's link.
+type linkEntry struct {
+	kind  string // how Load must make it again
+	ether *ether // nil for loopback
+}
+
 // addLink makes an interface on a link. Packet sockets see what goes either way.
-func (s *Stack) addLink(index int32, name, kind string, link stack.LinkEndpoint) error {
+func (s *Stack) addLink(index int32, name string, link stack.LinkEndpoint, entry linkEntry) error {
 	id := tcpip.NICID(index)
+	s.mu.Lock()
+	s.links[id] = entry
+	s.mu.Unlock()
 	if err := s.s.CreateNICWithOptions(id, packetsocket.New(link), stack.NICOptions{Name: name}); err != nil {
+		s.mu.Lock()
+		delete(s.links, id)
+		s.mu.Unlock()
 		return errnoOf(err)
 	}
-	s.mu.Lock()
-	s.kinds[id] = kind
-	s.mu.Unlock()
 	s.tapLink(id)
 	return nil
 }

@@ -72,7 +72,6 @@ func (s *Stack) Interface(index int32) (Interface, bool) {
 func (s *Stack) interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
 	i := Interface{
 		Index: int32(id), Name: n.Name, MTU: n.MTU, Loopback: n.Flags.Loopback, Up: n.Flags.Up && n.Flags.Running,
-		Promisc: n.Flags.Promiscuous,
 		Counters: InterfaceCounters{
 			RxBytes: n.Stats.Rx.Bytes.Value(), RxPackets: n.Stats.Rx.Packets.Value(),
 			RxDropped: n.Stats.DisabledRx.Packets.Value(), RxErrors: n.Stats.MalformedL4RcvdPackets.Value(),
@@ -81,6 +80,9 @@ func (s *Stack) interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
 		},
 	}
 	copy(i.HWAddr[:], n.LinkAddress)
+	if e := s.etherOf(id); e != nil {
+		i.Promisc = e.promiscuous.Load()
+	}
 	if i.Loopback {
 		c, past := &i.Counters, s.pastStack()
 		packets, size := past.segments, past.bytes+past.segments*splicedHeaders

@@ -65,6 +65,7 @@ var registerImages = sync.OnceFunc(func() {
 	state.Register((*linkImage)(nil))
 	state.Register((*endpointImage)(nil))
 	state.Register((*flowImage)(nil))
+	state.Register((*frameLink)(nil))
 })
 
 // Save stops the stacks and writes them and the endpoints to w; the order of endpoints is the order in which Load returns
@@ -119,7 +120,7 @@ func (s *Stack) image() stackImage {
 		}
 		delete(infos, id)
 		img.links = append(img.links, linkImage{
-			index: int32(id), name: n.Name, kind: s.kinds[id], mtu: n.MTU, down: !n.Flags.Running, addrs: n.ProtocolAddresses,
+			index: int32(id), name: n.Name, kind: s.links[id].kind, mtu: n.MTU, down: !n.Flags.Running, addrs: n.ProtocolAddresses,
 		})
 	}
 	return img
@@ -141,8 +142,8 @@ func Resume(stacks []*Stack) {
 	}
 }
 
-// Links gives Load the interfaces that are outside things.
-type Links func(stackIndex int, kind, name string) (stack.LinkEndpoint, error)
+// Links gives Load the interfaces that are outside things: the link that takes the place of the one with this name.
+type Links func(stackIndex int, kind, name string) (Link, error)
 
 // Load reads what Save wrote. The stacks run when it returns; endpoints have to be attached. links may be nil when there
 // was nothing but loopback.
@@ -229,7 +230,8 @@ func (s *Stack) restoreLink(index int, l *linkImage, links Links) error {
 		if err != nil {
 			return err
 		}
-		if err := s.addLink(l.index, l.name, l.kind, link); err != nil {
+		link.Name, link.MTU = l.name, l.mtu
+		if err := s.AddLink(l.index, link); err != nil {
 			return err
 		}
 	}

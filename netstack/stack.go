@@ -47,7 +47,7 @@ type Stack struct {
 	// guarded by mu
 	mu        lock.Mutex[lock.Netstack]
 	endpoints map[tcpip.Endpoint]*Endpoint
-	kinds     map[tcpip.NICID]string // how Load must make a link again
+	links     map[tcpip.NICID]linkEntry
 	closed    bool
 	halves    map[ends]*Endpoint // ends of TCP connections that wait for the other end
 	spliced   splicedCount       // of endpoints that are closed
@@ -95,7 +95,7 @@ func NewFrom(random io.Reader) (*Stack, error) {
 func wrapStack(s *stack.Stack) *Stack {
 	log.SetLevel(log.Warning) // the stack's own log goes to standard error
 	return &Stack{
-		s: s, endpoints: make(map[tcpip.Endpoint]*Endpoint), kinds: make(map[tcpip.NICID]string), halves: make(map[ends]*Endpoint),
+		s: s, endpoints: make(map[tcpip.Endpoint]*Endpoint), links: make(map[tcpip.NICID]linkEntry), halves: make(map[ends]*Endpoint),
 	}
 }
 
@@ -121,7 +121,7 @@ func (s *Stack) tune() error {
 }
 
 func (s *Stack) addLoopback() error {
-	return s.addLink(LoopbackIndex, "lo", kindLoopback, loopback.New())
+	return s.addLink(LoopbackIndex, "lo", loopback.New(), linkEntry{kind: kindLoopback})
 }
 
 // AddAddress gives an interface an address and the route to its network that comes with it.

@@ -1,0 +1,93 @@
+package netstack
+
+import (
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// ether is what all links of ours that carry Ethernet frames have in common.
+type ether struct {
+	// immutable
+	caps stack.LinkEndpointCapabilities
+
+	// atomic
+	mtu        atomic.Uint32
+	addr       atomic.Pointer[HWAddr]
+	dispatcher atomic.Pointer[stack.NetworkDispatcher]
+
+	promiscuous atomic.Bool
+}
+
+func (e *ether) init(mtu uint32, addr HWAddr) {
+	e.caps |= stack.CapabilityResolutionRequired | stack.CapabilitySaveRestore
+	e.mtu.Store(mtu)
+	e.addr.Store(&addr)
+}
+
+// What follows is stack.LinkEndpoint's.
+
+func (e *ether) MTU() uint32                                  { return e.mtu.Load() }
+func (e *ether) SetMTU(mtu uint32)                            { e.mtu.Store(mtu) }
+func (e *ether) MaxHeaderLength() uint16                      { return header.EthernetMinimumSize }
+func (e *ether) LinkAddress() tcpip.LinkAddress               { return e.addr.Load().link() }
+func (e *ether) Capabilities() stack.LinkEndpointCapabilities { return e.caps }
+func (e *ether) IsAttached() bool                             { return e.dispatcher.Load() != nil }
+func (e *ether) ARPHardwareType() header.ARPHardwareType      { return header.ARPHardwareEther }
+func (e *ether) SetOnCloseAction(func())                      {}
+func (e *ether) ParseHeader(pkt *stack.PacketBuffer) bool     { return parseEthernet(pkt) }
+func (e *ether) SetLinkAddress(a tcpip.LinkAddress) {
+	if len(a) == len(HWAddr{}) {
+		hw := HWAddr([]byte(a))
+		e.addr.Store(&hw)
+	}
+}
+
+func (e *ether) AddHeader(pkt *stack.PacketBuffer) {
+	eth := header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize))
+	eth.Encode(&header.EthernetFields{
+		SrcAddr: pkt.EgressRoute.LocalLinkAddress, DstAddr: pkt.EgressRoute.RemoteLinkAddress, Type: pkt.NetworkProtocolNumber,
+	})
+}
+
+func parseEthernet(pkt *stack.PacketBuffer) bool {
+	b, ok := pkt.LinkHeader().Consume(header.EthernetMinimumSize)
+	if ok {
+		pkt.NetworkProtocolNumber = header.Ethernet(b).Type()
+	}
+	return ok
+}
+
+// receive hands a frame to the stack: one for us or a group as a packet, one for another station to packet sockets only, if
+// the interface is promiscuous. Nothing below us compares addresses: a bridge floods what it does not know.
+func (e *ether) receive(frame buffer.Buffer) {
+	d := e.dispatcher.Load()
+	if d == nil {
+		frame.Release()
+		return
+	}
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: frame})
+	defer pkt.DecRef()
+	if !parseEthernet(pkt) {
+		return
+	}
+	dst := header.Ethernet(pkt.LinkHeader().Slice()).DestinationAddress()
+	switch {
+	case dst == header.EthernetBroadcastAddress:
+		pkt.PktType = tcpip.PacketBroadcast
+	case dst[0]&1 != 0:
+		pkt.PktType = tcpip.PacketMulticast
+	case dst == e.LinkAddress():
+		pkt.PktType = tcpip.PacketHost
+	default:
+		if e.promiscuous.Load() {
+			pkt.PktType = tcpip.PacketOtherHost
+			(*d).DeliverLinkPacket(pkt.NetworkProtocolNumber, pkt)
+		}
+		return
+	}
+	(*d).DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
+}

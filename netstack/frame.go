@@ -1,0 +1,290 @@
+package netstack
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/state"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"cordon/internal/linux"
+)
+
+// A Link is an interface to make on a host descriptor: a socket that takes and gives one Ethernet frame with each message.
+type Link struct {
+	Name   string
+	HWAddr HWAddr
+	MTU    uint32
+
+	// FD is the socket, non-blocking, which the Stack takes over.
+	FD int
+	// VNetHeader: each frame is preceded by a struct virtio_net_hdr (packet(7), PACKET_VNET_HDR), so that a frame may be a
+	// TCP segment of up to GSOMax bytes, which the host cuts to size, and the host may leave checksums out.
+	VNetHeader bool
+	GSOMax     uint32
+}
+
+const kindFrames = "frames"
+
+// Limits of a link of frames.
+const (
+	frameBatch  = 16         // frames received in one call
+	smallFrame  = 2048       // what most fit into
+	largestGSO  = 65536      // the host's, unless it is told otherwise
+	frameSlack  = 18         // an Ethernet header with a VLAN tag
+	maxSegments = frameBatch // messages sent in one call
+)
+
+// AddLink makes an interface, which is up and has no addresses. An index of 0 is the next free one. EEXIST when the name or the index is taken.
+func (s *Stack) AddLink(index int32, l Link) error {
+	if !validName(l.Name) || l.MTU < MinMTU || l.MTU > MaxMTU || l.HWAddr.Group() || l.GSOMax > largestGSO || index < 0 {
+		return linux.EINVAL
+	}
+	if _, ok := s.InterfaceByName(l.Name); ok {
+		return linux.EEXIST
+	}
+	if index == 0 {
+		index = s.nextIndex()
+	}
+	f, err := newFrameLink(&l)
+	if err != nil {
+		return err
+	}
+	if err := s.addLink(index, l.Name, f, linkEntry{kind: kindFrames, ether: &f.ether}); err != nil {
+		f.Close()
+		return err
+	}
+	return nil
+}
+
+func (s *Stack) nextIndex() int32 {
+	next := int32(LoopbackIndex + 1)
+	for id := range s.s.NICInfo() {
+		next = max(next, int32(id)+1)
+	}
+	return next
+}
+
+// A frameLink is a link on a host descriptor. One goroutine receives; senders send themselves.
+//
+//	made --Attach(d)--> receiving --Attach(nil), the socket's end--> ended
+type frameLink struct {
+	ether
+
+	// immutable
+	fd   int
+	stop int // an eventfd: receiving is over
+	vnet bool
+	gso  uint32
+
+	receiver sync.WaitGroup
+}
+
+func newFrameLink(l *Link) (*frameLink, error) {
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, linux.ENFILE
+	}
+	f := &frameLink{fd: l.FD, stop: stop, vnet: l.VNetHeader, gso: l.GSOMax}
+	if f.vnet {
+		f.caps = stack.CapabilityRXChecksumOffload // receive checks what the host has not
+	}
+	f.init(l.MTU, l.HWAddr)
+	return f, nil
+}
+
+// GSOMaxSize and SupportedGSO are stack.GSOEndpoint's.
+func (f *frameLink) GSOMaxSize() uint32 { return f.gso }
+
+func (f *frameLink) SupportedGSO() stack.SupportedGSO {
+	if f.vnet && f.gso > 0 {
+		return stack.HostGSOSupported
+	}
+	return stack.GSONotSupported
+}
+
+// Attach begins to receive; nil ends it.
+func (f *frameLink) Attach(d stack.NetworkDispatcher) {
+	if d == nil {
+		f.Close()
+		return
+	}
+	if f.dispatcher.Swap(&d) == nil {
+		f.receiver.Add(1)
+		go func() {
+			defer f.receiver.Done()
+			f.receiveLoop()
+		}()
+	}
+}
+
+// Wait returns when nothing is received any more.
+func (f *frameLink) Wait() { f.receiver.Wait() }
+
+// Close ends receiving. The descriptors stay open: a sender may be about to use them, and whatever got their numbers next
+// would receive its frames. A guest makes no links, so these are few.
+func (f *frameLink) Close() {
+	f.dispatcher.Store(nil)
+	one := [8]byte{0: 1}
+	unix.Write(f.stop, one[:])
+	f.receiver.Wait()
+}
+
+// WritePackets sends frames. What the host has no room for is lost, as on a wire.
+func (f *frameLink) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
+	all := pkts.AsSlice()
+	if f.dispatcher.Load() == nil {
+		return 0, &tcpip.ErrInvalidEndpointState{}
+	}
+	if len(all) == 1 {
+		return f.send(all)
+	}
+	sent := 0
+	for sent < len(all) {
+		n, err := f.send(all[sent:min(sent+maxSegments, len(all))])
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// A vnetHeader is struct virtio_net_hdr, little-endian as the host is.
+type vnetHeader struct {
+	flags, gsoType                         uint8
+	hdrLen, gsoSize, csumStart, csumOffset uint16
+}
+
+const vnetHeaderSize = 10
+
+const (
+	vnetNeedsCsum = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM
+	vnetDataValid = 2 // VIRTIO_NET_HDR_F_DATA_VALID
+	vnetTCPv4     = 1 // VIRTIO_NET_HDR_GSO_TCPV4
+	vnetTCPv6     = 4 // VIRTIO_NET_HDR_GSO_TCPV6
+)
+
+// headerOf says how the host has to finish a frame.
+func headerOf(pkt *stack.PacketBuffer) (h vnetHeader) {
+	o := &pkt.GSOOptions
+	if o.Type == stack.GSONone {
+		return h
+	}
+	h.hdrLen = uint16(pkt.HeaderSize())
+	if o.NeedsCsum {
+		h.flags = vnetNeedsCsum
+		h.csumStart = uint16(len(pkt.LinkHeader().Slice())) + o.L3HdrLen
+		h.csumOffset = o.CsumOffset
+	}
+	if pkt.Data().Size() > int(o.MSS) {
+		h.gsoType, h.gsoSize = vnetTCPv4, o.MSS
+		if o.Type == stack.GSOTCPv6 {
+			h.gsoType = vnetTCPv6
+		}
+	}
+	return h
+}
+
+func (h *vnetHeader) put(b *[vnetHeaderSize]byte) {
+	*b = [vnetHeaderSize]byte{
+		h.flags, h.gsoType, byte(h.hdrLen), byte(h.hdrLen >> 8), byte(h.gsoSize), byte(h.gsoSize >> 8),
+		byte(h.csumStart), byte(h.csumStart >> 8), byte(h.csumOffset), byte(h.csumOffset >> 8),
+	}
+}
+
+// A slot is where one frame is received: the header before it, what most fit into, and the rest of a large one.
+type slot struct {
+	vnet         [vnetHeaderSize]byte
+	small, large *buffer.View
+}
+
+// take makes a buffer of the n bytes of a frame; the slot needs new views then.
+func (s *slot) take(n int) buffer.Buffer {
+	var b buffer.Buffer
+	v := s.small
+	s.small = nil
+	v.CapLength(min(n, smallFrame))
+	b.Append(v)
+	if rest := n - smallFrame; rest > 0 {
+		l := s.large
+		s.large = nil
+		l.CapLength(min(rest, l.Size()))
+		b.Append(l)
+	}
+	return b
+}
+
+// prepare makes room for a frame of up to size bytes.
+func (s *slot) prepare(size int) {
+	if s.small == nil {
+		s.small = buffer.NewViewSize(smallFrame)
+	}
+	if s.large == nil && size > smallFrame {
+		s.large = buffer.NewViewSize(size - smallFrame)
+	}
+}
+
+// receiveLoop receives until the link ends.
+func (f *frameLink) receiveLoop() {
+	r := newReceiver(f.vnet)
+	for f.dispatcher.Load() != nil {
+		size := int(f.mtu.Load()) + frameSlack
+		if f.vnet {
+			size = largestGSO + frameSlack
+		}
+		n, errno := r.receive(f.fd, size)
+		switch errno {
+		case 0:
+			for i := range n {
+				f.deliver(r.slot(i), r.length(i))
+			}
+			if n > 0 {
+				continue
+			}
+			return // the other side has closed
+		case unix.EAGAIN:
+			if !waitReadable(f.fd, f.stop) {
+				return
+			}
+		case unix.EINTR, unix.ENETDOWN, unix.ENOBUFS:
+			// An interface of the host's that goes down says so once, and may come back.
+		default:
+			return
+		}
+	}
+}
+
+// deliver hands one received frame on. What the host has neither made nor checked itself is checked here.
+func (f *frameLink) deliver(s *slot, n int) {
+	if f.vnet {
+		n -= vnetHeaderSize
+	}
+	if n <= 0 || f.vnet && n > largestGSO+frameSlack {
+		return
+	}
+	if f.vnet && s.vnet[0]&(vnetNeedsCsum|vnetDataValid) == 0 {
+		b := s.take(n)
+		if checksumWrong(&b) {
+			b.Release()
+			return
+		}
+		f.receive(b)
+		return
+	}
+	f.receive(s.take(n))
+}
+
+// A link of frames is an outside thing: a saved stack holds nothing of it, and what a loaded one still points to leads
+// nowhere.
+
+func (*frameLink) StateTypeName() string { return "cordon/netstack.frameLink" }
+func (*frameLink) StateFields() []string { return nil }
+func (*frameLink) StateSave(state.Sink)  {}
+func (f *frameLink) StateLoad(context.Context, state.Source) {
+	f.fd, f.stop = -1, -1
+	f.init(MinMTU6, HWAddr{})
+}
