@@ -26,6 +26,7 @@ const order = `
 	ThreadGroup - one process: its threads, children, timers, exit state
 	SignalHandlers - signal actions, shared by clone's CLONE_SIGHAND
 	Task - one thread: pending signals, credentials, names
+	Cgroups - the guest's tree of control groups
 	File - an open file description's offset and flags
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents
@@ -36,15 +37,16 @@ const order = `
 	Socket - a socket's state
 	StreamRead - one reader of a TCP endpoint at a time
 	StreamWrite - one writer to a TCP endpoint at a time
+	PacketQueue - frames for a packet socket; the stack delivers them with locks of connections held
 	Pipe - a pipe's slots and ends
 	FileLocks - record locks and flocks of one inode
 	LockWaits - who waits for whose record locks
 	TTY - a terminal pair's line discipline and buffers
 	TTYControl - a terminal's session and foreground group
 	Futex - one bucket of a futex table
-	MMSleepers - who sleeps on an address space's futexes
 	MM - an address space's mappings
 	MMActive - an address space's platform side and page tables
+	MMSleepers - who sleeps on an address space's futexes
 	SharedText - the pages and patches of a file's text that address spaces share
 	SharedTexts - all shared texts, and what they may take
 	IPCTable - identifiers and keys of System V objects
@@ -77,6 +79,7 @@ type (
 	ThreadGroup    struct{ ranked }
 	SignalHandlers struct{ ranked }
 	Task           struct{ ranked }
+	Cgroups        struct{ ranked }
 	FDTable        struct{ ranked }
 	FSContext      struct{ ranked }
 	MountNamespace struct{ ranked }
@@ -101,6 +104,7 @@ type (
 	SocketOptions  struct{ ranked }
 	StreamRead     struct{ ranked }
 	StreamWrite    struct{ ranked }
+	PacketQueue    struct{ ranked }
 	Pipe           struct{ ranked }
 	FileLocks      struct{ ranked }
 	LockWaits      struct{ ranked }

@@ -16,7 +16,7 @@ const layers = `
 	platform/platformtest platform/stub gofer/hostfs
 	platform/sim platform/ptrace platform/systrap platform/kvm gofer/gofertest
 	sentry/wait sentry/cred sentry/limit sentry/bpf
-	sentry/ktime
+	sentry/ktime sentry/cgroup
 	sentry/memmap sentry/usermem sentry/signal
 	sentry/mm sentry/vfs sentry/futex
 	sentry/file/tty sentry/vfs/vfstest
