@@ -1,6 +1,8 @@
 package netstack
 
 import (
+	"time"
+
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -170,3 +172,6 @@ func (s *Stack) canSend(index int32, size int) error {
 	}
 	return nil
 }
+
+// After has f called once, in d of the stack's time.
+func (s *Stack) After(d time.Duration, f func()) { s.s.Clock().AfterFunc(d, f) }

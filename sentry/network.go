@@ -2,10 +2,12 @@ package sentry
 
 import (
 	"cordon/netstack"
+	"cordon/sentry/memmap"
 	"cordon/sentry/socket"
 	"cordon/sentry/socket/hostinet"
 	"cordon/sentry/socket/inet"
 	"cordon/sentry/socket/netlink"
+	"cordon/sentry/socket/packet"
 	"cordon/sentry/socket/unix"
 )
 
@@ -27,7 +29,8 @@ func (k *Kernel) assembleNetwork() error {
 			return &StartError{Message: "network stack: " + err.Error()}
 		}
 	}
-	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{})
+	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{},
+		packet.NewProvider(packet.MemoryFile{Memory: memmap.Memory{File: k.sys.Memory}}))
 	k.spaces.Net = socket.NewNamespace(stack, k.sys.UserNS)
 	return nil
 }

@@ -27,12 +27,14 @@ import (
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
 	"cordon/sentry/loader"
+	"cordon/sentry/memmap"
 	"cordon/sentry/mm"
 	"cordon/sentry/signal"
 	"cordon/sentry/socket"
 	"cordon/sentry/socket/hostinet"
 	"cordon/sentry/socket/inet"
 	"cordon/sentry/socket/netlink"
+	"cordon/sentry/socket/packet"
 	"cordon/sentry/socket/unix"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
@@ -44,7 +46,7 @@ func kinds() []checkpoint.Kind {
 		cred.Kinds(), limit.Kinds(), signal.Kinds(), mm.Kinds(), vfs.Kinds(), task.Kinds(), loader.Kinds(),
 		pipe.Kinds(), eventfd.Kinds(), timerfd.Kinds(), signalfd.Kinds(), epoll.Kinds(), inotify.Kinds(), hostfd.Kinds(),
 		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(), goferfs.Kinds(), overlay.Kinds(),
-		ipc.Kinds(), socket.Kinds(), unix.Kinds(), inet.Kinds(), hostinet.Kinds(), netlink.Kinds(),
+		ipc.Kinds(), socket.Kinds(), unix.Kinds(), inet.Kinds(), hostinet.Kinds(), netlink.Kinds(), packet.Kinds(),
 	)
 }
 
@@ -158,7 +160,8 @@ func Load(r io.Reader, o *Outside) (*task.System, error) {
 func (o *Outside) slots(clocks *ktime.Clocks) map[string]any {
 	provider := unix.NewProvider()
 	parts := o.Parts
-	parts.Sockets = socket.NewRegistry(provider, inet.Provider{}, netlink.Provider{})
+	parts.Sockets = socket.NewRegistry(provider, inet.Provider{}, netlink.Provider{},
+		packet.NewProvider(packet.MemoryFile{Memory: memmap.Memory{File: o.Memory}}))
 	var sys *task.System
 	assemble := parts.Assemble
 	parts.Assemble = func(s *task.System) error {

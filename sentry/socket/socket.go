@@ -59,6 +59,14 @@ type Optioner interface {
 	Timeouts() (receive, send int64)
 }
 
+// An Asker is an Optioner some of whose options look at what is in the buffer that getsockopt(2) has for the answer.
+type Asker interface {
+	// Asks reports whether AskOption is to be called instead of GetOption.
+	Asks(level linux.SockLevel, opt int32) bool
+	// AskOption is GetOption with what was in the buffer.
+	AskOption(c *vfs.Caller, level linux.SockLevel, opt int32, value []byte, size int) ([]byte, error)
+}
+
 // Outgoing is one message to send. Data is consumed as far as it was sent. Control is the socket's when Send returns, with
 // or without an error.
 type Outgoing struct {

@@ -246,6 +246,9 @@ func sysShutdown(t *task.Task, fd linux.FD, how linux.ShutdownHow) (uintptr, err
 	return 0, s.Shutdown(how)
 }
 
+// maxAsked is how much is looked at of the buffer for an option's value.
+const maxAsked = 128
+
 // maxOption is how much of an option's value is looked at.
 const maxOption = 64 << 10
 
@@ -303,7 +306,16 @@ func sysGetsockopt(t *task.Task, fd linux.FD, level linux.SockLevel, opt int32, 
 	if room < 0 {
 		return 0, linux.EINVAL
 	}
-	b, err := s.GetOption(t.Caller(), level, opt, int(room))
+	var b []byte
+	if q, ok := s.(socket.Asker); ok && q.Asks(level, opt) {
+		var asked []byte
+		if asked, err = arg.InBytes(value).Bytes(t.MM(), int(min(room, maxAsked))); err != nil {
+			return 0, err
+		}
+		b, err = q.AskOption(t.Caller(), level, opt, asked, int(room))
+	} else {
+		b, err = s.GetOption(t.Caller(), level, opt, int(room))
+	}
 	if err != nil {
 		return 0, err
 	}

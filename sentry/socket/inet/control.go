@@ -13,7 +13,7 @@ func le32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
 
 // addControl writes the control messages that the guest asked for, in Linux's order.
 func (s *Socket) addControl(in *socket.Incoming, c *netstack.Control) {
-	AddTimestamp(&s.Base, &in.Control, c.TimestampNS)
+	socket.AddTimestamp(&s.Base, &in.Control, c.TimestampNS)
 	if c.Has&netstack.HasPktInfo4 != 0 {
 		b := le32(uint32(c.Index))
 		b = appendIP4(b, c.Local)
@@ -47,20 +47,6 @@ func (s *Socket) addControl(in *socket.Incoming, c *netstack.Control) {
 	}
 	if c.Has&netstack.HasTClass != 0 {
 		in.Control.Add(linux.SOL_IPV6, int32(linux.IPV6_TCLASS), le32(c.TClass))
-	}
-}
-
-// AddTimestamp adds SO_TIMESTAMP's or SO_TIMESTAMPNS's message.
-func AddTimestamp(b *socket.Base, r *socket.Received, ns int64) {
-	switch {
-	case b.Has(socket.TimestampNS):
-		ts := linux.TimespecFromNS(ns)
-		d := binary.LittleEndian.AppendUint64(nil, uint64(ts.Sec))
-		r.Add(linux.SOL_SOCKET, int32(linux.SCM_TIMESTAMPNS), binary.LittleEndian.AppendUint64(d, uint64(ts.Nsec)))
-	case b.Has(socket.TimestampUS):
-		tv := linux.TimevalFromNS(ns)
-		d := binary.LittleEndian.AppendUint64(nil, uint64(tv.Sec))
-		r.Add(linux.SOL_SOCKET, int32(linux.SCM_TIMESTAMP), binary.LittleEndian.AppendUint64(d, uint64(tv.Usec)))
 	}
 }
 
