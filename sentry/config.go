@@ -109,6 +109,10 @@ type Process struct {
 	Limits map[linux.Resource]linux.Rlimit
 	OOMAdj int32
 
+	// Seccomp is the filter that it starts under, as struct sock_filter; empty
+	// for none.
+	Seccomp []byte
+
 	// Terminal gives the process a terminal of the sandbox's own, joined to
 	// the host's terminal at its standard input.
 	Terminal   bool

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cordon/internal/bpf"
 	"cordon/internal/linux"
 	"cordon/sentry/cred"
 	"cordon/sentry/file/hostfd"
@@ -41,14 +42,33 @@ func (k *Kernel) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, *con
 		fs.Drop()
 		return nil, nil, err
 	}
+	filter, err := seccompFilter(p)
+	if err != nil {
+		fds.DecRef()
+		fs.Drop()
+		return nil, nil, err
+	}
 	g, err := k.sys.NewProcess(&task.InitArgs{
-		Cred: id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: k.limits(p), TTY: tty, OOM: p.OOMAdj,
+		Seccomp: filter,
+		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: k.limits(p), TTY: tty, OOM: p.OOMAdj,
 		Exec: task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
 	})
 	if err != nil {
 		return nil, nil, programError(p.Args[0], err)
 	}
 	return g, con, nil
+}
+
+// seccompFilter checks the filter that p starts under.
+func seccompFilter(p *Process) (*bpf.Program, error) {
+	if len(p.Seccomp) == 0 {
+		return nil, nil
+	}
+	f, ok := task.ParseFilter(p.Seccomp)
+	if !ok {
+		return nil, &StartError{Message: "linux.seccomp: not a program that seccomp accepts"}
+	}
+	return f, nil
 }
 
 // standardFiles opens descriptors 0 to 2 on the host's.

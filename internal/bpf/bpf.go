@@ -51,8 +51,18 @@ type Program struct {
 	insns []Insn // immutable
 }
 
-// Len is the number of instructions.
-func (p *Program) Len() int { return len(p.insns) }
+// KernelLen is about how long Linux's own form of the program is: registers are
+// set up first, and a return takes two instructions.
+func (p *Program) KernelLen() int {
+	const setUp = 3
+	n := setUp + len(p.insns)
+	for _, i := range p.insns {
+		if i.Code&7 == classRET {
+			n++
+		}
+	}
+	return n
+}
 
 // Insns are the instructions; the caller does not change them.
 func (p *Program) Insns() []Insn { return p.insns }

@@ -194,15 +194,12 @@ func mount(m *boot.Mount) sentry.Mount {
 }
 
 func process(p *boot.Process) (*sentry.Process, error) {
-	if len(p.Filter) > 0 {
-		return nil, &boot.StartError{Kind: boot.ErrOther, Message: "linux.seccomp: a guest's own system call filter cannot be applied"}
-	}
 	q := &sentry.Process{
 		Args: p.Args, Env: p.Env, Cwd: p.Cwd, MakeCwd: p.MakeCwd, UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs,
 		Umask: 0o022, NoNewPrivs: p.NoNewPrivs,
 		Bounding: p.Capabilities.Bounding, Effective: p.Capabilities.Effective, Inheritable: p.Capabilities.Inheritable,
 		Permitted: p.Capabilities.Permitted, Ambient: p.Capabilities.Ambient,
-		Limits: make(map[linux.Resource]linux.Rlimit), Terminal: p.Terminal, Rows: p.Rows, Cols: p.Cols,
+		Limits: make(map[linux.Resource]linux.Rlimit), Terminal: p.Terminal, Rows: p.Rows, Cols: p.Cols, Seccomp: p.Filter,
 	}
 	if p.Umask != nil {
 		q.Umask = linux.FileMode(*p.Umask) & 0o777

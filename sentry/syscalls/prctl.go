@@ -201,7 +201,10 @@ func prctlCreds(t *task.Task, op linux.PrctlOp, a, b, c, d arg.Hex) (uintptr, er
 	case linux.PR_CAP_AMBIENT:
 		return prctlAmbient(t, uint64(a), uint64(b), c|d)
 	case linux.PR_GET_SECCOMP:
-		return 0, nil
+		mode, _ := t.Seccomp()
+		return uintptr(mode), nil
+	case linux.PR_SET_SECCOMP:
+		return prctlSeccomp(t, uint64(a), uint64(b))
 	}
 	return 0, linux.EINVAL
 }

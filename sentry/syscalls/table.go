@@ -320,7 +320,7 @@ var Table = [...]Row{
 	{314, 274, "sched_setattr", h3(sysSchedSetattr), Partial, "the attributes are kept and have no effect; SCHED_DEADLINE is EINVAL and the utilization clamps are EOPNOTSUPP, as of a kernel without them"},
 	{315, 275, "sched_getattr", h4(sysSchedGetattr), Full, ""},
 	{316, 276, "renameat2", h5(sysRenameat2), Full, ""},
-	{317, 277, "seccomp", Handler{}, None, "as without CONFIG_SECCOMP"},
+	{317, 277, "seccomp", h3(sysSeccomp), Partial, "listeners (SECCOMP_FILTER_FLAG_NEW_LISTENER) are EINVAL and SECCOMP_RET_USER_NOTIF is not available, as before Linux 5.0"},
 	{318, 278, "getrandom", h3(sysGetrandom), Full, ""},
 	{319, 279, "memfd_create", h2(sysMemfdCreate), Partial, "MFD_HUGETLB is ENOENT, as where no huge pages are reserved"},
 	{320, 294, "kexec_file_load", Handler{}, None, "as without CONFIG_KEXEC_FILE"},

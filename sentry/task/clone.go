@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cordon/internal/bpf"
 	"cordon/internal/linux"
 	"cordon/platform/arch"
 	"cordon/sentry/cred"
@@ -220,6 +221,7 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 		c.linkGroupTreeLocked(t, a)
 	}
 	s.tasks[id] = c
+	c.seccomp.Store(t.seccomp.Load()) // here, where nobody synchronises filters
 	if s.freezing > 0 {
 		c.work.Or(workFreeze)
 	}
@@ -316,6 +318,8 @@ type InitArgs struct {
 	// TTY becomes the controlling terminal of a session of its own.
 	TTY vfs.TTY
 	OOM int32
+	// Seccomp is the filter that it starts under, or nil.
+	Seccomp *bpf.Program
 }
 
 // NewProcess makes a process that no task forked: the first one of the sandbox
@@ -328,6 +332,10 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t.ns.Store(a.Namespaces)
 	g := s.newGroup(t, a.Limits, signal.NewActions())
 	g.oomAdj.Store(a.OOM)
+	if a.Seccomp != nil {
+		f, _ := (*Filter)(nil).push(a.Seccomp, a.Cred.NoNewPrivs)
+		t.seccomp.Store(f)
+	}
 	im, err := s.Loader.Load(t, &a.Exec)
 	if err != nil {
 		t.discard()

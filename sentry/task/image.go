@@ -50,6 +50,7 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("task.UTSNamespace", saveUTS, loadUTS),
 		checkpoint.Object("task.PidFD", savePidFD, loadPidFD),
 		checkpoint.Object("task.ioTarget", saveTarget, loadTarget),
+		checkpoint.Object("task.Filter", saveFilter, loadFilter),
 	}
 }
 

@@ -40,6 +40,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[Namespaces, NamespacesImage](nil),
 		checkpoint.CheckCovered[UTSNamespace, UTSImage](map[string]string{"mu": lockField}),
 		checkpoint.CheckCovered[PidFD, PidFDImage](nil),
+		checkpoint.CheckCovered[Filter, FilterImage](map[string]string{"insns": "from the list", "filters": "from the list", "cache": "made again"}),
 		checkpoint.CheckCovered[ioTarget, TargetImage](nil),
 	} {
 		if err != nil {

@@ -121,6 +121,9 @@ func (t *Task) syscall() {
 	t.inSyscall = true
 	t.call.Store(uint64(t.callNumber) + 1)
 	t.args = t.regs.SyscallArgs()
+	if f := t.seccomp.Load(); f != nil && !t.filterCall(f) {
+		return
+	}
 	ret, err := t.sys.Calls.Call(t, t.callNumber, &t.args)
 	t.finishCall(ret, err)
 }

@@ -52,6 +52,7 @@ type Task struct {
 	fs           atomic.Pointer[FSContext]   // likewise
 	timerSlack   atomic.Uint64
 	personality  atomic.Uint32
+	seccomp      atomic.Pointer[Filter] // nil: none
 
 	// wake holds one token when something the task may sleep for happened.
 	wake token

@@ -6,7 +6,6 @@ import (
 	"math/bits"
 
 	"cordon/internal/linux"
-	"cordon/sentry/cred"
 	"cordon/sentry/limit"
 	"cordon/sentry/mm"
 	"cordon/sentry/task"
@@ -31,7 +30,7 @@ func statusText(o *opening) ([]byte, error) {
 	})
 	b = append(b, memory...)
 	b = signalLines(b, t)
-	b = capLines(b, t.Cred())
+	b = capLines(b, t)
 	b = cpuLines(b, t)
 	u := t.Usage()
 	return fmt.Appendf(b, "voluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t%d\n", u.Voluntary, u.Involuntary), nil
@@ -106,15 +105,17 @@ func signalLines(b []byte, t *task.Task) []byte {
 		uint64(own), uint64(shared), uint64(t.Mask()), uint64(ignored), uint64(caught))
 }
 
-func capLines(b []byte, c *cred.Credentials) []byte {
+func capLines(b []byte, t *task.Task) []byte {
+	c := t.Cred()
+	mode, filters := t.Seccomp()
 	nnp := 0
 	if c.NoNewPrivs {
 		nnp = 1
 	}
 	return fmt.Appendf(b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\n"+
-		"NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n"+
+		"NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%d\n"+
 		"Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional enabled\n",
-		uint64(c.Inheritable), uint64(c.Permitted), uint64(c.Effective), uint64(c.Bounding), uint64(c.Ambient), nnp)
+		uint64(c.Inheritable), uint64(c.Permitted), uint64(c.Effective), uint64(c.Bounding), uint64(c.Ambient), nnp, mode, filters)
 }
 
 func cpuLines(b []byte, t *task.Task) []byte {

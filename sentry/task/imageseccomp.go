@@ -1,0 +1,77 @@
+package task
+
+import (
+	"cmp"
+	"encoding/binary"
+
+	"cordon/checkpoint"
+	"cordon/internal/bpf"
+)
+
+// FilterImage is a Filter in a checkpoint.
+type FilterImage struct {
+	Prev checkpoint.Ref
+	Prog []byte // struct sock_filter each; none for strict mode
+	NNP  bool
+}
+
+const insnSize = 8
+
+func saveFilter(s *checkpoint.Saver, f *Filter) FilterImage {
+	im := FilterImage{Prev: s.Ref(f.prev), NNP: f.nnp}
+	if f.prog == nil {
+		return im
+	}
+	for _, i := range f.prog.Insns() {
+		im.Prog = binary.LittleEndian.AppendUint16(im.Prog, i.Code)
+		im.Prog = append(im.Prog, i.Jt, i.Jf)
+		im.Prog = binary.LittleEndian.AppendUint32(im.Prog, i.K)
+	}
+	return im
+}
+
+func loadFilter(l *checkpoint.Loader, f *Filter, im FilterImage) error {
+	g := &getter{l: l}
+	prev := get[*Filter](g, im.Prev)
+	if len(im.Prog) == 0 {
+		if prev != nil {
+			return cmp.Or(g.err, errImage)
+		}
+		return g.err
+	}
+	p, ok := ParseFilter(im.Prog)
+	if !ok {
+		return cmp.Or(g.err, errImage)
+	}
+	f.prev, f.prog, f.nnp = prev, p, im.NNP
+	// The objects before it in the list may be filled later than it.
+	l.AfterLoad(func() error { return f.count() })
+	return g.err
+}
+
+// count fills in what a restored filter's place in its list makes of it.
+func (f *Filter) count() error {
+	f.insns, f.filters = 0, 0
+	for p := f; p != nil; p = p.prev {
+		if p.prog == nil || f.insns > maxPathInsns {
+			return errImage // not a list, or one without end
+		}
+		f.filters++
+		f.insns += p.prog.KernelLen() + filterSurcharge
+	}
+	f.insns -= filterSurcharge
+	return nil
+}
+
+// ParseFilter checks a program given as struct sock_filter, as seccomp(2) does.
+func ParseFilter(b []byte) (*bpf.Program, bool) {
+	if len(b)%insnSize != 0 || len(b) > bpf.MaxInsns*insnSize {
+		return nil, false
+	}
+	insns := make([]bpf.Insn, len(b)/insnSize)
+	for i := range insns {
+		e := b[i*insnSize:]
+		insns[i] = bpf.Insn{Code: binary.LittleEndian.Uint16(e), Jt: e[2], Jf: e[3], K: binary.LittleEndian.Uint32(e[4:])}
+	}
+	return bpf.CheckSeccomp(insns)
+}
