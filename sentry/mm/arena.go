@@ -54,7 +54,7 @@ func (m *MemoryManager) TextArena(c platform.Context, near, size uint64) (addr u
 	}
 	r := seg.Range{Start: at, End: at + size}
 	p := pma{back: m.memory, off: to.Start, prot: linux.PROT_READ | linux.PROT_EXEC, private: true, hidden: true}
-	m.clearHeap(r, &rel)
+	m.clearKept(r, &rel)
 	m.mapOp(r, &p, 0, false)
 	m.pmas.Insert(r, p)
 	m.arenas = append(m.arenas, arena{r: r})

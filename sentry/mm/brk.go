@@ -78,6 +78,7 @@ func (m *MemoryManager) shrinkHeap(c platform.Context, r seg.Range, rel *release
 	m.evictArenas(c, r, rel)
 	if !m.keepHeap(r, rel) {
 		m.brkSpare.drop(m, rel)
+		m.dropVacant(r, rel)
 		m.unmapPMAs(r, rel)
 	}
 	m.apply(c, rel)
@@ -102,7 +103,9 @@ func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) 
 	m.active.Lock()
 	defer m.active.Unlock()
 	if v.flags&(vmLocked|vmLockOnFault) != 0 {
-		m.clearHeap(r, rel)
+		m.clearKept(r, rel)
+	} else {
+		m.dropVacant(r, rel)
 	}
 	at, kept, ok := m.brkSpare.takeUp(r)
 	if !ok {

@@ -276,7 +276,7 @@ func (m *MemoryManager) extendDown(g seg.Seg[vma], start uint64, rel *release) {
 	}
 	m.active.Lock()
 	defer m.active.Unlock()
-	m.clearHeap(r, rel)
+	m.clearKept(r, rel)
 	if at, ok := m.stackSpare.takeDown(r); ok {
 		m.insertPrivate(r, at, effective(v.prot), 0)
 	}

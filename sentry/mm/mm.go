@@ -72,6 +72,7 @@ type MemoryManager struct {
 	arenas     []arena // changed with mapping held too
 	brkSpare   spare
 	stackSpare spare
+	vacant     []vacancy
 	lost       bool // the stub could not be emptied
 	rssPeak    uint64
 

@@ -173,7 +173,11 @@ func (m *MemoryManager) mmapLocked(c platform.Context, o *MMapOpts, v vma, n uin
 	m.active.Lock()
 	defer m.active.Unlock()
 	m.evictArenas(c, r, rel)
-	stale := m.clearHeap(r, rel)
+	if m.moveIn(r, &v) {
+		m.apply(c, rel)
+		return addr, nil
+	}
+	stale := m.clearKept(r, rel)
 	stale = m.dropPMAs(r, rel) || stale
 	waits := m.holds(r, &v, o, stale)
 	if waits && stale {
@@ -347,8 +351,10 @@ func (m *MemoryManager) unmapLocked(c platform.Context, r seg.Range, rel *releas
 	m.active.Lock()
 	defer m.active.Unlock()
 	m.evictArenas(c, r, rel)
-	m.clearHeap(r, rel)
-	m.unmapPMAs(r, rel)
+	m.clearKept(r, rel)
+	if !m.leave(r, rel) {
+		m.unmapPMAs(r, rel)
+	}
 	m.apply(c, rel)
 	return nil
 }

@@ -165,7 +165,7 @@ func (m *MemoryManager) extendUp(c platform.Context, g seg.Seg[vma], r seg.Range
 	}
 	m.active.Lock()
 	defer m.active.Unlock()
-	m.clearHeap(r, rel)
+	m.clearKept(r, rel)
 	m.populateNew(r, &v, &MMapOpts{}, false, rel)
 	m.apply(c, rel)
 	return nil
@@ -202,7 +202,7 @@ func (m *MemoryManager) move(c platform.Context, g seg.Seg[vma], x *remap, at ui
 	keep := x.flags&linux.MREMAP_DONTUNMAP != 0
 
 	m.active.Lock()
-	m.clearHeap(to, rel)
+	m.clearKept(to, rel)
 	// The patches are for the old place.
 	if m.restore(c, from, rel) != 0 {
 		m.patches.forget(from)

@@ -211,6 +211,9 @@ func (m *MemoryManager) emptyStub(as platform.AddressSpace, c platform.Context) 
 		m.lost = true
 	}
 	m.brkSpare.mapped = false
+	for i := range m.vacant {
+		m.vacant[i].mapped = false
+	}
 	m.pmas.Update(seg.Range{Start: m.min, End: m.max}, func(_ seg.Range, p *pma) { p.stub = 0 })
 }
 

@@ -81,7 +81,7 @@ func (m *MemoryManager) attach(s *sharedText, r seg.Range, v *vma) *arena {
 	where := seg.Range{Start: at - textBase + bias}
 	where.End = where.Start + pages.Len()
 	if where.Start < m.min || where.End > m.max || where.End < where.Start || !m.freeAt(where) ||
-		m.brkSpare.keptRange().Overlaps(where) {
+		m.brkSpare.keptRange().Overlaps(where) || m.vacantAt(where) {
 		s.leave()
 		return nil
 	}

@@ -67,6 +67,9 @@ func (s *spare) keptPages() memmap.Range { return memmap.Range{Start: s.at, End:
 func (m *MemoryManager) dropSpares(rel *release) {
 	m.brkSpare.drop(m, rel)
 	m.stackSpare.drop(m, rel)
+	for len(m.vacant) > 0 {
+		m.dropVacancy(0, rel)
+	}
 }
 
 // keepHeap takes the end of the heap, r, from the guest and keeps its pages and
@@ -95,10 +98,7 @@ func (m *MemoryManager) keepHeap(r seg.Range, rel *release) bool {
 
 // growAgain gives the heap what it left at r, as zeroes.
 func (m *MemoryManager) growAgain(r seg.Range, at uint64, p pma) {
-	var buf [8]memfile.Range
-	for _, run := range m.cfg.Memory.CommittedRuns(memfile.Range{Start: at, End: at + r.Len()}, buf[:0]) {
-		m.cfg.Memory.Zero(run)
-	}
+	m.clearPages(memfile.Range{Start: at, End: at + r.Len()})
 	p.off = at
 	if m.brkSpare.mapped {
 		p.stub = stubMapped
@@ -107,13 +107,13 @@ func (m *MemoryManager) growAgain(r seg.Range, at uint64, p pma) {
 	m.pmas.Insert(r, p)
 }
 
-// clearHeap gives up what the heap left, where something else comes to r or all of
-// r is unmapped. It reports whether there was anything.
-func (m *MemoryManager) clearHeap(r seg.Range, rel *release) bool {
-	m.active.AssertHeld()
+// clearKept gives up what the heap and other mappings left, where something else
+// comes to r or all of r is unmapped. It reports whether there was anything.
+func (m *MemoryManager) clearKept(r seg.Range, rel *release) bool {
+	any := m.dropVacant(r, rel)
 	s := &m.brkSpare
 	if s.kept == 0 || !s.keptRange().Overlaps(r) {
-		return false
+		return any
 	}
 	s.drop(m, rel)
 	return true

@@ -54,5 +54,11 @@ func (m *MemoryManager) give(rel *release) *platform.AddressSpace {
 		m.memory.IncRef(s.keptPages())
 		rel.add(backRange{m.memory, s.keptPages()})
 	}
+	for i := range m.vacant {
+		if v := &m.vacant[i]; v.mapped {
+			m.memory.IncRef(v.pages())
+			rel.add(backRange{m.memory, v.pages()})
+		}
+	}
 	return as
 }
