@@ -9,18 +9,15 @@ import (
 // A Config says what a sandbox is. Descriptors are the process's own, and the
 // Kernel takes them over.
 type Config struct {
-	Hostname, Domainname string
-	MemoryLimit          uint64 // bytes; 0: the host's
-	CPUs                 int    // 0: the host's
+	MemoryLimit uint64 // bytes; 0: the host's
+	CPUs        int    // 0: the host's
 
 	// HostMemory tells how much memory the host can still give, and has, in
 	// bytes; 0, 0 if it cannot be told. nil: it never can.
 	HostMemory func() (available, total uint64)
 
-	// MemFile is an empty file for guest memory, Gofer9P and GoferSide the
-	// connection to the gofer (-1: none).
-	MemFile            int32
-	Gofer9P, GoferSide int32
+	// MemFile is an empty file for guest memory.
+	MemFile int32
 
 	// Loadavg is the host's /proc/loadavg (0: none), by which a platform knows whether
 	// other programs want its CPUs.
@@ -29,19 +26,11 @@ type Config struct {
 	// Network is "none", "sandbox" or "host".
 	Network string
 
-	Mounts   []Mount
-	Masked   []string
-	ReadOnly []string
-	Devices  []Device
-	Sysctl   map[string]string
+	// ContainerConfig is the first container's.
+	ContainerConfig
 
 	// CPUInfo is the host's /proc/cpuinfo.
 	CPUInfo []byte
-
-	Process Process
-	// PlainInit makes process 1 an ordinary one for signals.
-	PlainInit bool
-	Stdio     [3]int32
 
 	// PlatformName is what runs guest code: "systrap" or "ptrace"; empty is
 	// the better of those that work here.
@@ -54,13 +43,42 @@ type Config struct {
 	Clocks *ktime.Clocks
 	// Random fills p for the sandbox if not nil, instead of the host.
 	Random func(p []byte)
-	// Files are put into the guest's tree before its first process is loaded.
-	Files []File
 
 	// Trace gets each line of the system call trace; nil for none. TraceCalls
 	// are the calls to trace, all if empty.
 	Trace      func(line []byte)
 	TraceCalls []string
+}
+
+// A ContainerConfig says what a container of a sandbox has of its own.
+type ContainerConfig struct {
+	ID                   string
+	Hostname, Domainname string
+
+	// Gofer9P and GoferSide are the connection to its gofer (-1: none).
+	Gofer9P, GoferSide int32
+
+	Mounts   []Mount
+	Masked   []string
+	ReadOnly []string
+	Devices  []Device
+	Sysctl   map[string]string
+	// Files are put into the guest's tree before its first process is loaded.
+	Files []File
+
+	Process Process
+	// PlainInit makes the first process an ordinary one for signals.
+	PlainInit bool
+	Stdio     [3]int32
+
+	// Join names the containers whose namespaces it shares.
+	Join Join
+}
+
+// Join names, for each kind of namespace, the container of the sandbox whose
+// namespace a new container shares; empty is a new one (Net: the sandbox's).
+type Join struct {
+	PID, IPC, UTS, Net, User, Cgroup, Time string
 }
 
 // A Mount is one mount of the guest's tree, in order; the first is "/". Type is

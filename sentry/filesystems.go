@@ -65,28 +65,28 @@ func (k *Kernel) newSysfs() vfs.FileSystem {
 
 // afterMounts does what a container's specification asks for once its tree is
 // there.
-func (k *Kernel) afterMounts() error {
-	c := k.kernelCaller()
-	for _, d := range k.cfg.Devices {
-		if err := k.makeDevice(c, &d); err != nil {
+func (c *Container) afterMounts() error {
+	v := c.kernelCaller()
+	for _, d := range c.conf.Devices {
+		if err := c.makeDevice(v, &d); err != nil {
 			return &StartError{Message: "linux.devices: " + d.Path + ": " + err.Error()}
 		}
 	}
-	for _, path := range k.cfg.ReadOnly {
-		if err := k.bindOver(c, path, linux.MS_RDONLY); err != nil {
+	for _, path := range c.conf.ReadOnly {
+		if err := c.bindOver(v, path, linux.MS_RDONLY); err != nil {
 			return &StartError{Message: "linux.readonlyPaths: " + path + ": " + err.Error()}
 		}
 	}
-	for _, path := range k.cfg.Masked {
-		if err := k.mask(c, path); err != nil {
+	for _, path := range c.conf.Masked {
+		if err := c.mask(v, path); err != nil {
 			return &StartError{Message: "linux.maskedPaths: " + path + ": " + err.Error()}
 		}
 	}
-	k.spaces.Mount = k.mounts
+	c.spaces.Mount = c.mounts
 	return nil
 }
 
-func (k *Kernel) makeDevice(c *vfs.Caller, d *Device) error {
+func (*Container) makeDevice(c *vfs.Caller, d *Device) error {
 	if _, err := vfs.Resolve(c, c.Root, d.Path, vfs.NoFollow); err == nil {
 		return nil // the usual ones are there
 	}
@@ -102,7 +102,7 @@ func (k *Kernel) makeDevice(c *vfs.Caller, d *Device) error {
 
 // bindOver mounts path onto itself with flags; a path that does not exist is
 // skipped.
-func (k *Kernel) bindOver(c *vfs.Caller, path string, flags linux.MountFlags) error {
+func (*Container) bindOver(c *vfs.Caller, path string, flags linux.MountFlags) error {
 	p, err := vfs.Resolve(c, c.Root, path, 0)
 	if err != nil {
 		return skipAbsent(err)
@@ -122,17 +122,17 @@ func skipAbsent(err error) error {
 
 // mask makes path read as empty: a directory is covered by an empty one, a file
 // by /dev/null.
-func (k *Kernel) mask(c *vfs.Caller, path string) error {
+func (ct *Container) mask(c *vfs.Caller, path string) error {
 	p, err := vfs.Resolve(c, c.Root, path, 0)
 	if err != nil {
 		return skipAbsent(err)
 	}
 	if p.Dentry.IsDir() {
-		empty, err := tmpfs.New(k.tmpfsOptions("size=0"))
+		empty, err := tmpfs.New(ct.kernel.tmpfsOptions("size=0"))
 		if err != nil {
 			return err
 		}
-		return k.sys.VFS.Mount(empty, p, "tmpfs", linux.MS_RDONLY)
+		return ct.sys.VFS.Mount(empty, p, "tmpfs", linux.MS_RDONLY)
 	}
 	null, err := vfs.Resolve(c, c.Root, "/dev/null", 0)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"cordon/gofer/client"
 	"cordon/internal/check"
 	"cordon/internal/host"
 	"cordon/internal/linux"
@@ -27,36 +26,30 @@ import (
 	"cordon/sentry/vfs"
 )
 
-// A Kernel is one sandbox.
+// A Kernel is one sandbox, and its first container.
 type Kernel struct {
 	// immutable
+	*Container
 	cfg      Config
-	sys      *task.System
-	gofer    *client.Client // nil: no mount needs one
-	restored bool           // by Restore: Start goes on where Save was
 	calls    *syscalls.Calls
-	mounts   *vfs.MountNamespace
-	spaces   task.Namespaces
-	init     *task.ThreadGroup
-	consoles map[int32]*console // guarded by mu
-
 	notifier *hostfd.Notifier
 
 	hosts hostFiles
 
 	mu sync.Mutex
 	// guarded by mu
-	waited  map[int32]*task.ThreadGroup
-	stopped bool
-	vdso    *vdsoClock
+	waited   map[int32]*task.ThreadGroup
+	consoles map[int32]*console
+	joined   []*Container
+	stopped  bool
+	vdso     *vdsoClock
 }
 
 // memFileID is the memory file's number among host files.
 const memFileID = 1
 
-// New makes a sandbox with its mounts, and loads its first process. The error
-// is a *StartError where it is the program's or a mount's fault.
-func New(cfg Config) (*Kernel, error) {
+// newKernel returns a Kernel of nothing yet.
+func newKernel(cfg Config) *Kernel {
 	if cfg.CPUs == 0 {
 		cfg.CPUs = runtime.NumCPU()
 	}
@@ -64,32 +57,36 @@ func New(cfg Config) (*Kernel, error) {
 		cfg.MemoryLimit = host.MemoryTotal()
 	}
 	k := &Kernel{cfg: cfg, waited: make(map[int32]*task.ThreadGroup), consoles: make(map[int32]*console)}
+	k.Container = &Container{kernel: k, conf: cfg.ContainerConfig, label: task.NewContainer(cfg.ID)}
 	k.hosts.next.Store(memFileID + 1)
-	if err := k.assemble(); err != nil {
+	k.hosts.measure()
+	return k
+}
+
+// New makes a sandbox with its mounts, and loads its first process. The error
+// is a *StartError where it is the program's or a mount's fault.
+func New(cfg Config) (*Kernel, error) {
+	k := newKernel(cfg)
+	if err := k.makeFirst(); err != nil {
 		k.release()
 		return nil, err
-	}
-	if err := k.mountAll(); err != nil {
-		k.release()
-		return nil, err
-	}
-	if err := k.makeFiles(); err != nil {
-		k.release()
-		return nil, err
-	}
-	k.watchMemory()
-	g, con, err := k.newProcess(&cfg.Process, cfg.Stdio)
-	if err != nil {
-		k.release()
-		return nil, err
-	}
-	k.init = g
-	k.waited[g.ID()] = g
-	if con != nil {
-		k.consoles[g.ID()] = con
 	}
 	k.vdso.start()
 	return k, nil
+}
+
+func (k *Kernel) makeFirst() error {
+	if err := k.assemble(); err != nil {
+		return err
+	}
+	if err := k.registerFileSystems(); err != nil {
+		return &StartError{Message: "file systems: " + err.Error()}
+	}
+	if err := k.mountAll(); err != nil {
+		return err
+	}
+	k.watchMemory()
+	return k.load()
 }
 
 // assemble makes the parts that every sandbox has.
@@ -113,7 +110,7 @@ func (k *Kernel) assemble() error {
 		return &StartError{Message: "guest memory: " + errno.Error()}
 	}
 	k.vdso = newVDSOClock(clocks, vdso, plat)
-	k.sys = &task.System{
+	k.Container.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
 		Calls: k.calls, Traced: k.cfg.Trace != nil, Loader: loader.New(vdso),
 		UserNS: cred.NewRootNamespace(), Random: k.random, Turn: k.turn(),
@@ -124,17 +121,11 @@ func (k *Kernel) assemble() error {
 	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
 	}
-	k.spaces = task.Namespaces{UTS: task.NewUTS(k.cfg.Hostname, k.cfg.Domainname), IPC: k.sys.NewIPC()}
+	k.spaces = task.Namespaces{UTS: task.NewUTS(k.conf.Hostname, k.conf.Domainname), IPC: k.sys.NewIPC()}
 	if err := k.assembleObjects(); err != nil {
 		return err
 	}
-	if k.cfg.Gofer9P >= 0 {
-		if k.gofer, err = client.Dial(int(k.cfg.Gofer9P), int(k.cfg.GoferSide)); err != nil {
-			return &StartError{Message: "connecting to the gofer: " + err.Error()}
-		}
-		go k.watchGofer()
-	}
-	return nil
+	return k.dial()
 }
 
 // makeCalls makes the table of system calls.
@@ -205,19 +196,12 @@ func openSystrap(c *Config) (platform.Platform, error) {
 	return plat, nil
 }
 
-// watchGofer ends the sandbox in order when its gofer has died: the files that
-// are open give EIO meanwhile.
-func (k *Kernel) watchGofer() {
-	<-k.gofer.Dead()
-	k.sys.KillAll()
-}
-
 // Start lets the first process run, or the processes of a restored sandbox go
 // on.
 func (k *Kernel) Start() {
 	k.settleTurn()
 	if !k.restored {
-		k.sys.StartProcess(k.init)
+		k.Container.Start()
 		return
 	}
 	k.sys.Clocks.Start()
@@ -229,78 +213,6 @@ func (k *Kernel) Start() {
 		k.mu.Unlock()
 	}
 	k.sys.StartRestored()
-}
-
-// Exec starts another process; stdio are descriptors that the kernel takes over
-// in any case.
-func (k *Kernel) Exec(p *Process, stdio [3]int32) (int32, error) {
-	g, con, err := k.newProcess(p, stdio)
-	if err != nil {
-		return 0, err
-	}
-	id := g.ID()
-	k.mu.Lock()
-	k.waited[id] = g
-	if con != nil {
-		k.consoles[id] = con
-	}
-	k.mu.Unlock()
-	k.sys.StartProcess(g)
-	return id, nil
-}
-
-// Wait returns the wait status of a process of Start or Exec once it has ended;
-// ok is false for any other.
-func (k *Kernel) Wait(pid int32) (status linux.WaitStatus, ok bool) {
-	k.mu.Lock()
-	g := k.waited[pid]
-	con := k.consoles[pid]
-	delete(k.waited, pid)
-	k.mu.Unlock()
-	if g == nil {
-		return 0, false
-	}
-	status = k.sys.WaitProcess(g)
-	if con != nil {
-		con.flush()
-		k.mu.Lock()
-		delete(k.consoles, pid)
-		k.mu.Unlock()
-	}
-	k.sys.Reap(g)
-	return status, true
-}
-
-// Signal sends sig to a process, or with pid 0 to all.
-func (k *Kernel) Signal(pid int32, sig linux.Signal) linux.Errno {
-	if pid < 0 {
-		k.sys.SignalProcessGroup(-pid, sig)
-		return 0
-	}
-	if pid != 0 {
-		g := k.sys.Process(pid)
-		if g == nil || g.Exited() {
-			return linux.ESRCH
-		}
-		return g.SendFromOutside(sig)
-	}
-	for _, g := range k.sys.Processes() {
-		_ = g.SendFromOutside(sig) // some may be gone by now
-	}
-	return 0
-}
-
-// Resize tells the terminal of a process of Start or Exec its size; false: it
-// has none.
-func (k *Kernel) Resize(pid int32, rows, cols uint16) bool {
-	k.mu.Lock()
-	c := k.consoles[pid]
-	k.mu.Unlock()
-	if c == nil {
-		return false
-	}
-	c.resize(rows, cols)
-	return true
 }
 
 // Stacks describes every task and every goroutine (runsc debug stacks).
@@ -316,10 +228,6 @@ func (k *Kernel) Stacks() string {
 	buf := make([]byte, 8<<20)
 	return b.String() + string(buf[:runtime.Stack(buf, true)])
 }
-
-// Pause stops all guest code; Resume lets it go on.
-func (k *Kernel) Pause()  { k.sys.Freeze() }
-func (k *Kernel) Resume() { k.sys.Thaw() }
 
 // Stop ends every process and the platform.
 func (k *Kernel) Stop() {

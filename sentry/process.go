@@ -16,24 +16,24 @@ import (
 
 // newProcess loads a program for a process of its own session. It takes over
 // stdio.
-func (k *Kernel) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, *console, error) {
-	fds, tty, con, err := k.standardFiles(p, stdio)
+func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, *console, error) {
+	fds, tty, con, err := ct.standardFiles(p, stdio)
 	if err != nil {
 		return nil, nil, err
 	}
-	root := k.mounts.Root()
-	c := k.kernelCaller()
-	id, err := k.identity(c, p)
-	if err != nil {
-		fds.DecRef()
-		return nil, nil, err
-	}
-	cwd, err := k.workingDirectory(c, p)
+	root := ct.mounts.Root()
+	c := ct.kernelCaller()
+	id, err := ct.identity(c, p)
 	if err != nil {
 		fds.DecRef()
 		return nil, nil, err
 	}
-	spaces := k.spaces
+	cwd, err := ct.workingDirectory(c, p)
+	if err != nil {
+		fds.DecRef()
+		return nil, nil, err
+	}
+	spaces := ct.spaces
 	fs := task.NewFSContext(root, cwd, p.Umask)
 	c = &vfs.Caller{Cred: id, Root: root, Cwd: cwd}
 	path, err := findProgram(c, p)
@@ -48,9 +48,9 @@ func (k *Kernel) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, *con
 		fs.Drop()
 		return nil, nil, err
 	}
-	g, err := k.sys.NewProcess(&task.InitArgs{
+	g, err := ct.sys.NewProcess(&task.InitArgs{
 		Seccomp: filter,
-		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: k.limits(p), TTY: tty, OOM: p.OOMAdj,
+		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj,
 		Exec: task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
 	})
 	if err != nil {
@@ -72,18 +72,18 @@ func seccompFilter(p *Process) (*bpf.Program, error) {
 }
 
 // standardFiles opens descriptors 0 to 2 on the host's.
-func (k *Kernel) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TTY, *console, error) {
+func (ct *Container) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TTY, *console, error) {
 	fds := vfs.NewFDTable()
 	names := [3]string{"stdin", "stdout", "stderr"}
-	c := k.kernelCaller()
+	c := ct.kernelCaller()
 	if p.Terminal {
-		return k.terminal(p, stdio, fds)
+		return ct.terminal(p, stdio, fds)
 	}
 	for i, host := range stdio {
 		if host < 0 {
 			continue
 		}
-		in, errno := hostfd.New(k.notifier, k.sys, int(host), names[i])
+		in, errno := hostfd.New(ct.kernel.notifier, ct.sys, int(host), names[i])
 		if errno != 0 {
 			fds.DecRef()
 			return nil, nil, nil, &StartError{Message: names[i] + ": " + errno.Error()}
@@ -93,7 +93,7 @@ func (k *Kernel) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TT
 			fds.DecRef()
 			return nil, nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
 		}
-		d := vfs.NewDescription(c, k.sys.VFS.AnonPath(in, "host:["+names[i]+"]"), f, in.Flags())
+		d := vfs.NewDescription(c, ct.sys.VFS.AnonPath(in, "host:["+names[i]+"]"), f, in.Flags())
 		if err := fds.Replace(linux.FD(i), d, vfs.NROpen, 0); err != nil {
 			d.DecRef()
 			fds.DecRef()
@@ -104,7 +104,7 @@ func (k *Kernel) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vfs.TT
 }
 
 // identity returns the credentials that p starts with.
-func (k *Kernel) identity(c *vfs.Caller, p *Process) (*cred.Credentials, error) {
+func (ct *Container) identity(c *vfs.Caller, p *Process) (*cred.Credentials, error) {
 	uid, gid, groups := p.UID, p.GID, slices.Clone(p.Groups)
 	if p.UserName != "" {
 		var err error
@@ -119,18 +119,18 @@ func (k *Kernel) identity(c *vfs.Caller, p *Process) (*cred.Credentials, error) 
 		Groups:    slices.Compact(groups),
 		Permitted: cred.CapSet(p.Permitted) & cred.AllCaps, Effective: cred.CapSet(p.Effective) & cred.AllCaps,
 		Inheritable: cred.CapSet(p.Inheritable) & cred.AllCaps, Bounding: cred.CapSet(p.Bounding) & cred.AllCaps,
-		Ambient: cred.CapSet(p.Ambient) & cred.AllCaps, NoNewPrivs: p.NoNewPrivs, UserNS: k.sys.UserNS,
+		Ambient: cred.CapSet(p.Ambient) & cred.AllCaps, NoNewPrivs: p.NoNewPrivs, UserNS: ct.sys.UserNS,
 	}, nil
 }
 
-func (k *Kernel) workingDirectory(c *vfs.Caller, p *Process) (vfs.Path, error) {
+func (ct *Container) workingDirectory(c *vfs.Caller, p *Process) (vfs.Path, error) {
 	dir := p.Cwd
 	if dir == "" {
 		dir = "/"
 	}
 	cwd, err := vfs.Resolve(c, c.Root, dir, vfs.WantDir)
 	if err == error(linux.ENOENT) && p.MakeCwd {
-		cwd, err = k.makePoint(dir, false)
+		cwd, err = ct.makePoint(dir, false)
 	}
 	if err != nil {
 		return vfs.Path{}, &StartError{Message: "working directory " + dir + ": " + err.Error()}
@@ -139,7 +139,7 @@ func (k *Kernel) workingDirectory(c *vfs.Caller, p *Process) (vfs.Path, error) {
 }
 
 // limits are Linux's for a first process, with what the spec sets.
-func (k *Kernel) limits(p *Process) *limit.Set {
+func (ct *Container) limits(p *Process) *limit.Set {
 	var l [linux.RLIM_NLIMITS]linux.Rlimit
 	for i := range l {
 		l[i] = linux.Rlimit{Cur: limit.Infinity, Max: limit.Infinity}

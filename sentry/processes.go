@@ -19,11 +19,11 @@ type ProcessInfo struct {
 	Args       []string
 }
 
-// Processes lists the processes of the sandbox in order of id.
-func (k *Kernel) Processes() []ProcessInfo {
+// Processes lists the processes of the container in order of id.
+func (c *Container) Processes() []ProcessInfo {
 	var out []ProcessInfo
-	wall := k.sys.Clocks.Realtime.Now() - k.sys.Clocks.Boottime.Now()
-	for _, g := range k.sys.Processes() {
+	wall := c.sys.Clocks.Realtime.Now() - c.sys.Clocks.Boottime.Now()
+	for _, g := range c.sys.ContainerProcesses(c.label) {
 		l := g.Leader()
 		u := g.Usage()
 		out = append(out, ProcessInfo{

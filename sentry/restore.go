@@ -3,10 +3,8 @@ package sentry
 import (
 	"errors"
 	"io"
-	"runtime"
 
 	"cordon/gofer/client"
-	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/platform/memfile"
 	"cordon/sentry/file/hostfd"
@@ -19,10 +17,13 @@ import (
 // Save writes the sandbox's state; it goes on afterwards.
 func (k *Kernel) Save(w io.Writer) error {
 	k.mu.Lock()
-	joined := len(k.consoles) > 0
+	joined, pod := len(k.consoles) > 0, len(k.joined) > 0
 	k.mu.Unlock()
 	if joined {
 		return errors.New("a sandbox whose process is joined to the host's terminal cannot be saved")
+	}
+	if pod {
+		return errors.New("a sandbox that further containers have joined cannot be saved")
 	}
 	return Save(w, k.sys)
 }
@@ -37,14 +38,8 @@ func (k *Kernel) Freezing() bool { return k.sys.Freezing() }
 // processes go on; Wait knows those that have no parent, and Exec puts others
 // beside process 1.
 func Restore(cfg Config, r io.Reader) (*Kernel, error) {
-	if cfg.CPUs == 0 {
-		cfg.CPUs = runtime.NumCPU()
-	}
-	if cfg.MemoryLimit == 0 {
-		cfg.MemoryLimit = host.MemoryTotal()
-	}
-	k := &Kernel{cfg: cfg, restored: true, waited: make(map[int32]*task.ThreadGroup), consoles: make(map[int32]*console)}
-	k.hosts.next.Store(memFileID + 1)
+	k := newKernel(cfg)
+	k.restored = true
 	if err := k.restore(r); err != nil {
 		k.release()
 		return nil, err
@@ -65,8 +60,8 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
 	}
-	if k.cfg.Gofer9P >= 0 {
-		if k.gofer, err = client.Dial(int(k.cfg.Gofer9P), int(k.cfg.GoferSide)); err != nil {
+	if k.conf.Gofer9P >= 0 {
+		if k.gofer, err = client.Dial(int(k.conf.Gofer9P), int(k.conf.GoferSide)); err != nil {
 			return &StartError{Message: "connecting to the gofer: " + err.Error()}
 		}
 	}
@@ -77,13 +72,13 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 		Parts: task.Parts{
 			Calls: k.calls, Traced: k.cfg.Trace != nil, Random: k.random, Turn: k.turn(), NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) },
 			Assemble: func(s *task.System) error {
-				k.sys = s
+				k.Container.sys = s
 				return k.registerFileSystems()
 			},
 		},
 	}
 	for i, name := range [...]string{"stdin", "stdout", "stderr"} {
-		if fd := k.cfg.Stdio[i]; fd >= 0 {
+		if fd := k.conf.Stdio[i]; fd >= 0 {
 			o.Files[name] = int(fd)
 		}
 	}
@@ -102,6 +97,9 @@ func (k *Kernel) adopt() error {
 	}
 	if n := k.init.Leader().Namespaces(); n != nil {
 		k.spaces, k.mounts = *n, n.Mount
+	}
+	if l := k.init.Container(); l != nil {
+		k.label = l
 	}
 	for _, g := range k.sys.Processes() {
 		if g.ParentID() == 0 {

@@ -32,12 +32,12 @@ const flushTime = 2 * time.Second
 
 // terminal gives p a terminal of the sandbox as its standard files and starts
 // to carry bytes between it and the host's terminal at stdio[0].
-func (k *Kernel) terminal(p *Process, stdio [3]int32, fds *vfs.FDTable) (*vfs.FDTable, vfs.TTY, *console, error) {
+func (ct *Container) terminal(p *Process, stdio [3]int32, fds *vfs.FDTable) (*vfs.FDTable, vfs.TTY, *console, error) {
 	fail := func(what string, err error) (*vfs.FDTable, vfs.TTY, *console, error) {
 		fds.DecRef()
 		return nil, nil, nil, &StartError{Message: "terminal: " + what + ": " + err.Error()}
 	}
-	c := k.kernelCaller()
+	c := ct.kernelCaller()
 	master, err := vfs.Open(c, c.Root, "/dev/pts/ptmx", vfs.OpenHow{Flags: linux.O_RDWR | linux.O_NOCTTY})
 	if err != nil {
 		return fail("/dev/pts/ptmx", err)
@@ -56,7 +56,7 @@ func (k *Kernel) terminal(p *Process, stdio [3]int32, fds *vfs.FDTable) (*vfs.FD
 		}
 	}
 	slave.DecRef()
-	con := &console{k: k, master: master, in: int(stdio[0]), out: int(stdio[0]),
+	con := &console{k: ct.kernel, master: master, in: int(stdio[0]), out: int(stdio[0]),
 		flushes: make(chan chan struct{}), ended: make(chan struct{})}
 	if stdio[1] >= 0 {
 		con.out = int(stdio[1])

@@ -97,6 +97,19 @@ func IsNoProcess(err error) bool {
 	return errors.Is(err, ErrNoProcess) || errors.As(err, &e) && e.Kind == kindNoProcess
 }
 
+// AsStartError turns a call's error that says why a program could not be started
+// into a *StartError.
+func AsStartError(err error) error {
+	var e *control.Error
+	if errors.As(err, &e) {
+		switch k := ErrorKind(e.Kind); k {
+		case ErrNotFound, ErrNotExecutable, ErrOther:
+			return &StartError{Kind: k, Message: e.Message}
+		}
+	}
+	return err
+}
+
 // errUnable is the answer where the kernel lacks an optional ability.
 func errUnable(what string) error {
 	return fmt.Errorf("this sandbox cannot %s", what)

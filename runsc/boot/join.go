@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"cordon/runsc/control"
 
@@ -22,6 +23,7 @@ type tenant struct {
 
 	// immutable
 	keeper int
+	tty    int           // the host's terminal, or -1
 	gone   chan struct{} // closed when nothing of it is left
 }
 
@@ -52,20 +54,50 @@ func (b *box) create(c *control.Call) error {
 			}
 		}
 	}()
-	// Held while the container is made: its name is taken when it is there.
+	if err := b.reserve(a.Container.ID); err != nil {
+		return err
+	}
+	t, err := b.makeTenant(&a, fds)
+	b.mu.Lock()
+	if err != nil {
+		delete(b.joined, a.Container.ID)
+	} else {
+		b.joined[t.id] = t
+	}
+	ended := b.ended
+	b.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	go t.watchKeeper()
+	go t.live(b.kernel)
+	if ended {
+		t.kill()
+	}
+	return nil
+}
+
+// reserve takes a container's name, with nothing behind it yet.
+func (b *box) reserve(id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	_, taken := b.joined[id]
 	switch {
-	case a.Container.ID == "" || a.Container.ID == b.first.id || b.joined[a.Container.ID] != nil:
-		return fmt.Errorf("the sandbox has a container %q", a.Container.ID)
+	case id == "" || id == b.first.id || taken:
+		return fmt.Errorf("the sandbox has a container %q", id)
 	case len(b.joined) >= maxJoined:
 		return errors.New("the sandbox has too many containers")
 	case b.ended:
 		return errors.New("the sandbox is ending")
 	}
+	b.joined[id] = nil
+	return nil
+}
+
+func (b *box) makeTenant(a *CreateArgs, fds []int) (*tenant, error) {
 	keeper := take(fds, a.Keeper)
 	if keeper < 0 {
-		return errors.New("a container that joins needs a keeper")
+		return nil, errors.New("a container that joins needs a keeper")
 	}
 	got := ContainerFDs{Gofer9P: take(fds, a.FDs.Gofer9P), GoferDonate: take(fds, a.FDs.GoferDonate)}
 	for i, n := range a.FDs.Stdio {
@@ -74,13 +106,13 @@ func (b *box) create(c *control.Call) error {
 	g, err := b.kernel.Add(&a.Container, got)
 	if err != nil {
 		unix.Close(keeper)
-		return err
+		return nil, err
 	}
-	t := &tenant{member: newMember(a.Container.ID, g), keeper: keeper, gone: make(chan struct{})}
-	b.joined[t.id] = t
-	go t.watchKeeper()
-	go t.live(b.kernel)
-	return nil
+	t := &tenant{member: newMember(a.Container.ID, g), keeper: keeper, tty: -1, gone: make(chan struct{})}
+	if a.Container.Process.Terminal {
+		t.tty = got.Stdio[0]
+	}
+	return t, nil
 }
 
 // live waits for the container's end and tells the keeper once nothing of it
@@ -107,6 +139,10 @@ func (t *tenant) watchKeeper() {
 			break
 		}
 		for _, sig := range buf[:n] {
+			if syscall.Signal(sig) == syscall.SIGWINCH && t.tty >= 0 {
+				resizeFrom(t.tty, t.guest)
+				continue
+			}
 			// Gone already: nobody is left to tell.
 			_ = t.signal(SignalArgs{PID: InitPID, Signal: int(sig)})
 		}
@@ -156,7 +192,9 @@ func (b *box) endJoined() {
 	b.ended = true
 	var all []*tenant
 	for _, t := range b.joined {
-		all = append(all, t)
+		if t != nil {
+			all = append(all, t)
+		}
 	}
 	b.mu.Unlock()
 	for _, t := range all {
@@ -172,8 +210,10 @@ func (b *box) containers() []ContainerInfo {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var ids []string
-	for id := range b.joined {
-		ids = append(ids, id)
+	for id, t := range b.joined {
+		if t != nil {
+			ids = append(ids, id)
+		}
 	}
 	slices.Sort(ids)
 	all := []ContainerInfo{b.first.info()}

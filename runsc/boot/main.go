@@ -126,11 +126,18 @@ func (b *box) forwardSignals() {
 }
 
 func (b *box) resizeFromHost() {
-	r, ok := b.kernel.(Resizer)
-	if !ok || !b.spec.Process.Terminal {
+	if b.spec.Process.Terminal {
+		resizeFrom(b.spec.FDs.Stdio[0], b.kernel)
+	}
+}
+
+// resizeFrom gives a guest's first terminal the size of the host's at tty.
+func resizeFrom(tty int, g Guest) {
+	r, ok := g.(Resizer)
+	if !ok {
 		return
 	}
-	ws, err := unix.IoctlGetWinsize(b.spec.FDs.Stdio[0], unix.TIOCGWINSZ)
+	ws, err := unix.IoctlGetWinsize(tty, unix.TIOCGWINSZ)
 	if err == nil {
 		_ = r.Resize(InitPID, ws.Row, ws.Col)
 	}

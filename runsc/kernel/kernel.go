@@ -14,8 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A guest is a sentry.Container as the boot process sees it.
+type guest struct{ *sentry.Container }
+
 // A kernel is a sentry.Kernel as the boot process sees it.
-type kernel struct{ *sentry.Kernel }
+type kernel struct {
+	guest
+	sentry *sentry.Kernel
+}
 
 // New builds the Sentry for a spec; it is a boot.NewKernel.
 func New(s *boot.Spec) (boot.Kernel, error) {
@@ -27,8 +33,37 @@ func New(s *boot.Spec) (boot.Kernel, error) {
 	if err != nil {
 		return nil, startError(err)
 	}
-	return kernel{k}, nil
+	return kernel{guest{k.Container}, k}, nil
 }
+
+func (k kernel) Start() error {
+	k.sentry.Start()
+	return nil
+}
+
+func (k kernel) Stop()          { k.sentry.Stop() }
+func (k kernel) Stacks() string { return k.sentry.Stacks() }
+
+// Add makes a container that joins.
+func (k kernel) Add(c *boot.Container, f boot.ContainerFDs) (boot.Guest, error) {
+	cfg, err := container(c, f)
+	if err != nil {
+		for _, fd := range append(f.Stdio[:], f.Gofer9P, f.GoferDonate) {
+			if fd >= 0 {
+				unix.Close(fd)
+			}
+		}
+		return nil, err
+	}
+	g, err := k.sentry.Add(cfg)
+	if err != nil {
+		return nil, startError(err)
+	}
+	return guest{g}, nil
+}
+
+// Remove ends one that Add made.
+func (k kernel) Remove(g boot.Guest) { k.sentry.Remove(g.(guest).Container) }
 
 // startError turns the Sentry's StartError into boot's.
 func startError(err error) error {
@@ -46,44 +81,36 @@ func startError(err error) error {
 	return &boot.StartError{Kind: kind, Message: se.Message}
 }
 
-// Add refuses.
-func (k kernel) Add(*boot.Container, boot.ContainerFDs) (boot.Guest, error) {
-	return nil, errors.New("no container can join")
-}
-
-// Remove has nothing to remove.
-func (k kernel) Remove(boot.Guest) {}
-
-func (k kernel) Start() error {
-	k.Kernel.Start()
+func (k guest) Start() error {
+	k.Container.Start()
 	return nil
 }
 
-func (k kernel) Exec(p *boot.Process, stdio [3]int) (int32, error) {
+func (k guest) Exec(p *boot.Process, stdio [3]int) (int32, error) {
 	q, err := process(p)
 	if err != nil {
 		return 0, err
 	}
-	pid, err := k.Kernel.Exec(q, fds(stdio))
+	pid, err := k.Container.Exec(q, fds(stdio))
 	if err != nil {
 		return 0, startError(err)
 	}
 	return pid, nil
 }
 
-func (k kernel) Wait(pid int32) (uint32, error) {
-	w, ok := k.Kernel.Wait(pid)
+func (k guest) Wait(pid int32) (uint32, error) {
+	w, ok := k.Container.Wait(pid)
 	if !ok {
 		return 0, fmt.Errorf("process %d was not started from outside, or has been waited for", pid)
 	}
 	return uint32(w), nil
 }
 
-func (k kernel) Signal(pid int32, sig int) error {
+func (k guest) Signal(pid int32, sig int) error {
 	if sig < 0 || sig > linux.NSIG {
 		return fmt.Errorf("%d is no signal", sig)
 	}
-	if e := k.Kernel.Signal(pid, linux.Signal(sig)); e == linux.ESRCH {
+	if e := k.Container.Signal(pid, linux.Signal(sig)); e == linux.ESRCH {
 		return boot.ErrNoProcess
 	} else if e != 0 {
 		return e
@@ -91,26 +118,26 @@ func (k kernel) Signal(pid int32, sig int) error {
 	return nil
 }
 
-func (k kernel) Pause() error {
-	k.Kernel.Pause()
+func (k guest) Pause() error {
+	k.Container.Pause()
 	return nil
 }
 
-func (k kernel) Resume() error {
-	k.Kernel.Resume()
+func (k guest) Resume() error {
+	k.Container.Resume()
 	return nil
 }
 
-func (k kernel) Resize(pid int32, rows, cols uint16) error {
-	if !k.Kernel.Resize(pid, rows, cols) {
+func (k guest) Resize(pid int32, rows, cols uint16) error {
+	if !k.Container.Resize(pid, rows, cols) {
 		return fmt.Errorf("process %d has no terminal of its own", pid)
 	}
 	return nil
 }
 
-func (k kernel) Processes() []boot.ProcessInfo {
+func (k guest) Processes() []boot.ProcessInfo {
 	var out []boot.ProcessInfo
-	for _, p := range k.Kernel.Processes() {
+	for _, p := range k.Container.Processes() {
 		out = append(out, boot.ProcessInfo(p))
 	}
 	return out
@@ -125,32 +152,16 @@ func fds(in [3]int) (out [3]int32) {
 
 // config turns a spec into the Sentry's configuration.
 func config(s *boot.Spec) (sentry.Config, error) {
-	p, err := process(&s.Process)
+	first, err := container(&s.Container, boot.ContainerFDs{Stdio: s.FDs.Stdio, Gofer9P: s.FDs.Gofer9P, GoferDonate: s.FDs.GoferDonate})
 	if err != nil {
 		return sentry.Config{}, err
 	}
 	c := sentry.Config{
-		Hostname: s.Hostname, Domainname: s.Domainname, MemoryLimit: s.MemoryLimit, CPUs: s.CPUs,
-		MemFile: int32(s.FDs.MemFile), Gofer9P: int32(s.FDs.Gofer9P), GoferSide: int32(s.FDs.GoferDonate), Loadavg: int32(max(s.FDs.Loadavg, 0)),
-		Network: string(s.Network), Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl,
-		Process: *p, Stdio: fds(s.FDs.Stdio), PlainInit: s.PlainInit, PlatformName: s.Platform, CPUInfo: s.CPUInfo,
+		MemoryLimit: s.MemoryLimit, CPUs: s.CPUs, MemFile: int32(s.FDs.MemFile), Loadavg: int32(max(s.FDs.Loadavg, 0)),
+		Network: string(s.Network), ContainerConfig: first, PlatformName: s.Platform, CPUInfo: s.CPUInfo,
 	}
 	if fd := int32(s.FDs.Meminfo); fd >= 0 {
 		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }
-	}
-	for i := range s.Mounts {
-		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))
-	}
-	for _, d := range s.Devices {
-		kind := linux.S_IFCHR
-		switch d.Type {
-		case "b":
-			kind = linux.S_IFBLK
-		case "p":
-			kind = linux.S_IFIFO
-		}
-		c.Devices = append(c.Devices, sentry.Device{Path: d.Path, Mode: kind | linux.FileMode(d.Mode).PermAndSticky(),
-			Major: uint32(d.Major), Minor: uint32(d.Minor), UID: d.UID, GID: d.GID})
 	}
 	if s.Trace.Enabled {
 		fd := s.Trace.FD
@@ -170,6 +181,34 @@ func config(s *boot.Spec) (sentry.Config, error) {
 				line = line[n:]
 			}
 		}
+	}
+	return c, nil
+}
+
+// container turns a container's part of a spec into the Sentry's.
+func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, error) {
+	p, err := process(&s.Process)
+	if err != nil {
+		return sentry.ContainerConfig{}, err
+	}
+	c := sentry.ContainerConfig{
+		ID: s.ID, Hostname: s.Hostname, Domainname: s.Domainname, Gofer9P: int32(f.Gofer9P), GoferSide: int32(f.GoferDonate),
+		Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl, Process: *p, Stdio: fds(f.Stdio), PlainInit: s.PlainInit,
+		Join: sentry.Join(s.Namespaces),
+	}
+	for i := range s.Mounts {
+		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))
+	}
+	for _, d := range s.Devices {
+		kind := linux.S_IFCHR
+		switch d.Type {
+		case "b":
+			kind = linux.S_IFBLK
+		case "p":
+			kind = linux.S_IFIFO
+		}
+		c.Devices = append(c.Devices, sentry.Device{Path: d.Path, Mode: kind | linux.FileMode(d.Mode).PermAndSticky(),
+			Major: uint32(d.Major), Minor: uint32(d.Minor), UID: d.UID, GID: d.GID})
 	}
 	return c, nil
 }

@@ -10,11 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/mount.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -217,6 +223,106 @@ static void enter_gofer(int count, char **trees)
 	drop_rights(KEEP_GOFER, -1);
 }
 
+// The keeper of a container that joined a sandbox: a host process with nothing
+// but a pid. Its descriptors, after FD_READY: the socket to the Sentry and the
+// lifeline from its parent, as the boot process has.
+enum { FD_SENTRY = 4, FD_LIFELINE = 5 };
+
+// pass_on tells the Sentry of a signal that came to the keeper.
+static void pass_on(int sig)
+{
+	unsigned char b = sig;
+	int saved = errno;
+	if (write(FD_SENTRY, &b, 1) < 0) {
+		// The Sentry is gone: the next read says so.
+	}
+	errno = saved;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction act = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+	static const int fatal[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT, SIGCHLD, SIGPIPE};
+	for (int sig = 1; sig <= SIGRTMAX; sig++) {
+		int own = 0;
+		for (unsigned i = 0; i < sizeof fatal / sizeof *fatal; i++)
+			own |= sig == fatal[i];
+		// The C library keeps two for itself.
+		if (!own && sigaction(sig, &act, NULL) < 0 && errno != EINVAL)
+			fail("catching signal %d", sig);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+// only_keep leaves the keeper the calls of its loop.
+static void only_keep(void)
+{
+#if defined(__x86_64__)
+	const unsigned arch = AUDIT_ARCH_X86_64;
+#else
+	const unsigned arch = AUDIT_ARCH_AARCH64;
+#endif
+#define LET(nr) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		LET(SYS_read), LET(SYS_write), LET(SYS_ppoll), LET(SYS_close), LET(SYS_exit_group), LET(SYS_exit),
+		LET(SYS_rt_sigreturn), LET(SYS_restart_syscall),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog prog = {.len = sizeof code / sizeof *code, .filter = code};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		fail("installing the keeper's filter");
+}
+
+// keep waits for the exit code of the container's first process and ends with
+// it. It never returns. When the Sentry goes away, or the parent before it has
+// detached this process, the container was killed.
+static void keep(void)
+{
+	const int killed = 128 + SIGKILL;
+	struct pollfd fds[2] = {{FD_SENTRY, POLLIN, 0}, {FD_LIFELINE, POLLIN, 0}};
+	unsigned char code[4];
+	int have = 0;
+	if (write(FD_READY, "{}", 2) < 0)
+		_exit(1);
+	close(FD_READY);
+	for (;;) {
+		if (syscall(SYS_ppoll, fds, 2, NULL, NULL, 0) < 0) {
+			if (errno == EINTR)
+				continue;
+			_exit(killed);
+		}
+		if (fds[0].revents) {
+			int n = read(FD_SENTRY, code + have, sizeof code - have);
+			if (n == 0 || (n < 0 && errno != EINTR))
+				_exit(killed);
+			if (n > 0 && (have += n) == sizeof code)
+				_exit(code[0]);
+		}
+		if (fds[1].revents) {
+			char b = 0;
+			int n = read(FD_LIFELINE, &b, 1);
+			if (n != 1 || b != 'd')
+				_exit(killed);
+			fds[1].fd = -1; // detached
+		}
+	}
+}
+
+static void enter_keeper(char *name)
+{
+	char *base = strrchr(name, '/');
+	prctl(PR_SET_NAME, base ? base + 1 : name, 0, 0, 0);
+	if (geteuid() == 0)
+		drop_rights(0, -1);
+	// Others of its user could take its place.
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	catch_signals();
+}
+
 // The Go runtime raises the soft limit of descriptors when it starts.
 static struct rlimit descriptors_at_start;
 
@@ -225,8 +331,8 @@ unsigned long long cordon_descriptor_limit(void)
 	return descriptors_at_start.rlim_cur;
 }
 
-// CORDON_ZONE is "boot", "boot:ID" (become user and group ID) or "gofer";
-// a "+" at its end asks to be killed when the parent dies.
+// CORDON_ZONE is "boot", "boot:ID" (become user and group ID), "gofer" or
+// "keeper"; a "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
 	const char *zone = NULL;
@@ -235,9 +341,14 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 		if (strncmp(*e, "CORDON_ZONE=", 12) == 0)
 			zone = *e + 12;
 	}
-	if (!zone || argc < 2)
+	if (!zone || argc < 1)
 		return;
-	if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
+	int keeper = strncmp(zone, "keeper", 6) == 0;
+	if (keeper)
+		enter_keeper(argv[0]);
+	else if (argc < 2)
+		return;
+	else if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
 		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1);
 	else if (strncmp(zone, "gofer", 5) == 0 && strcmp(argv[1], "gofer") == 0)
 		enter_gofer(argc - 2, argv + 2);
@@ -253,4 +364,8 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 	// Last: a change of credentials clears it.
 	if (zone[strlen(zone) - 1] == '+' && prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0) < 0)
 		fail("PR_SET_PDEATHSIG");
+	if (keeper) {
+		only_keep();
+		keep();
+	}
 }

@@ -129,15 +129,24 @@ func (s *Sandbox) release(goferReady, bootReady *os.File) error {
 	if err == nil {
 		return nil
 	}
-	// When the gofer failed, the Sentry only noticed a closed socket.
-	if goferReady != nil {
-		goferReady.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		if gerr := readReport(goferReady); gerr != nil && !errors.Is(gerr, os.ErrDeadlineExceeded) && gerr != errNoReport {
-			return fmt.Errorf("gofer: %w", gerr)
-		}
+	if gerr := goferFailure(goferReady, nil); gerr != nil {
+		return gerr
 	}
 	if err == errNoReport {
 		return fmt.Errorf("the sandbox ended before it was ready (%v)", s.bootState())
+	}
+	return err
+}
+
+// goferFailure returns what the gofer says of its own failure, or err: when it
+// failed, the Sentry only noticed a closed socket.
+func goferFailure(ready *os.File, err error) error {
+	if ready == nil {
+		return err
+	}
+	ready.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if gerr := readReport(ready); gerr != nil && !errors.Is(gerr, os.ErrDeadlineExceeded) && gerr != errNoReport {
+		return fmt.Errorf("gofer: %w", gerr)
 	}
 	return err
 }

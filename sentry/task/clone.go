@@ -4,6 +4,7 @@ import (
 	"cordon/internal/bpf"
 	"cordon/internal/linux"
 	"cordon/platform/arch"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
 	"cordon/sentry/limit"
 	"cordon/sentry/signal"
@@ -17,7 +18,7 @@ func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (
 	if e := checkCloneFlags(a); e != 0 {
 		return nil, e
 	}
-	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
+	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP
 	if a.Flags&made != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
 		return nil, linux.EPERM
 	}
@@ -68,7 +69,7 @@ func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
 		has(linux.CLONE_THREAD) && has(linux.CLONE_NEWUSER|linux.CLONE_NEWPID):
 		return linux.EINVAL
 	// Namespaces that cordon does not make, as a kernel built without them.
-	case has(linux.CLONE_NEWPID | linux.CLONE_NEWCGROUP | linux.CLONE_INTO_CGROUP | linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
+	case has(linux.CLONE_NEWPID | linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
 		return linux.EINVAL
 	}
 	return 0
@@ -78,6 +79,7 @@ func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
 func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
 	f := a.Flags
 	c := t.sys.newTask(t.Cred(), t.Name())
+	c.into, t.into = t.into, nil
 	m := t.MM()
 	if f&linux.CLONE_VM != 0 {
 		m.IncUsers()
@@ -193,7 +195,7 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 	dying := g.exiting || g.execing != nil || g.dumping != nil
 	pressing := t.work.Load()&workKill != 0
 	g.mu.Unlock()
-	if dying || pressing {
+	if dying || pressing || g.container.endedTreeLocked() {
 		return linux.EAGAIN
 	}
 	cr := t.Cred()
@@ -204,8 +206,18 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 	if a.Flags&linux.CLONE_PARENT != 0 && g.protectedTreeLocked() {
 		return linux.EINVAL // its siblings would have no parent to wait for them
 	}
+	cg := g.Cgroup()
+	if a.Flags&linux.CLONE_INTO_CGROUP != 0 {
+		if cg = c.into; a.Flags&linux.CLONE_THREAD != 0 && cg != g.Cgroup() {
+			return linux.EOPNOTSUPP // groups are of processes here
+		}
+	}
+	if e := cg.AddTask(); e != 0 {
+		return e
+	}
 	id, e := s.newIDTreeLocked(0)
 	if e != 0 {
+		cg.MoveTasks(-1)
 		return e
 	}
 	c.tid.Store(id)
@@ -219,10 +231,11 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 		g.countTreeLocked()
 	} else {
 		c.linkGroupTreeLocked(t, a)
+		c.group.enterTreeLocked(cg)
 	}
 	s.tasks[id] = c
 	c.seccomp.Store(t.seccomp.Load()) // here, where nobody synchronises filters
-	if s.freezing > 0 {
+	if c.heldTreeLocked() {
 		c.work.Or(workFreeze)
 	}
 	if a.Flags&linux.CLONE_THREAD != 0 {
@@ -261,6 +274,7 @@ func (c *Task) linkGroupTreeLocked(t *Task, a *linux.CloneArgs) {
 		limits = limit.NewSet(g.limits.All())
 	}
 	n := s.newGroup(c, limits, actions)
+	n.container = g.container
 	n.oomAdj.Store(g.oomAdj.Load())
 	n.loginUID.Store(g.loginUID.Load())
 	n.Membarrier.Store(g.Membarrier.Load())
@@ -296,7 +310,9 @@ func (c *Task) unlink() {
 	s.tree.Lock()
 	defer s.tree.Unlock()
 	delete(s.tasks, c.TID())
+	g.Cgroup().MoveTasks(-1)
 	if g.leader == c {
+		g.Cgroup().AddProcess(-1)
 		g.parent.children = without(g.parent.children, g)
 		g.pgrp.leaveTreeLocked(g)
 		return
@@ -315,11 +331,15 @@ type InitArgs struct {
 	Namespaces *Namespaces
 	Limits     *limit.Set
 	Exec       ExecArgs
+	// Container is the process's label, and its children's; nil for none.
+	Container *Container
 	// TTY becomes the controlling terminal of a session of its own.
 	TTY vfs.TTY
 	OOM int32
 	// Seccomp is the filter that it starts under, or nil.
 	Seccomp *bpf.Program
+	// Cgroup is its control group; nil is the root.
+	Cgroup *cgroup.Group
 }
 
 // NewProcess makes a process that no task forked: the first one of the sandbox
@@ -331,6 +351,7 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t.fs.Store(a.FS)
 	t.ns.Store(a.Namespaces)
 	g := s.newGroup(t, a.Limits, signal.NewActions())
+	g.container = a.Container
 	g.oomAdj.Store(a.OOM)
 	if a.Seccomp != nil {
 		f, _ := (*Filter)(nil).push(a.Seccomp, a.Cred.NoNewPrivs)
@@ -344,6 +365,10 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t.applyImage(im, &a.Exec)
 	s.tree.Lock()
 	defer s.tree.Unlock()
+	if a.Container.endedTreeLocked() {
+		t.discard()
+		return nil, linux.ESRCH
+	}
 	id, e := s.newIDTreeLocked(0)
 	if e != 0 {
 		t.discard()
@@ -352,7 +377,13 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t.tid.Store(id)
 	s.started.Add(1)
 	s.tasks[id] = t
-	if s.freezing > 0 {
+	cg := a.Cgroup
+	if cg == nil {
+		cg = s.Cgroups.Root()
+	}
+	cg.MoveTasks(1) // no limit holds for who comes from outside
+	g.enterTreeLocked(cg)
+	if t.heldTreeLocked() {
 		t.work.Or(workFreeze)
 	}
 	if s.init == nil {

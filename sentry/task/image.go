@@ -8,6 +8,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/platform"
 	"cordon/platform/memfile"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/futex"
@@ -44,10 +45,12 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("task.Task", saveTask, loadTask),
 		checkpoint.Object("task.ThreadGroup", saveGroup, loadGroup),
 		checkpoint.Object("task.ProcessGroup", saveProcessGroup, loadProcessGroup),
+		checkpoint.Object("task.Container", saveContainer, loadContainer),
 		checkpoint.Object("task.Session", saveSession, loadSession),
 		checkpoint.Object("task.FSContext", saveFSContext, loadFSContext),
 		checkpoint.Object("task.Namespaces", saveNamespaces, loadNamespaces),
 		checkpoint.Object("task.UTSNamespace", saveUTS, loadUTS),
+		checkpoint.Object("task.CgroupNamespace", saveCgroupNamespace, loadCgroupNamespace),
 		checkpoint.Object("task.PidFD", savePidFD, loadPidFD),
 		checkpoint.Object("task.ioTarget", saveTarget, loadTarget),
 		checkpoint.Object("task.Filter", saveFilter, loadFilter),
@@ -98,6 +101,8 @@ type SystemImage struct {
 	PlainInit           bool
 	NumCPU              int
 	MemoryLimit         uint64
+	HostMemory          int64
+	Cgroups             checkpoint.Ref
 
 	Tasks   []checkpoint.Ref // by tid
 	LastPID int32
@@ -112,6 +117,7 @@ func saveSystem(s *checkpoint.Saver, y *System) SystemImage {
 		Platform: s.Slot(mm.SlotPlatform), Memory: s.Slot(mm.SlotMemory), Clocks: s.Slot(vfs.SlotClocks), Parts: s.Slot(SlotParts),
 		VFS: s.Ref(y.VFS), UserNS: s.Ref(y.UserNS), Memfds: s.Ref(y.Memfds),
 		PlainInit: y.PlainInit, NumCPU: y.NumCPU, MemoryLimit: y.MemoryLimit, Started: y.started.Load(),
+		HostMemory: y.HostMemory.Load(), Cgroups: s.Ref(y.Cgroups),
 	}
 	if _, ok := y.Loader.(vfs.Alias); ok {
 		im.Loader = vfs.SaveRef(s, y.Loader)
@@ -145,6 +151,8 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	}
 	y.PlainInit, y.NumCPU, y.MemoryLimit = im.PlainInit, im.NumCPU, im.MemoryLimit
 	y.Futexes = futex.NewTable(y.Lives)
+	y.Cgroups = get[*cgroup.Hierarchy](g, im.Cgroups)
+	y.HostMemory.Store(im.HostMemory)
 	y.Init()
 	y.lastPID, y.init = im.LastPID, get[*ThreadGroup](g, im.Init)
 	y.started.Store(im.Started)
@@ -160,6 +168,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 // reassemble fills the tables, every object being filled.
 func (y *System) reassemble(parts *Parts, tasks []*Task) error {
 	users := make(map[*vfs.FDTable]int64)
+	y.Cgroups.Restored()
 	for _, t := range tasks {
 		if t == nil || t.sys != y || t.group == nil || y.tasks[t.TID()] != nil || t.TID() <= 0 || t.TID() >= MaxPID {
 			return errImage
@@ -171,6 +180,9 @@ func (y *System) reassemble(parts *Parts, tasks []*Task) error {
 		}
 		if fds := t.FDs(); fds != nil {
 			users[fds]++
+		}
+		if !t.countAgain() {
+			return errImage
 		}
 	}
 	for fds, n := range users {
@@ -246,15 +258,16 @@ func loadFSContext(l *checkpoint.Loader, f *FSContext, im FSContextImage) error 
 }
 
 // NamespacesImage is a Namespaces in a checkpoint.
-type NamespacesImage struct{ Mount, UTS, IPC, Net checkpoint.Ref }
+type NamespacesImage struct{ Mount, UTS, IPC, Net, Cgroup checkpoint.Ref }
 
 func saveNamespaces(s *checkpoint.Saver, n *Namespaces) NamespacesImage {
-	return NamespacesImage{s.Ref(n.Mount), s.Ref(n.UTS), s.Ref(n.IPC), s.Ref(n.Net)}
+	return NamespacesImage{s.Ref(n.Mount), s.Ref(n.UTS), s.Ref(n.IPC), s.Ref(n.Net), s.Ref(n.Cgroup)}
 }
 
 func loadNamespaces(l *checkpoint.Loader, n *Namespaces, im NamespacesImage) error {
 	g := &getter{l: l}
 	n.Mount, n.UTS, n.IPC, n.Net = get[*vfs.MountNamespace](g, im.Mount), get[*UTSNamespace](g, im.UTS), get[any](g, im.IPC), get[any](g, im.Net)
+	n.Cgroup = get[*CgroupNamespace](g, im.Cgroup)
 	return g.err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"cordon/checkpoint"
 	"cordon/internal/linux"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
 	"cordon/sentry/signal"
@@ -56,6 +57,9 @@ type PosixTimerImage struct {
 // GroupImage is a ThreadGroup in a checkpoint.
 type GroupImage struct {
 	Sys, Limits, Actions checkpoint.Ref
+	Container            checkpoint.Ref
+	Cgroup               checkpoint.Ref
+	CgroupBase           [2]int64
 	Start                int64
 	DidExec              bool
 	OOMAdj               int32
@@ -88,7 +92,7 @@ func saveGroup(s *checkpoint.Saver, g *ThreadGroup) GroupImage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	im := GroupImage{
-		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Start: g.start, DidExec: g.didExec.Load(),
+		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Container: s.Ref(g.container), Cgroup: s.Ref(g.Cgroup()), CgroupBase: g.cgroupBase, Start: g.start, DidExec: g.didExec.Load(),
 		OOMAdj: g.oomAdj.Load(), LoginUID: g.loginUID.Load(), Membarrier: g.Membarrier.Load(), MaxRSS: g.maxRSS.Load(), Leader: s.Ref(g.leader),
 		Tasks: refs(s, g.tasks), Parent: s.Ref(g.parent), Children: refs(s, g.children), PGrp: s.Ref(g.pgrp),
 		Gone: g.gone, Reaped: g.reaped, Subreaper: g.subreaper, ReapedSelf: g.reapedSelf, ZombieNow: g.zombieNow, Status: g.status,
@@ -165,6 +169,9 @@ func (y *System) clockOf(g *getter, im *ClockImage) ktime.Clock {
 
 func loadGroup(l *checkpoint.Loader, p *ThreadGroup, im GroupImage) error {
 	g := &getter{l: l}
+	p.container = get[*Container](g, im.Container)
+	p.cgroup.Store(get[*cgroup.Group](g, im.Cgroup))
+	p.cgroupBase = im.CgroupBase
 	p.sys, p.limits = get[*System](g, im.Sys), get[*limit.Set](g, im.Limits)
 	actions := get[*signal.Actions](g, im.Actions)
 	p.leader, p.tasks, p.parent = get[*Task](g, im.Leader), getAll[*Task](g, im.Tasks), get[*ThreadGroup](g, im.Parent)
@@ -286,4 +293,19 @@ func loadSession(l *checkpoint.Loader, e *Session, im SessionImage) error {
 	e.id, e.leader, e.groups = im.ID, get[*ThreadGroup](g, im.Leader), im.Groups
 	e.tty = get[vfs.TTY](g, im.TTY)
 	return g.err
+}
+
+// ContainerImage is a Container in a checkpoint.
+type ContainerImage struct {
+	ID    string
+	Ended bool
+}
+
+func saveContainer(_ *checkpoint.Saver, c *Container) ContainerImage {
+	return ContainerImage{c.id, c.ended}
+}
+
+func loadContainer(_ *checkpoint.Loader, c *Container, im ContainerImage) error {
+	c.id, c.ended = im.ID, im.Ended
+	return nil
 }

@@ -131,6 +131,16 @@ func (t *Task) freeze() {
 	t.runState = Frozen
 	s.frozenMu.Lock()
 	s.frozen.Add(1)
+	t.parked.Store(true)
+	defer t.parked.Store(false)
+	if cg := t.group.Cgroup(); cg.Frozen() {
+		defer cg.Tell()
+		cg.Tell()
+	}
+	if c := t.group.container; c != nil {
+		c.frozen.Add(1)
+		defer c.frozen.Add(-1)
+	}
 	s.frozenCond.Broadcast()
 	for !t.thawed() {
 		if s.Turn == nil {
@@ -181,14 +191,11 @@ func (s *System) Thaw() {
 	s.tree.Lock()
 	if s.freezing--; s.freezing == 0 {
 		for _, t := range s.tasks {
-			t.work.And(^workFreeze)
+			if !t.heldTreeLocked() {
+				t.work.And(^workFreeze)
+			}
 		}
 	}
 	s.tree.Unlock()
-	s.frozenMu.Lock()
-	s.frozenCond.Broadcast()
-	s.frozenMu.Unlock()
-	if s.Turn != nil {
-		s.Turn.Wake()
-	}
+	s.wakeFrozen()
 }

@@ -8,6 +8,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
 	"cordon/sentry/signal"
@@ -19,7 +20,8 @@ type ThreadGroup struct {
 	// immutable
 	sys                 *System
 	limits              *limit.Set
-	start               int64 // Boottime at creation, ns
+	container           *Container // nil: no label
+	start               int64      // Boottime at creation, ns
 	cpuClock, userClock *cpuClock
 
 	// atomic
@@ -30,7 +32,8 @@ type ThreadGroup struct {
 	lead     atomic.Pointer[Task] // leader, for who asks for the id
 	maxRSS   atomic.Uint64        // of address spaces given up
 	counted  atomic.Pointer[counted]
-	stopSeq  atomic.Uint32 // counts stops; changed under mu
+	cgroup   atomic.Pointer[cgroup.Group] // changed under sys.tree
+	stopSeq  atomic.Uint32                // counts stops; changed under mu
 	// Membarrier has the commands of membarrier(2) that registered. Linux has
 	// them by address space, which a process made with CLONE_VM shares.
 	Membarrier atomic.Uint32
@@ -54,6 +57,7 @@ type ThreadGroup struct {
 	reapedSelf bool
 	zombieNow  bool
 	status     linux.WaitStatus // of the zombie
+	cgroupBase [2]int64         // times used before it came into its group, ns
 
 	// guarded by mu
 	mu         lock.Mutex[lock.ThreadGroup]

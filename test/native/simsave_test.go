@@ -146,23 +146,26 @@ func (s *savedRun) config(before func(uint64), out int) (sentry.Config, error) {
 	random := rand.NewChaCha8([32]byte{byte(s.seed), byte(s.seed >> 8)})
 	var mu sync.Mutex
 	return sentry.Config{
-		Hostname: "sim", MemoryLimit: 1 << 30, CPUs: 2, MemFile: int32(mem), Gofer9P: -1, GoferSide: -1, Network: "sandbox",
+		MemoryLimit: 1 << 30, CPUs: 2, MemFile: int32(mem), Network: "sandbox",
 		Platform: sim.New(sim.Config{Text: text, Seed: s.seed, Clock: virtual, BeforeSyscall: before}), Clocks: clocks, Trace: s.log,
 		Random: func(p []byte) {
 			mu.Lock()
 			defer mu.Unlock()
 			random.Read(p)
 		},
-		Mounts: []sentry.Mount{
-			{Destination: "/", Type: "tmpfs"},
-			{Destination: "/proc", Type: "proc"},
-			{Destination: "/dev", Type: "dev"},
+		ContainerConfig: sentry.ContainerConfig{
+			Hostname: "sim", Gofer9P: -1, GoferSide: -1,
+			Mounts: []sentry.Mount{
+				{Destination: "/", Type: "tmpfs"},
+				{Destination: "/proc", Type: "proc"},
+				{Destination: "/dev", Type: "dev"},
+			},
+			Files: []sentry.File{{Path: "/vm", Mode: 0o755, Data: elf}, {Path: "/image", Mode: 0o644, Data: s.p.Image}},
+			Process: sentry.Process{Args: []string{"/vm"}, Env: []string{}, Cwd: "/",
+				Bounding: allCaps, Effective: allCaps, Permitted: allCaps,
+				Limits: map[linux.Resource]linux.Rlimit{linux.RLIMIT_NOFILE: {Cur: 4096, Max: 4096}, linux.RLIMIT_STACK: {Cur: 8 << 20, Max: ^uint64(0)}}},
+			Stdio: [3]int32{null[0], int32(stdout), null[1]},
 		},
-		Files: []sentry.File{{Path: "/vm", Mode: 0o755, Data: elf}, {Path: "/image", Mode: 0o644, Data: s.p.Image}},
-		Process: sentry.Process{Args: []string{"/vm"}, Env: []string{}, Cwd: "/",
-			Bounding: allCaps, Effective: allCaps, Permitted: allCaps,
-			Limits: map[linux.Resource]linux.Rlimit{linux.RLIMIT_NOFILE: {Cur: 4096, Max: 4096}, linux.RLIMIT_STACK: {Cur: 8 << 20, Max: ^uint64(0)}}},
-		Stdio: [3]int32{null[0], int32(stdout), null[1]},
 	}, nil
 }
 

@@ -1,0 +1,142 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/control"
+
+	"golang.org/x/sys/unix"
+)
+
+// Join makes a further container of the sandbox that cl is connected to, from
+// c.Spec.Container; what else c.Spec says is the sandbox's own. The container
+// waits for OpStart. In the result, the boot process is the container's keeper:
+// a host process with a pid that ends with the exit code of the container's
+// first process, passes signals on to it, and takes the container along when it
+// is killed. On an error no process is left. The error is a *boot.StartError
+// when the program is at fault.
+func Join(c *Config, cl *control.Client) (*Sandbox, error) {
+	s := &Sandbox{}
+	var ends sockets
+	defer ends.close()
+	if len(c.Roots) > 0 {
+		if err := ends.open(); err != nil {
+			return nil, err
+		}
+	}
+	own, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	var wg sync.WaitGroup
+	var goferReady, keeperReady *os.File
+	var goferErr, keeperErr error
+	if len(c.Roots) > 0 {
+		wg.Go(func() { s.gofer, goferReady, goferErr = startGofer(c, &ends) })
+	}
+	s.boot, s.lifeline, keeperReady, keeperErr = startKeeper(c, theirs)
+	theirs.Close()
+	wg.Wait()
+	for _, f := range []*os.File{goferReady, keeperReady} {
+		if f != nil {
+			defer f.Close()
+		}
+	}
+	if s.boot != nil {
+		s.BootPID = s.boot.Pid
+	}
+	if s.gofer != nil {
+		s.GoferPID = s.gofer.Pid
+	}
+	err = errors.Join(goferErr, keeperErr)
+	if err == nil {
+		if err = readReport(keeperReady); err != nil {
+			err = fmt.Errorf("the container's keeper: %w", err)
+		}
+	}
+	if err == nil && c.Started != nil {
+		err = c.Started(s.BootPID, s.GoferPID)
+	}
+	if err == nil {
+		if err = create(c, cl, &ends, own); err != nil {
+			err = goferFailure(goferReady, err)
+		}
+	}
+	if err != nil {
+		s.Kill()
+		s.Wait()
+		return nil, err
+	}
+	return s, nil
+}
+
+// create asks the Sentry for the container.
+func create(c *Config, cl *control.Client, ends *sockets, keeper *os.File) error {
+	var fds []int
+	add := func(f *os.File) int {
+		if f == nil {
+			return -1
+		}
+		fds = append(fds, int(f.Fd()))
+		return len(fds) - 1
+	}
+	a := boot.CreateArgs{Container: c.Spec.Container, Keeper: add(keeper), FDs: boot.ContainerFDs{
+		Stdio: [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])}, Gofer9P: add(ends.nineP[0]), GoferDonate: add(ends.donate[0]),
+	}}
+	return boot.AsStartError(cl.Call(boot.OpCreate, a, nil, fds...))
+}
+
+func socketPair() (a, b *os.File, err error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	return os.NewFile(uintptr(p[0]), "sentry"), os.NewFile(uintptr(p[1]), "keeper"), nil
+}
+
+// startKeeper executes this binary under the guest program's name; enter.c has
+// the descriptors' numbers.
+func startKeeper(c *Config, sentry *os.File) (p *os.Process, lifeline, ready *os.File, err error) {
+	stdin, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	null := stdin
+	defer null.Close()
+	ready, readyW, err := os.Pipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer readyW.Close()
+	lifeR, lifeline, err := os.Pipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer lifeR.Close()
+	attr := &syscall.SysProcAttr{Setsid: true}
+	if c.ControllingTerminal {
+		attr.Setctty = true
+		stdin = c.Stdio[0]
+	}
+	zone := "CORDON_ZONE=keeper"
+	if c.Attached {
+		zone += "+"
+	}
+	argv := c.Spec.Process.Args
+	if len(argv) == 0 {
+		argv = []string{"runsc"} // the Sentry refuses such a program
+	}
+	p, err = startOnOwnThread(c.NetNS, argv, []string{zone}, []*os.File{stdin, null, null, readyW, sentry, lifeR}, attr)
+	if err != nil {
+		lifeline.Close()
+		ready.Close()
+		return nil, nil, nil, fmt.Errorf("starting the container's keeper: %w", err)
+	}
+	return p, lifeline, ready, nil
+}
