@@ -3,7 +3,10 @@ module cordon
 go 1.26.3
 
 require (
+	github.com/containerd/cgroups/v3 v3.1.3
+	github.com/containerd/containerd/api v1.12.0
 	github.com/containerd/ttrpc v1.2.9
+	github.com/coreos/go-systemd/v22 v22.6.0
 	github.com/godbus/dbus/v5 v5.1.0
 	github.com/hugelgupf/p9 v0.3.1-0.20240118043522-6f4f11e5296e
 	github.com/klauspost/compress v1.20.3
@@ -16,13 +19,11 @@ require (
 	google.golang.org/protobuf v1.36.11
 	gvisor.dev/gvisor v0.0.0-20260905035102-160fafc42237
 	k8s.io/cri-api v0.34.1
-	github.com/containerd/cgroups/v3 v3.1.3
-	github.com/containerd/containerd/api v1.12.0
-	github.com/coreos/go-systemd/v22 v22.6.0
 )
 
 require (
 	github.com/containerd/log v0.1.0 // indirect
+	github.com/containerd/typeurl/v2 v2.3.0 // indirect
 	github.com/cyphar/filepath-securejoin v0.4.1 // indirect
 	github.com/google/btree v1.1.3 // indirect
 	github.com/moby/sys/mountinfo v0.7.2 // indirect
