@@ -126,18 +126,22 @@ func (s *Stack) addLoopback() error {
 
 // AddAddress gives an interface an address and the route to its network that comes with it.
 func (s *Stack) AddAddress(index int32, p netip.Prefix) error {
+	if err := s.AddAddressAlone(index, p); err != nil {
+		return err
+	}
+	s.s.AddRoute(tcpip.Route{Destination: fromPrefix(p).Subnet(), NIC: tcpip.NICID(index)})
+	return nil
+}
+
+// AddAddressAlone gives an interface an address without a route: IFA_F_NOPREFIXROUTE.
+func (s *Stack) AddAddressAlone(index int32, p netip.Prefix) error {
 	proto := header.IPv4ProtocolNumber
 	if !p.Addr().Is4() {
 		proto = header.IPv6ProtocolNumber
 	}
-	err := s.s.AddProtocolAddress(tcpip.NICID(index), tcpip.ProtocolAddress{
+	return errnoOf(s.s.AddProtocolAddress(tcpip.NICID(index), tcpip.ProtocolAddress{
 		Protocol: proto, AddressWithPrefix: fromPrefix(p),
-	}, stack.AddressProperties{})
-	if err != nil {
-		return errnoOf(err)
-	}
-	s.s.AddRoute(tcpip.Route{Destination: fromPrefix(p).Subnet(), NIC: tcpip.NICID(index)})
-	return nil
+	}, stack.AddressProperties{}))
 }
 
 // RemoveAddress takes an address away, and the route to its network when no other address of the interface needs it.

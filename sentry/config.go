@@ -2,6 +2,7 @@ package sentry
 
 import (
 	"cordon/internal/linux"
+	"cordon/netstack"
 	"cordon/platform"
 	"cordon/sentry/ktime"
 )
@@ -25,6 +26,8 @@ type Config struct {
 
 	// Network is "none", "sandbox" or "host".
 	Network string
+	// Attach gives the first network namespace's stack what it has beside its loopback; nil for nothing.
+	Attach func(*netstack.Stack) error
 
 	// ContainerConfig is the first container's.
 	ContainerConfig

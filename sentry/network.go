@@ -29,6 +29,11 @@ func (k *Kernel) assembleNetwork() error {
 			return &StartError{Message: "network stack: " + err.Error()}
 		}
 	}
+	if k.cfg.Attach != nil {
+		if err := k.cfg.Attach(stack); err != nil {
+			return &StartError{Message: "network: " + err.Error()}
+		}
+	}
 	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{},
 		packet.NewProvider(packet.MemoryFile{Memory: memmap.Memory{File: k.sys.Memory}}))
 	k.spaces.Net = socket.NewNamespace(stack, k.sys.UserNS)

@@ -225,6 +225,8 @@ type FDs struct {
 	Log int
 	// Lifeline is the read end of a pipe whose other end the parent holds.
 	Lifeline int
+	// Network is a socket that the Network comes from; -1 for none.
+	Network int
 	// Ready is the write end of a pipe on which Main reports that the sandbox
 	// stands, or why it does not.
 	Ready int

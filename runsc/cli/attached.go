@@ -29,7 +29,11 @@ func (g *globals) prepare(c *sandbox.Config) error {
 		return nil
 	}
 	var err error
-	mode := filter.Mode{HostNetwork: c.Spec.Network == boot.NetworkHost, Ptrace: c.Spec.Platform == "ptrace"}
+	mode := filter.Mode{
+		HostNetwork: c.Spec.Network == boot.NetworkHost,
+		Links:       c.Spec.Network != boot.NetworkHost && c.Spec.Network != boot.NetworkNone,
+		Ptrace:      c.Spec.Platform == "ptrace",
+	}
 	if c.SentryFilter, err = filter.Sentry(mode).Program(); err != nil {
 		return err
 	}

@@ -117,6 +117,9 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(bundle, spec.ConfigFile), err)
 	}
+	if g.network == "" && !plan.OwnNetwork {
+		plan.Boot.Network = boot.NetworkHost // as the configuration says, by naming no network namespace
+	}
 	for _, w := range plan.Warnings {
 		g.logger.log("warning", w)
 	}
@@ -132,7 +135,8 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 			NetNS:  plan.NetNS,
 			Stdio:  [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
 		},
-		PIDFile: c.pidFile,
+		PIDFile:  c.pidFile,
+		TakeOver: plan.OwnNetwork && plan.Boot.Network == boot.NetworkSandbox,
 	}
 	if !c.detach {
 		p.Sandbox.Errors = os.Stderr

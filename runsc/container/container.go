@@ -10,6 +10,7 @@ import (
 	"cordon/runsc/boot"
 	"cordon/runsc/cgroup"
 	"cordon/runsc/control"
+	"cordon/runsc/network"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,6 +103,9 @@ func (c *Container) clear() error {
 		return err
 	}
 	if err := cgroup.Remove(c.State.Cgroups); err != nil {
+		return err
+	}
+	if err := network.GiveBack(c.networkPath()); err != nil {
 		return err
 	}
 	return c.removeDir()

@@ -8,8 +8,12 @@ import (
 	"strconv"
 	"time"
 
+	"cordon/runsc/boot"
 	"cordon/runsc/control"
+	"cordon/runsc/network"
 	"cordon/runsc/sandbox"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Container is one of a Store's, as it was when it was loaded.
@@ -35,6 +39,9 @@ type Params struct {
 	Sandbox sandbox.Config
 	// Cgroups may be nil.
 	Cgroups Cgroups
+	// TakeOver gives the sandbox the interfaces of its network namespace, when the
+	// hooks of the runtime have run.
+	TakeOver bool
 	// PIDFile gets the pid of the boot process; empty is none.
 	PIDFile string
 	// BeforeRun is called while the processes exist and wait (hooks of the
@@ -90,6 +97,9 @@ func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
 	p.Sandbox.Control = os.NewFile(uintptr(fd), "control")
 	defer p.Sandbox.Control.Close()
 	p.Sandbox.Started = func(boot, gofer int) error { return c.started(p, boot, gofer) }
+	if p.TakeOver {
+		p.Sandbox.Network = func(boot int) (*boot.Network, error) { return c.takeOver(p.Sandbox.NetNS, boot) }
+	}
 	box, err := sandbox.Start(&p.Sandbox)
 	if err != nil {
 		return nil, err
@@ -129,6 +139,19 @@ func (c *Container) started(p *Params, boot, gofer int) (err error) {
 	return nil
 }
 
+// takeOver takes the interfaces of the namespace that the sandbox has joined, or was
+// made for it: that one goes with it, the other gets them back.
+func (c *Container) takeOver(netns string, pid int) (*boot.Network, error) {
+	if netns != "" {
+		return network.TakeOver(netns, c.networkPath())
+	}
+	n, err := network.TakeOver(fmt.Sprintf("/proc/%d/ns/net", pid), "")
+	if errors.Is(err, unix.EPERM) {
+		return network.None(), nil // an ordinary user's: nobody had the right to put anything into it
+	}
+	return n, err
+}
+
 // finish makes a container that stands visible as such.
 func (c *Container) finish(p *Params, box *sandbox.Sandbox) error {
 	if p.PIDFile != "" {
@@ -161,4 +184,5 @@ func WritePIDFile(path string, pid int) error {
 
 func (c *Container) dir() string         { return c.store.dir(c.State.ID) }
 func (c *Container) controlPath() string { return filepath.Join(c.dir(), controlFile) }
+func (c *Container) networkPath() string { return filepath.Join(c.dir(), networkFile) }
 func (c *Container) save() error         { return writeState(c.dir(), &c.State) }

@@ -12,6 +12,7 @@ import (
 const (
 	stateFile   = "state.json"
 	controlFile = "control.sock"
+	networkFile = "network.json" // what to give back to a network namespace
 )
 
 // State is what is written down about a container.

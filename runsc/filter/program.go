@@ -80,7 +80,9 @@ func store(tables []Table) ([]byte, error) {
 
 // Tables are those of every zone in every mode.
 func Tables() []Table {
-	return []Table{
-		Sentry(Mode{}), Sentry(Mode{HostNetwork: true}), Sentry(Mode{Ptrace: true}), Sentry(Mode{HostNetwork: true, Ptrace: true}), Gofer(),
+	var all []Table
+	for _, ptrace := range []bool{false, true} {
+		all = append(all, Sentry(Mode{Ptrace: ptrace}), Sentry(Mode{Ptrace: ptrace, HostNetwork: true}), Sentry(Mode{Ptrace: ptrace, Links: true}))
 	}
+	return append(all, Gofer())
 }

@@ -5,6 +5,7 @@ import (
 
 	"cordon/gofer/hostfs"
 	"cordon/internal/host"
+	"cordon/netstack"
 	"cordon/platform/ptrace"
 	"cordon/platform/stub"
 	"cordon/platform/systrap"
@@ -17,6 +18,8 @@ import (
 type Mode struct {
 	// HostNetwork lets the Sentry pass sockets on to the host.
 	HostNetwork bool
+	// Links: the sandbox's stack may have interfaces on sockets of frames.
+	Links bool
 	// Ptrace: guests are traced, not trapped.
 	Ptrace bool
 }
@@ -30,6 +33,11 @@ func Sentry(m Mode) Table {
 		rules = append(rules, fromPlatform("ptrace: ", ptrace.SentrySyscalls())...)
 	} else {
 		rules = append(rules, fromPlatform("systrap: ", systrap.SentrySyscalls())...)
+	}
+	if m.Links {
+		for _, c := range netstack.Syscalls() {
+			rules = append(rules, Allow("network: "+c.Reason, c.Name)...)
+		}
 	}
 	if m.HostNetwork {
 		rules = append(rules, hostNetworkRules()...)

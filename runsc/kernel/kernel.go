@@ -8,7 +8,9 @@ import (
 
 	"cordon/internal/host"
 	"cordon/internal/linux"
+	"cordon/netstack"
 	"cordon/runsc/boot"
+	"cordon/runsc/network"
 	"cordon/sentry"
 
 	"golang.org/x/sys/unix"
@@ -162,6 +164,15 @@ func config(s *boot.Spec) (sentry.Config, error) {
 	}
 	if fd := int32(s.FDs.Meminfo); fd >= 0 {
 		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }
+	}
+	if fd := s.FDs.Network; fd >= 0 {
+		c.Attach = func(stack *netstack.Stack) error {
+			n, err := boot.ReceiveNetwork(fd)
+			if err != nil {
+				return err
+			}
+			return network.Attach(stack, n)
+		}
 	}
 	if s.Trace.Enabled {
 		fd := s.Trace.FD

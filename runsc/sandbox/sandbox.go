@@ -72,8 +72,11 @@ type Config struct {
 	// ControllingTerminal makes Stdio[0] the boot process's terminal, so that
 	// it learns of new sizes.
 	ControllingTerminal bool
-	// NetNS is the network namespace to run in for network "host".
+	// NetNS is the network namespace to run in; empty is the caller's for network "host", else a new one.
 	NetNS string
+	// Network says what the sandbox's stack has beside its loopback; nil for nothing. It is called
+	// after Started.
+	Network func(bootPID int) (*boot.Network, error)
 
 	// Filters are the programs for the two processes; empty is none.
 	SentryFilter, GoferFilter []byte
@@ -91,6 +94,7 @@ type Sandbox struct {
 
 	boot, gofer *os.Process
 	lifeline    *os.File
+	network     *os.File // nil when nothing waits for it
 }
 
 // Start makes the processes and returns when the sandbox stands. On an error
@@ -107,6 +111,9 @@ func Start(c *Config) (*Sandbox, error) {
 	}
 	if err == nil && c.Started != nil {
 		err = c.Started(s.BootPID, s.GoferPID)
+	}
+	if err == nil {
+		err = s.sendNetwork(c)
 	}
 	if err == nil {
 		err = s.release(goferReady, bootReady)
@@ -214,6 +221,9 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 			return nil, nil, err
 		}
 	}
+	if s.network, ends.network, err = networkSocket(c); err != nil {
+		return nil, nil, err
+	}
 	var wg sync.WaitGroup
 	var goferErr, bootErr error
 	if len(c.Roots) > 0 {
@@ -236,6 +246,7 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 // Sentry's end.
 type sockets struct {
 	nineP, donate [2]*os.File
+	network       *os.File // the Sentry's end of what its network comes from; nil for none
 }
 
 func (k *sockets) open() error {
@@ -259,6 +270,7 @@ func (k *sockets) close() {
 		k.nineP[i].Close()
 		k.donate[i].Close()
 	}
+	k.network.Close()
 }
 
 // startGofer executes `runsc gofer` with its descriptors in the order that
@@ -364,6 +376,7 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 		Stdio:       [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])},
 		Gofer9P:     add(ends.nineP[0]),
 		GoferDonate: add(ends.donate[0]),
+		Network:     add(ends.network),
 		MemFile:     boot.FDMemFile,
 		Meminfo:     add(meminfo),
 		Control:     add(c.Control),
@@ -414,7 +427,7 @@ func bootAttr(c *Config) (*syscall.SysProcAttr, string) {
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 	}
-	if c.Spec.Network != boot.NetworkHost {
+	if c.Spec.Network != boot.NetworkHost && c.NetNS == "" {
 		attr.Cloneflags |= unix.CLONE_NEWNET
 	}
 	if c.ControllingTerminal {

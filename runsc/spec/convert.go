@@ -19,8 +19,10 @@ type Plan struct {
 	Boot   *boot.Spec
 	Roots  []sandbox.Root
 	IDMaps sandbox.IDMaps
-	// NetNS is the network namespace to join, where the host's network is used.
-	NetNS string
+	// NetNS is the network namespace to join; empty is a new one where OwnNetwork
+	// is set, else the host's.
+	NetNS      string
+	OwnNetwork bool
 	// Rootfs is the root directory's path.
 	Rootfs string
 	// Warnings say what has no effect in a sandbox.
@@ -108,10 +110,8 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 		switch {
 		case n.Type == specs.UserNamespace:
 			p.IDMaps = sandbox.IDMaps{UID: idMap(l.UIDMappings), GID: idMap(l.GIDMappings)}
-		case n.Type == specs.NetworkNamespace && n.Path != "" && o.Network == boot.NetworkHost:
-			p.NetNS = n.Path
-		case n.Type == specs.NetworkNamespace && n.Path != "":
-			p.Warnings = append(p.Warnings, fmt.Sprintf("linux.namespaces: network %s is not joined: the sandbox has a network of its own (--network=host joins it)", n.Path))
+		case n.Type == specs.NetworkNamespace:
+			p.NetNS, p.OwnNetwork = n.Path, true
 		}
 	}
 	return p.checkMaps()
