@@ -55,7 +55,7 @@ func (m *MemoryManager) leave(r seg.Range, rel *release) bool {
 	for i := range m.vacant {
 		kept += m.vacant[i].r.Len()
 	}
-	for len(m.vacant) == maxVacancies || kept > maxVacant {
+	for len(m.vacant) >= maxVacancies || kept > maxVacant {
 		kept -= m.vacant[0].r.Len()
 		m.dropVacancy(0, rel)
 	}
