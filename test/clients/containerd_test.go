@@ -23,12 +23,15 @@ func newContainerd(t *testing.T, bin string) *containerd {
 	t.Helper()
 	w := newWorld(t)
 	c := &containerd{world: w, ctr: "ctr", bin: "containerd"}
+	shim := binary(t, "containerd-shim-runsc-v1", *shimFlag)
+	path := filepath.Dir(w.runsc) + ":" + filepath.Dir(shim) + ":" + os.Getenv("PATH")
 	if bin != "" {
 		c.ctr, c.bin = filepath.Join(bin, "ctr"), filepath.Join(bin, "containerd")
-		w.setenv("PATH", filepath.Dir(w.runsc)+":"+bin+":"+os.Getenv("PATH"))
+		path = bin + ":" + path
 	} else {
 		w.need("containerd", "ctr")
 	}
+	w.setenv("PATH", path)
 	image := w.image()
 	c.address = filepath.Join(w.dir, "c.sock")
 	c.config = filepath.Join(w.dir, "containerd.toml")
@@ -95,6 +98,11 @@ type runtime struct {
 // runc is the shim of runc with our binary.
 func (c *containerd) runc() runtime {
 	return runtime{"io.containerd.runc.v2", []string{"--runtime", "io.containerd.runc.v2", "--runc-binary", c.runsc}}
+}
+
+// shim is our own shim.
+func (c *containerd) shim() runtime {
+	return runtime{"io.containerd.runsc.v1", []string{"--runtime", "io.containerd.runsc.v1"}}
 }
 
 // runFlags is `ctr run` with the runtime.

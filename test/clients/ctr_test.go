@@ -11,6 +11,7 @@ func TestContainerd16(t *testing.T) {
 		t.Skipf("the installed containerd is %s", v)
 	}
 	t.Run("runc.v2", func(t *testing.T) { c.behaves(t, c.runc()) })
+	t.Run("runsc.v1", func(t *testing.T) { c.behaves(t, c.shim()) })
 }
 
 // behaves is what a containerd does with each runtime.
