@@ -1,10 +1,6 @@
 package cgroup
 
-import (
-	"sync/atomic"
-
-	"cordon/sentry/wait"
-)
+import "sync/atomic"
 
 // MemoryLimit names one of the limits of memory, in bytes.
 type MemoryLimit uint8
@@ -101,7 +97,7 @@ func (g *Group) CountMemory(e MemoryEvent) {
 	g.memory.local[e].Add(1)
 	for p := g; p != nil; p = p.parent {
 		p.memory.events[e].Add(1)
-		p.events.Notify(wait.Pri | wait.Err)
+		p.tell()
 	}
 }
 

@@ -88,6 +88,7 @@ type Group struct {
 	populated atomic.Int64 // likewise, those of its descendants too
 	frozen    atomic.Bool  // its own or an ancestor's freeze is on
 	throttled atomic.Bool
+	changes   atomic.Uint64 // of the files that tell of changes
 	tasks     tasks
 	memory    memory
 	cpu       cpu
@@ -255,7 +256,7 @@ func (g *Group) Remove() linux.Errno {
 	g.parent.memory.files.Add(g.memory.files.Swap(0))
 	g.parent.cpu.gone[0].Add(g.cpu.gone[0].Load())
 	g.parent.cpu.gone[1].Add(g.cpu.gone[1].Load())
-	g.events.Notify(wait.Pri | wait.Err)
+	g.tell()
 	return 0
 }
 

@@ -166,6 +166,7 @@ func (t *Task) becomeOnlyThread() bool {
 func (t *Task) takeLeadTreeLocked(old *Task) {
 	s, g := t.sys, t.group
 	delete(s.tasks, t.TID())
+	g.Cgroup().MoveTasks(-1)
 	id := old.TID()
 	t.tid.Store(id)
 	t.withdrawFacts()

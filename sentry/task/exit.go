@@ -87,6 +87,7 @@ func (t *Task) exit() {
 	if t != g.leader {
 		t.exitState = dead
 		delete(s.tasks, t.TID())
+		g.Cgroup().MoveTasks(-1)
 	}
 	g.mu.Unlock()
 	g.gone.Add(t.Usage())
@@ -123,6 +124,7 @@ func (t *Task) exit() {
 	s.frozenMu.Unlock()
 	if over {
 		s.endWorkers()
+		s.endWatch()
 		close(s.allGone)
 	}
 	if s.Turn != nil {
@@ -224,6 +226,7 @@ func (g *ThreadGroup) endTreeLocked(last *Task) (after []func()) {
 	g.stopTimersLocked()
 	g.mu.Unlock()
 	g.zombieNow = true
+	g.leaveCgroupTreeLocked()
 	after = append(after, g.hangupTreeLocked()...)
 	g.leaveChildrenTreeLocked()
 	g.exitEvents.Notify(wait.In | wait.RdNorm)
@@ -363,6 +366,7 @@ func (g *ThreadGroup) reapTreeLocked() {
 	g.leader.exitState = dead
 	g.mu.Unlock()
 	delete(s.tasks, g.leader.TID())
+	g.Cgroup().MoveTasks(-1)
 	g.exitEvents.Notify(wait.Hup)
 }
 

@@ -74,6 +74,7 @@ func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error
 		t.sleeps.Store(true)
 		t.rest()
 		t.sleeps.Store(false)
+		t.sys.wokeUp()
 		t.switched.Store(t.sys.Clocks.Monotonic.Now())
 		if ready() {
 			return nil

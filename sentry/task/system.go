@@ -8,6 +8,7 @@ import (
 	"cordon/internal/lock"
 	"cordon/platform"
 	"cordon/platform/memfile"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
 	"cordon/sentry/file/epoll"
 	"cordon/sentry/file/inotify"
@@ -63,6 +64,14 @@ type System struct {
 	Inotify inotify.Shared
 	// Turn is nil, or lets one task run at a time (sim).
 	Turn Turn
+	// Cgroups is the tree of control groups; Init makes one where there is none.
+	Cgroups *cgroup.Hierarchy
+	// Reserve is what the sandbox needs of its limit for itself; nil: nothing.
+	Reserve Reserve
+	// Reclaim has caches give memory back; nil: there are none.
+	Reclaim func()
+	// OnOOM is told of processes that are killed for memory; it may be nil.
+	OnOOM func(OOMEvent)
 
 	// tree guards who is whose parent, child, member, leader and zombie.
 	tree treeLock
@@ -79,8 +88,12 @@ type System struct {
 	workers  []*worker // that have no task
 
 	// atomic
-	frozen  atomic.Int32
-	started atomic.Uint64 // tasks ever made (/proc/stat processes)
+	frozen atomic.Int32
+	// HostMemory is the host's limit of the sandbox, with all that it is, in
+	// bytes; 0: none.
+	HostMemory atomic.Int64
+	reclaimed  atomic.Int64  // when caches were emptied
+	started    atomic.Uint64 // tasks ever made (/proc/stat processes)
 
 	late       lateNudges
 	spare      sync.Once // addSpareProcs
@@ -88,6 +101,7 @@ type System struct {
 	frozenCond *sync.Cond
 	cpuAlarms  cpuAlarms
 	load       loadAverages
+	watch      watch
 }
 
 // treeLock is System's first lock.
@@ -102,6 +116,10 @@ func (s *System) Init() {
 	s.sessions = make(map[int32]*Session)
 	s.allGone = make(chan struct{})
 	s.frozenCond = sync.NewCond(&s.frozenMu)
+	s.watch.again = make(chan struct{}, 1)
+	if s.Cgroups == nil {
+		s.Cgroups = cgroup.New()
+	}
 }
 
 // InitGroup returns process 1.
@@ -203,6 +221,8 @@ type Namespaces struct {
 	UTS   *UTSNamespace
 	IPC   any // *ipc.Namespace
 	Net   any // *socket.Namespace
+	// Cgroup is the view of the control groups; nil is the whole tree.
+	Cgroup *CgroupNamespace
 }
 
 // A UTSNamespace holds the host name (uts_namespaces(7)).

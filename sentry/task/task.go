@@ -6,6 +6,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/platform"
 	"cordon/platform/arch"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
 	"cordon/sentry/ipc"
 	"cordon/sentry/limit"
@@ -39,6 +40,7 @@ type Task struct {
 	inGuest      atomic.Bool
 	dumpable     atomic.Bool
 	sleeps       atomic.Bool // in an interruptible sleep (state S)
+	parked       atomic.Bool // stands still for the freezer
 	cred         atomic.Pointer[cred.Credentials]
 	mm           atomic.Pointer[mm.MemoryManager] // nil once exited
 	comm         atomic.Pointer[string]
@@ -106,7 +108,8 @@ type Task struct {
 	frozenFPU  []byte   // its extended state
 	sched      Scheduling
 	exitCode   linux.WaitStatus
-	undo       *ipc.Undo // nil until needed
+	undo       *ipc.Undo     // nil until needed
+	into       *cgroup.Group // of the next task made, or of a task to be (CLONE_INTO_CGROUP)
 }
 
 // RseqArea is what rseq(2) registered.

@@ -9,7 +9,7 @@ import (
 // with the context fs. Permission is the caller's to check.
 func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) *Namespaces {
 	old := t.Namespaces()
-	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
+	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP
 	if f&made == 0 {
 		return old
 	}
@@ -20,6 +20,9 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) *Namespaces {
 	if f&linux.CLONE_NEWIPC != 0 {
 		n.IPC = t.sys.NewIPC()
 	}
+	if f&linux.CLONE_NEWCGROUP != 0 {
+		n.Cgroup = NewCgroupNamespace(t.group.Cgroup())
+	}
 	if f&linux.CLONE_NEWNS != 0 {
 		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(t.Cred().UserNS, paths...) })
 	}
@@ -29,7 +32,7 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) *Namespaces {
 // Unshare is unshare(2). Task-only.
 func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	const (
-		made  = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
+		made  = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP
 		parts = linux.CLONE_FS | linux.CLONE_FILES | linux.CLONE_SYSVSEM | linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM
 	)
 	if f&^(made|parts) != 0 {
@@ -79,6 +82,9 @@ func (t *Task) Join(f linux.CloneFlags, from *Namespaces) linux.Errno {
 	}
 	if f&linux.CLONE_NEWNET != 0 {
 		n.Net = from.Net
+	}
+	if f&linux.CLONE_NEWCGROUP != 0 {
+		n.Cgroup = from.Cgroup
 	}
 	t.ns.Store(&n)
 	return 0

@@ -6,6 +6,7 @@ import (
 	"cordon/sentry/cred"
 	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
+	"cordon/sentry/wait"
 )
 
 // MaxWrite is the most that one write(2) to a file takes, as for sysctls.
@@ -24,6 +25,15 @@ type File struct {
 	MayOpen func(c *vfs.Caller, flags linux.OpenFlags) error
 	// IsValid says whether the file still exists; nil means yes.
 	IsValid func() bool
+	// Changes is notified, and counts up, when an open file is to tell that the
+	// text is another (EPOLLPRI); nil: it cannot be waited for.
+	Changes Changes
+}
+
+// Changes is something whose changes can be waited for.
+type Changes interface {
+	Events() *wait.Queue
+	Changes() uint64
 }
 
 // NewFile returns a file with these permission bits and this text.
@@ -56,8 +66,29 @@ func (f *File) Open(c *vfs.Caller, _ vfs.Path, flags linux.OpenFlags) (vfs.File,
 			return nil, err
 		}
 	}
+	if f.Changes != nil {
+		return &polledText{openText{f: f, opener: c.Cred, seen: f.Changes.Changes()}}, nil
+	}
 	return &openText{f: f, opener: c.Cred}, nil
 }
+
+// A polledText is an open File that tells of changes (Linux:
+// fs/kernfs/file.c kernfs_generic_poll).
+type polledText struct{ openText }
+
+// Readiness implements vfs.Poller.
+func (o *polledText) Readiness(mask wait.Events) wait.Events {
+	ready := wait.In | wait.Out | wait.RdNorm | wait.WrNorm
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.f.Changes.Changes() != o.seen {
+		ready |= wait.Pri | wait.Err
+	}
+	return ready & (mask | wait.Err)
+}
+
+// Queue implements vfs.Poller.
+func (o *polledText) Queue() *wait.Queue { return o.f.Changes.Events() }
 
 // An openText is an open File with the text of the pass that is going on.
 type openText struct {
@@ -69,6 +100,7 @@ type openText struct {
 	// guarded by mu
 	text []byte
 	made bool
+	seen uint64 // of Changes
 }
 
 // Release implements vfs.File.
@@ -96,6 +128,9 @@ func (o *openText) pass(off int64) ([]byte, error) {
 	}
 	if o.f.Text == nil {
 		return nil, linux.EIO
+	}
+	if o.f.Changes != nil {
+		o.seen = o.f.Changes.Changes()
 	}
 	text, err := o.f.Text(o.opener)
 	if err != nil {

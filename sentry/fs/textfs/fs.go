@@ -17,6 +17,8 @@ type Options struct {
 	FileSize uint64
 	// MountOptions is what /proc/mounts shows beside the flags.
 	MountOptions string
+	// Data is given again to who makes the instance anew after a restore.
+	Data string
 }
 
 // An FS is an instance.

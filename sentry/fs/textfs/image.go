@@ -4,7 +4,7 @@ package textfs
 // finds its inodes by name. An open file begins its text anew.
 
 // Regenerate implements vfs.Regenerated.
-func (fs *FS) Regenerate() (typ, data string) { return fs.o.Type, "" }
+func (fs *FS) Regenerate() (typ, data string) { return fs.o.Type, fs.o.Data }
 
 // SetDevice implements vfs.Regenerated.
 func (fs *FS) SetDevice(dev uint64) { fs.o.Device = dev }
