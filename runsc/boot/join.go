@@ -81,7 +81,14 @@ func (b *box) create(c *control.Call) error {
 func (b *box) reserve(id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, taken := b.joined[id]
+	old, taken := b.joined[id]
+	if old != nil {
+		select {
+		case <-old.gone:
+			taken = false // whoever made it has forgotten to destroy it
+		default:
+		}
+	}
 	switch {
 	case id == "" || id == b.first.id || taken:
 		return fmt.Errorf("the sandbox has a container %q", id)

@@ -138,6 +138,9 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 		PIDFile:  c.pidFile,
 		TakeOver: plan.OwnNetwork && plan.Boot.Network == boot.NetworkSandbox,
 	}
+	if p.State.Sandbox, plan.Boot.Namespaces, err = g.store().Pod(s); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(bundle, spec.ConfigFile), err)
+	}
 	if !c.detach {
 		p.Sandbox.Errors = os.Stderr
 	} else if g.logger.file != nil {

@@ -47,6 +47,9 @@ func (c *Container) Dial() (*control.Client, error) {
 	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
 		return nil, control.ErrClosed
 	}
+	if err == nil && c.State.Sandbox != "" {
+		cl.To = c.State.ID
+	}
 	return cl, err
 }
 
@@ -96,6 +99,9 @@ func (c *Container) takeLock(force bool) (*os.File, error) {
 // clear ends what runs and removes what is there. It is called with the lock
 // held and may be repeated after a failure.
 func (c *Container) clear() error {
+	if err := c.leave(); err != nil {
+		return err
+	}
 	if err := c.State.Boot.Kill(killTimeout); err != nil {
 		return err
 	}

@@ -90,17 +90,8 @@ func (s *Store) claim(st *State) (lock *os.File, err error) {
 
 // start makes the sandbox of a container that is only a directory.
 func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
-	fd, err := control.Listen(c.controlPath())
-	if err != nil {
-		return nil, err
-	}
-	p.Sandbox.Control = os.NewFile(uintptr(fd), "control")
-	defer p.Sandbox.Control.Close()
 	p.Sandbox.Started = func(boot, gofer int) error { return c.started(p, boot, gofer) }
-	if p.TakeOver {
-		p.Sandbox.Network = func(boot int) (*boot.Network, error) { return c.takeOver(p.Sandbox.NetNS, boot) }
-	}
-	box, err := sandbox.Start(&p.Sandbox)
+	box, err := c.makeBox(p)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +101,23 @@ func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
 		return nil, err
 	}
 	return box, nil
+}
+
+// makeBox starts a sandbox, or joins one.
+func (c *Container) makeBox(p *Params) (*sandbox.Sandbox, error) {
+	if c.State.Sandbox != "" {
+		return c.join(p)
+	}
+	fd, err := control.Listen(c.controlPath())
+	if err != nil {
+		return nil, err
+	}
+	p.Sandbox.Control = os.NewFile(uintptr(fd), "control")
+	defer p.Sandbox.Control.Close()
+	if p.TakeOver {
+		p.Sandbox.Network = func(boot int) (*boot.Network, error) { return c.takeOver(p.Sandbox.NetNS, boot) }
+	}
+	return sandbox.Start(&p.Sandbox)
 }
 
 // started records the processes of a sandbox and lets the host act on them,
@@ -182,7 +190,9 @@ func WritePIDFile(path string, pid int) error {
 	return nil
 }
 
-func (c *Container) dir() string         { return c.store.dir(c.State.ID) }
-func (c *Container) controlPath() string { return filepath.Join(c.dir(), controlFile) }
+func (c *Container) dir() string { return c.store.dir(c.State.ID) }
+func (c *Container) controlPath() string {
+	return filepath.Join(c.store.dir(c.sandboxID()), controlFile)
+}
 func (c *Container) networkPath() string { return filepath.Join(c.dir(), networkFile) }
 func (c *Container) save() error         { return writeState(c.dir(), &c.State) }

@@ -25,6 +25,10 @@ type State struct {
 	OCI     string            `json:"ociVersion"`
 	Notes   map[string]string `json:"annotations,omitempty"`
 
+	// Sandbox is the first container of the sandbox that the container joined;
+	// empty: it has a sandbox of its own.
+	Sandbox string `json:"sandbox,omitempty"`
+
 	// Creating is set until the sandbox stands.
 	Creating bool `json:"creating,omitempty"`
 	// Ephemeral is set for a sandbox of `do`, whose directory goes with it.

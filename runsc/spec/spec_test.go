@@ -51,7 +51,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		"linux.namespaces[0].type: \"x\"": func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "x"}} },
 		"linux.namespaces[1].type: pid":   func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "pid"}, {Type: "pid"}} },
 		"linux.namespaces[0].path": func(s *specs.Spec) {
-			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "pid", Path: "/proc/1/ns/pid"}}
+			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "mount", Path: "/proc/1/ns/mnt"}}
 		},
 		"linux.uidMappings":       func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "user"}} },
 		"linux.intelRdt":          func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} },

@@ -157,7 +157,8 @@ func validateLinux(l *specs.Linux) error {
 		if !path.IsAbs(n.Path) {
 			return fmt.Errorf("namespaces[%d].path: %q is not an absolute path", i, n.Path)
 		}
-		if n.Type != specs.NetworkNamespace {
+		// Others are joined where they are another container's (Store.Pod).
+		if n.Type == specs.MountNamespace {
 			return fmt.Errorf("namespaces[%d].path: joining a %s namespace is not supported", i, n.Type)
 		}
 	}
