@@ -253,11 +253,14 @@ func (c *channels) wait(w *call) {
 // receiveOne receives one reply and gives it to its caller.
 func (c *channels) receiveOne() bool {
 	n, fds, e := c.side.RecvAll(c.in)
-	if e != 0 {
+	if e != 0 && e != linux.ENFILE {
 		return false
 	}
 	var r donate.Reply
 	ok := r.Decode(c.in[:n])
+	if e != 0 {
+		ok = ok && r.Op.GivesFD()
+	}
 	if len(fds) > 0 {
 		ok = ok && r.Op.GivesFD() && r.Op != donate.OpDonation && (len(fds) == 1 || r.Op == donate.OpOpenMany)
 	}
@@ -276,7 +279,9 @@ func (c *channels) receiveOne() bool {
 		donate.CloseAll(fds)
 		return false
 	}
-	if r.Op == donate.OpOpenMany {
+	if e != 0 && r.Errno == 0 {
+		c.undonated(&r)
+	} else if r.Op == donate.OpOpenMany {
 		r.FDs = fds
 		if r.Inline != 0 {
 			r.Packet, c.in = c.in, packets.Get().(*packet)[:]
@@ -287,6 +292,24 @@ func (c *channels) receiveOne() bool {
 	*w.r = r
 	w.done <- struct{}{}
 	return true
+}
+
+// undonated makes a reply of which the descriptors could not be received an error. What
+// a walk has found is good without.
+func (c *channels) undonated(r *donate.Reply) {
+	if r.Op == donate.OpWalk {
+		return
+	}
+	clunk := donate.Request{Op: donate.OpClunk}
+	for i := range r.Entries {
+		if h := r.Entries[i].Handle; h != donate.NoHandle {
+			clunk.Handles = append(clunk.Handles, h)
+		}
+	}
+	*r = donate.Reply{Tag: r.Tag, Op: r.Op, Errno: linux.ENFILE, FD: -1}
+	if len(clunk.Handles) > 0 {
+		c.send(&clunk)
+	}
 }
 
 // attach9p opens the 9P session's root at the first attach, and has 9P agree

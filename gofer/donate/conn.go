@@ -51,8 +51,9 @@ func (c *Conn) Recv(p []byte) (int, int, linux.Errno) {
 
 // RecvAll receives one packet into p and returns its length and the descriptors
 // that came with it. A packet larger than p, with more than MaxFDs descriptors
-// or with other control data is EPROTO; the end of the connection is EPIPE. No
-// descriptor is leaked in any case.
+// or with other control data is EPROTO; the end of the connection is EPIPE. If there
+// was no room for all descriptors, in the control data or in this process, it is the
+// packet's length and ENFILE. No descriptor is leaked in any case.
 func (c *Conn) RecvAll(p []byte) (int, []int, linux.Errno) {
 	// Room for more, so that one too many is seen and refused.
 	var oob [unix.SizeofCmsghdr + 4*(MaxFDs+4)]byte
@@ -72,6 +73,9 @@ func (c *Conn) RecvAll(p []byte) (int, []int, linux.Errno) {
 			return n, fds, 0
 		}
 		CloseAll(fds)
+		if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) == unix.MSG_CTRUNC {
+			return n, nil, linux.ENFILE
+		}
 		return 0, nil, linux.EPROTO
 	}
 }

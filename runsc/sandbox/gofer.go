@@ -3,9 +3,11 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 
 	"cordon/gofer/hostfs"
+	"cordon/gofer/server"
 	"cordon/runsc/filter"
 	"cordon/runsc/idle"
 
@@ -61,6 +63,7 @@ func gofer(args []string) error {
 			return fmt.Errorf("installing the system call filter: %w", err)
 		}
 	}
+	runtime.GOMAXPROCS(server.Procs())
 	idle.Settle()
 	// Success needs no report: the parent waits for the Sentry's.
 	return hostfs.Serve(fdGofer9P, fdGoferSide, cfg)

@@ -59,6 +59,7 @@ func (l *pagesLoader) Load(t *task.Task, a *task.ExecArgs) (*task.Image, error) 
 type benchHosts struct{ ids atomic.Uint64 }
 
 func (h *benchHosts) NewHostFileID() uint64          { return h.ids.Add(1) }
+func (h *benchHosts) Descriptors() int               { return 20000 }
 func (h *benchHosts) ForgetFile(_ platform.HostFile) {}
 
 func newBench(b *testing.B) *bench {

@@ -32,6 +32,9 @@ func (in *Inode) openHost(write bool) (*hostFile, error) {
 	}
 	for {
 		fd, err := in.donate(write)
+		if err == error(linux.ENFILE) && in.fs.shed() {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +58,7 @@ func (in *Inode) reuse(write bool) *hostFile {
 		return nil
 	}
 	f.refs.Add(1)
-	in.opens++
+	in.openedLocked()
 	return f
 }
 

@@ -10,13 +10,18 @@ import (
 	"cordon/sentry/vfs"
 )
 
-// maxIdle bounds the inodes whose descriptors are kept though nobody has them
-// open.
-const maxIdle = 1024
-
-// maxNodes is about how many nodes are kept: each is a descriptor of the
-// gofer's, which the host limits.
-const maxNodes = 4096
+const (
+	// maxIdle bounds the inodes whose descriptors are kept though nobody has them
+	// open, and idleShare is the part of all descriptors that they may be.
+	maxIdle   = 4096
+	idleShare = 5
+	// maxNodes is about how many nodes are kept: each is a descriptor of the
+	// gofer's, which has as many as the Sentry, and nodeShare a part of them.
+	maxNodes  = 4096
+	nodeShare = 3
+	// least is kept of either, however few descriptors there are.
+	least = 32
+)
 
 // HostFiles is what the platform has to know of donated descriptors.
 type HostFiles interface {
@@ -25,6 +30,8 @@ type HostFiles interface {
 	// ForgetFile is called before a descriptor that may have been mapped is
 	// closed.
 	ForgetFile(f platform.HostFile)
+	// Descriptors returns how many descriptors the process may have.
+	Descriptors() int
 }
 
 // Options say what to mount and how.
@@ -49,11 +56,14 @@ type FS struct {
 	root   *Inode
 	self   vfs.FileSystem // FS or sharedFS
 	host   uint64         // the root's device on the host
+	bounds struct{ idle, nodes int }
 
 	// atomic
 	changes atomic.Uint64 // of names, and of attributes that a listing may have
 	reads   atomic.Int64  // directories that were read lately
 	wanted  atomic.Int64  // those of which the files' attributes were wanted
+	looked  atomic.Int64  // files that were asked about by name lately
+	opened  atomic.Int64  // those of them that were opened then
 	habit   atomic.Int32  // 1 + the order that files were opened in last; 0: none
 
 	mu lock.Mutex[lock.Inode]
@@ -86,12 +96,20 @@ func New(o Options) (vfs.FileSystem, error) {
 		client: o.Client, attach: o.Attach, shared: o.Shared, dev: o.Device, hosts: o.Hosts, host: a.Dev,
 		inodes: make(map[inodeKey]*Inode), devices: make(map[uint64]uint64),
 	}
+	fs.bound()
 	fs.self = fs
 	if o.Shared {
 		fs.self = sharedFS{fs}
 	}
 	fs.root = fs.inode(nil, "", client.Step{Attr: a, Node: n}, fresh)
 	return fs.self, nil
+}
+
+// bound says how many descriptors are kept.
+func (fs *FS) bound() {
+	all := fs.hosts.Descriptors()
+	fs.bounds.idle = min(max(all/idleShare, least), maxIdle)
+	fs.bounds.nodes = min(max(all/nodeShare, least), maxNodes)
 }
 
 // Type implements vfs.FileSystem: what gVisor and Linux call it in
@@ -329,7 +347,7 @@ func (fs *FS) idled(in *Inode) {
 	if !in.listed.Swap(true) {
 		fs.idle = append(fs.idle, in)
 	}
-	if len(fs.idle) > maxIdle {
+	if len(fs.idle) > fs.bounds.idle {
 		old = fs.idle[0]
 		fs.idle[0] = nil
 		fs.idle = fs.idle[1:]
@@ -337,11 +355,33 @@ func (fs *FS) idled(in *Inode) {
 	}
 	fs.mu.Unlock()
 	if old != nil {
-		old.dropFiles()
-		if !old.vstate.Held() {
-			old.Evict() // opened ahead, and nobody came
-		}
+		old.outstayed()
 	}
+}
+
+// outstayed gives up the descriptors of in, and in if nobody came for it who was opened
+// ahead.
+func (in *Inode) outstayed() {
+	in.dropFiles()
+	if !in.vstate.Held() {
+		in.Evict()
+	}
+}
+
+// shed gives up all descriptors of what nobody has open, because there are no others,
+// and reports whether there were any.
+func (fs *FS) shed() bool {
+	fs.mu.Lock()
+	all := fs.idle
+	fs.idle = nil
+	for _, in := range all {
+		in.listed.Store(false)
+	}
+	fs.mu.Unlock()
+	for _, in := range all {
+		in.outstayed()
+	}
+	return len(all) > 0
 }
 
 // boundNodes notes that in has got a node, and gives up those that were got
@@ -354,7 +394,7 @@ func (fs *FS) boundNodes(in *Inode) {
 		if in != nil && !in.queued.Swap(true) {
 			fs.noded = append(fs.noded, in)
 		}
-		if len(fs.noded) > maxNodes {
+		if len(fs.noded) > fs.bounds.nodes {
 			old = fs.noded[0]
 			fs.noded[0] = nil
 			fs.noded = fs.noded[1:]

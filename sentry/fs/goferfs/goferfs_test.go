@@ -26,6 +26,7 @@ type hosts struct {
 }
 
 func (h *hosts) NewHostFileID() uint64          { return h.ids.Add(1) }
+func (h *hosts) Descriptors() int               { return 20000 }
 func (h *hosts) ForgetFile(_ platform.HostFile) { h.forgotten.Add(1) }
 
 // env is a mount of a fresh host directory.

@@ -68,6 +68,7 @@ func loadFS(l *checkpoint.Loader, f *FS, im Image) (err error) {
 	for _, d := range im.Devices {
 		f.devices[d.Dev] = d.Place
 	}
+	f.bound()
 	f.self = f
 	if f.shared {
 		f.self = sharedFS{f}

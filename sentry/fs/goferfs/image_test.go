@@ -13,11 +13,11 @@ func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[FS, Image](map[string]string{
 			"client": "Gofer", "hosts": "Gofer", "self": "of Shared", "mu": lockField, "inodes": "put there by the inodes", "idle": opened,
-			"noded": host, "changes": cached, "reads": cached, "wanted": cached, "habit": cached, "listings": cached, "listed": cached,
+			"noded": host, "bounds": "of this process", "looked": cached, "opened": cached, "changes": cached, "reads": cached, "wanted": cached, "habit": cached, "listings": cached, "listed": cached,
 			"trees": cached, "ahead": cached, "brought": cached,
 		}),
 		checkpoint.CheckCovered[Inode, InodeImage](map[string]string{
-			"key": host, "link": host, "born": host, "size": host, "stale": host, "told": host, "attr": host, "changed": host, "node": host, "queued": host,
+			"key": host, "link": host, "born": host, "looked": cached, "size": host, "stale": host, "told": host, "attr": host, "changed": host, "node": host, "queued": host,
 			"adrift": "what has lost its name is not found again, and the restore says so",
 			"ro":     opened, "rw": opened, "inline": cached, "listed": opened, "opens": opened, "maps": "added again by who maps", "tail": lockField,
 			"mu": lockField, "noXattr": cached, "names": cached, "ahead": cached, "misses": cached, "big": cached,

@@ -95,7 +95,7 @@ func (in *Inode) bring() bool {
 	if !in.inline.Load().good() {
 		return false
 	}
-	in.opens++
+	in.openedLocked()
 	return true
 }
 

@@ -50,6 +50,7 @@ type Inode struct {
 	opens   int32
 	changed bool // since a listing may have shown attr
 	adrift  bool // the name was taken away, though there are others
+	looked  bool // asked about by name, and not opened since
 	noXattr bool // an exclusive mount's file is known to have none
 	big     bool // too many names to list for lookups
 }
@@ -186,30 +187,61 @@ func (in *Inode) find(o client.WalkOption) (client.Step, int, error) {
 	if parent == nil {
 		return client.Step{}, -1, linux.ESTALE
 	}
-	n, way, path, err := parent.nearest()
+	steps, fd, err := parent.walk([]string{name}, o)
 	if err != nil {
 		return client.Step{}, -1, err
 	}
-	steps, fd, err := n.node.Walk(append(path, name), o)
-	n.release()
-	// The directories on the way have nodes now too.
-	for i, dir := range way[:min(len(way), len(steps))] {
-		if s := &steps[i]; s.Node != nil && !(dir.is(&s.Attr) && dir.adopt(s.Node)) {
-			s.Node.Clunk()
-		}
-	}
-	if err != nil {
-		return client.Step{}, -1, err
-	}
-	last := steps[len(steps)-1]
-	if len(steps) <= len(path) || !in.is(&last.Attr) {
+	if !in.is(&steps[0].Attr) {
 		closeFD(fd)
-		if len(steps) > len(path) && last.Node != nil {
-			last.Node.Clunk()
+		if steps[0].Node != nil {
+			steps[0].Node.Clunk()
 		}
 		return client.Step{}, -1, linux.ESTALE
 	}
-	return last, fd, nil
+	return steps[0], fd, nil
+}
+
+// walk walks names from in, from the nearest directory that has a node, in one round
+// trip. What it returns is as client's Walk says, except that there is a step if
+// there is no error.
+func (in *Inode) walk(names []string, o client.WalkOption) (steps []client.Step, fd int, err error) {
+	n, way, path, err := in.nearest()
+	if err != nil {
+		return nil, -1, err
+	}
+	steps, fd, err = n.node.Walk(append(path, names...), o)
+	n.release()
+	// The directories on the way have nodes now too.
+	there := len(way) == 0
+	for i, dir := range way[:min(len(way), len(steps))] {
+		s := &steps[i]
+		there = dir.is(&s.Attr)
+		if s.Node != nil && !(there && dir.adopt(s.Node)) {
+			s.Node.Clunk()
+		}
+	}
+	if there && len(steps) >= len(way) && (err != nil || len(steps) > len(way)) {
+		return steps[len(way):], fd, err
+	}
+	// The way has changed, so these are not the names that were meant.
+	closeFD(fd)
+	for i := len(way); i < len(steps); i++ {
+		if steps[i].Node != nil {
+			steps[i].Node.Clunk()
+		}
+	}
+	if len(way) == 0 {
+		return nil, -1, linux.ESTALE
+	}
+	if n, err = in.acquire(); err != nil {
+		return nil, -1, err
+	}
+	defer n.release()
+	steps, fd, err = n.node.Walk(names, o)
+	if err == nil && len(steps) == 0 {
+		err = linux.ESTALE
+	}
+	return steps, fd, err
 }
 
 // maxWay is how far up nearest looks for a node.

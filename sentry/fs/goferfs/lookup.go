@@ -18,12 +18,7 @@ const (
 
 // walk asks the gofer what name is.
 func (d *Dir) walk(name string, o client.WalkOption) (client.Step, error) {
-	n, err := d.inode().acquire()
-	if err != nil {
-		return client.Step{}, err
-	}
-	defer n.release()
-	steps, fd, err := n.node.Walk([]string{name}, o)
+	steps, fd, err := d.inode().walk([]string{name}, o)
 	closeFD(fd)
 	if err != nil {
 		return client.Step{}, err
@@ -44,11 +39,12 @@ func (d *Dir) Lookup(name string) (vfs.Inode, error) {
 			}
 		}
 	}
-	step, err := d.walk(name, client.WalkOption{})
+	steps, fd, err := in.walk([]string{name}, client.WalkOption{Open: in.fs.opensNext()})
 	if err != nil {
 		return nil, err
 	}
-	c := in.fs.inode(in, name, step, fresh)
+	c := in.fs.inode(in, name, steps[0], fresh)
+	c.lookedAt(fd)
 	in.handOver(name, c, made)
 	return c.outer(), nil
 }
@@ -237,20 +233,18 @@ func (d *Dir) Prefetch(names []string, open bool) {
 	if in.fs.shared || in.knows(names[0], len(names) > 1) || len(names) < 2 && (!open || in.worthListing()) {
 		return
 	}
-	n, err := in.acquire()
-	if err != nil {
-		return
-	}
 	before := in.fs.changes.Load()
-	steps, fd, err := n.node.Walk(names, client.WalkOption{Open: open})
-	n.release()
+	steps, fd, err := in.walk(names, client.WalkOption{Open: open || in.fs.opensNext()})
 	for i := range steps {
 		c := in.fs.inode(in, names[i], steps[i], fresh)
 		in.handOver(names[i], c, found)
 		in.foresee(names[i], c, before)
 		in = c
 	}
-	if fd >= 0 {
+	switch {
+	case len(steps) == len(names) && !open:
+		in.lookedAt(fd)
+	case fd >= 0:
 		in.install(fd, false)
 		in.fs.idled(in)
 	}
