@@ -199,6 +199,7 @@ func (s *Stack) AppendRoute(r Route) error {
 type linkEntry struct {
 	kind  string // how Load must make it again
 	ether *ether // nil for loopback
+	pair  *pairLink
 }
 
 // addLink makes an interface on a link. Packet sockets see what goes either way.

@@ -38,6 +38,10 @@ type linkImage struct {
 	mtu   uint32
 	down  bool
 	addrs []tcpip.ProtocolAddress
+
+	// Of links that the stack makes itself.
+	hwaddr string
+	peer   int32
 }
 
 type endpointImage struct {
@@ -66,6 +70,8 @@ var registerImages = sync.OnceFunc(func() {
 	state.Register((*endpointImage)(nil))
 	state.Register((*flowImage)(nil))
 	state.Register((*frameLink)(nil))
+	state.Register((*dummyLink)(nil))
+	state.Register((*pairLink)(nil))
 })
 
 // Save stops the stacks and writes them and the endpoints to w; the order of endpoints is the order in which Load returns
@@ -121,6 +127,7 @@ func (s *Stack) image() stackImage {
 		delete(infos, id)
 		img.links = append(img.links, linkImage{
 			index: int32(id), name: n.Name, kind: s.links[id].kind, mtu: n.MTU, down: !n.Flags.Running, addrs: n.ProtocolAddresses,
+			hwaddr: string(n.LinkAddress), peer: s.peerOfLocked(id),
 		})
 	}
 	return img
@@ -221,6 +228,10 @@ func (s *Stack) restoreLink(index int, l *linkImage, links Links) error {
 	switch {
 	case l.kind == kindLoopback:
 		if err := s.addLoopback(); err != nil {
+			return err
+		}
+	case l.kind == kindDummy || l.kind == kindPair:
+		if err := s.restoreVirtual(l); err != nil {
 			return err
 		}
 	case links == nil:

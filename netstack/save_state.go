@@ -36,7 +36,7 @@ func (i *stackImage) StateLoad(_ context.Context, m state.Source) {
 
 func (*linkImage) StateTypeName() string { return "cordon/netstack.linkImage" }
 func (*linkImage) StateFields() []string {
-	return []string{"index", "name", "kind", "mtu", "down", "addrs"}
+	return []string{"index", "name", "kind", "mtu", "down", "addrs", "hwaddr", "peer"}
 }
 func (i *linkImage) StateSave(m state.Sink) {
 	m.Save(0, &i.index)
@@ -45,6 +45,8 @@ func (i *linkImage) StateSave(m state.Sink) {
 	m.Save(3, &i.mtu)
 	m.Save(4, &i.down)
 	m.Save(5, &i.addrs)
+	m.Save(6, &i.hwaddr)
+	m.Save(7, &i.peer)
 }
 func (i *linkImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(0, &i.index)
@@ -53,6 +55,8 @@ func (i *linkImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(3, &i.mtu)
 	m.Load(4, &i.down)
 	m.Load(5, &i.addrs)
+	m.Load(6, &i.hwaddr)
+	m.Load(7, &i.peer)
 }
 
 func (*endpointImage) StateTypeName() string { return "cordon/netstack.endpointImage" }

@@ -31,6 +31,7 @@ const order = `
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents
 	GoferNames - the names in a gofer's directory
+	NetConf - what a network namespace keeps of its addresses and routes beside the stack
 	SocketNames - a network namespace's abstract names and list of sockets
 	SocketRead - one reader of a socket at a time
 	SocketFlight - which unix sockets are in messages, and the bound ones
@@ -96,6 +97,7 @@ type (
 	TextFile       struct{ ranked }
 	Inode          struct{ ranked }
 	GoferNames     struct{ ranked }
+	NetConf        struct{ ranked }
 	SocketNames    struct{ ranked }
 	SocketFlight   struct{ ranked }
 	SocketRead     struct{ ranked }

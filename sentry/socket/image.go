@@ -28,6 +28,8 @@ type NamespaceImage struct {
 	UserNS   checkpoint.Ref
 	Refs     int64
 	Seq      uint64
+	Addrs    []AddrImage
+	Routes   []RouteImage
 }
 
 // An endpointed socket has an endpoint in its namespace's stack.
@@ -67,6 +69,7 @@ func (n *Namespace) LoadedEndpoint(i int) *netstack.Endpoint {
 
 func saveNamespace(s *checkpoint.Saver, n *Namespace) NamespaceImage {
 	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil}
+	im.Addrs, im.Routes = n.confImages()
 	if n.Host != nil {
 		s.Fail(errHostNetwork)
 	}
@@ -92,6 +95,10 @@ func loadNamespace(l *checkpoint.Loader, n *Namespace, im NamespaceImage) error 
 	}
 	n.UserNS = user
 	n.abstract, n.sockets = make(map[string]Listed), make(map[Listed]uint64)
+	n.conf = newNetConf()
+	if err := n.loadConf(im.Addrs, im.Routes); err != nil {
+		return err
+	}
 	n.refs.Store(im.Refs)
 	n.seq.Store(im.Seq)
 	if !im.HasStack {

@@ -3,6 +3,7 @@ package socket
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 
 	"cordon/internal/linux"
@@ -47,8 +48,11 @@ func DeviceIoctl(ns *Namespace, c *vfs.Caller, mem usermem.Space, req uint32, ar
 	if cmd == linux.SIOCGIFCONF {
 		return 0, ifconf(ns, mem, arg)
 	}
+	if h := tableIoctls[cmd]; h != nil && ns.Stack != nil {
+		return 0, h(ns, c, mem, arg)
+	}
 	get, set := ifreqGetters[cmd], ifreqSetters[cmd]
-	if get == nil && set == nil {
+	if get == nil && set == nil && cmd != linux.SIOCETHTOOL {
 		return 0, linux.ENOTTY
 	}
 	var b [sizeIfreq]byte
@@ -64,6 +68,9 @@ func DeviceIoctl(ns *Namespace, c *vfs.Caller, mem usermem.Space, req uint32, ar
 			return 0, linux.EPERM // the host's are not for us to change
 		}
 		return 0, set(ns, &i, b[linux.IFNAMSIZ:])
+	}
+	if cmd == linux.SIOCETHTOOL {
+		return 0, ethtool(ns, mem, &i, binary.LittleEndian.Uint64(b[linux.IFNAMSIZ:]))
 	}
 	if err := get(&i, &b); err != nil {
 		return 0, err
@@ -175,19 +182,152 @@ type ifreqSet func(ns *Namespace, i *netstack.Interface, data []byte) error
 var ifreqSetters = map[linux.IoctlCmd]ifreqSet{
 	linux.SIOCSIFFLAGS: func(ns *Namespace, i *netstack.Interface, data []byte) error {
 		f := linux.IfFlags(binary.LittleEndian.Uint16(data))
+		if on := f&linux.IFF_PROMISC != 0; on != i.Promisc {
+			if err := ns.Stack.SetPromiscuous(i.Index, on); err != nil {
+				return err
+			}
+		}
 		up := f&linux.IFF_UP != 0
 		if up == i.Up {
 			return nil
 		}
-		return ns.Stack.SetUp(i.Index, up)
+		return ns.SetLinkUp(i.Index, up)
 	},
 	linux.SIOCSIFMTU: func(ns *Namespace, i *netstack.Interface, data []byte) error {
 		mtu := int32(binary.LittleEndian.Uint32(data))
-		if mtu < 68 || mtu > 65536 {
+		if mtu < 0 || !i.Loopback && (mtu < netstack.MinMTU || mtu > netstack.MaxMTU) {
 			return linux.EINVAL
 		}
-		return ns.Stack.SetMTU(i.Index, uint32(mtu))
+		if err := ns.Stack.SetMTU(i.Index, uint32(mtu)); err != nil {
+			return err
+		}
+		ns.LinkChanged(i.Index)
+		return nil
 	},
+	linux.SIOCSIFNAME: func(ns *Namespace, i *netstack.Interface, data []byte) error {
+		name, _, _ := bytes.Cut(data[:linux.IFNAMSIZ-1], []byte{0})
+		if err := ns.Stack.Rename(i.Index, string(name)); err != nil {
+			return err
+		}
+		ns.LinkChanged(i.Index)
+		return nil
+	},
+	linux.SIOCSIFHWADDR: func(ns *Namespace, i *netstack.Interface, data []byte) error {
+		if binary.LittleEndian.Uint16(data) != HardwareType(i) {
+			return linux.EINVAL
+		}
+		if err := ns.Stack.SetHWAddr(i.Index, netstack.HWAddr(data[2:8])); err != nil {
+			return err
+		}
+		ns.LinkChanged(i.Index)
+		return nil
+	},
+	linux.SIOCSIFTXQLEN: func(_ *Namespace, _ *netstack.Interface, data []byte) error {
+		if binary.LittleEndian.Uint32(data) != 1000 {
+			return linux.EOPNOTSUPP // there are no queues
+		}
+		return nil
+	},
+	linux.SIOCSIFADDR:    setAddress,
+	linux.SIOCSIFNETMASK: setNetmask,
+	linux.SIOCSIFBRDADDR: setBroadcast,
+}
+
+// readIn reads the IPv4 address of a struct sockaddr.
+func readIn(data []byte) (netip.Addr, error) {
+	if linux.AddressFamily(binary.LittleEndian.Uint16(data)) != linux.AF_INET {
+		return netip.Addr{}, linux.EINVAL
+	}
+	return netip.AddrFrom4([4]byte(data[4:8])), nil
+}
+
+// firstIn is the IPv4 address of an interface that ioctls are about.
+func firstIn(ns *Namespace, i *netstack.Interface) (Addr, bool) {
+	for _, a := range ns.AddressesOf(i) {
+		if a.Prefix.Addr().Is4() {
+			return a, true
+		}
+	}
+	return Addr{}, false
+}
+
+// setAddress replaces the IPv4 address, with the network that addresses of its class had; 0.0.0.0 takes it away. As in Linux,
+// the interface is set up.
+func setAddress(ns *Namespace, i *netstack.Interface, data []byte) error {
+	ip, err := readIn(data)
+	if err != nil {
+		return err
+	}
+	if old, ok := firstIn(ns, i); ok {
+		if old.Prefix.Addr() == ip {
+			return nil
+		}
+		if err := ns.RemoveAddr(i.Index, old.Prefix); err != nil {
+			return err
+		}
+	}
+	if ip.IsUnspecified() {
+		return nil
+	}
+	a := Addr{Index: i.Index, Prefix: netip.PrefixFrom(ip, classBits(ip)), Label: i.Name, Scope: ScopeOf(ip)}
+	if !i.Loopback && a.Prefix.Bits() < 31 {
+		a.Broadcast = LastOf(a.Prefix)
+	}
+	if err := ns.AddAddr(a); err != nil {
+		return err
+	}
+	if !i.Up {
+		return ns.SetLinkUp(i.Index, true)
+	}
+	return nil
+}
+
+// classBits is the length of the network that an address had before there were others.
+func classBits(ip netip.Addr) int {
+	switch b := ip.As4()[0]; {
+	case b < 128:
+		return 8
+	case b < 192:
+		return 16
+	}
+	return 24
+}
+
+func setNetmask(ns *Namespace, i *netstack.Interface, data []byte) error {
+	m := binary.BigEndian.Uint32(data[4:])
+	ones := bits.LeadingZeros32(^m)
+	if m != uint32(^uint64(0)<<(32-ones)) {
+		return linux.EINVAL
+	}
+	a, ok := firstIn(ns, i)
+	if !ok {
+		return linux.EADDRNOTAVAIL
+	}
+	if a.Prefix.Bits() == ones {
+		return nil
+	}
+	wide := a.Broadcast.IsValid() && a.Prefix.Bits() < 31 && a.Broadcast == LastOf(a.Prefix)
+	if err := ns.RemoveAddr(i.Index, a.Prefix); err != nil {
+		return err
+	}
+	a.Prefix = netip.PrefixFrom(a.Prefix.Addr(), ones)
+	if wide {
+		a.Broadcast = LastOf(a.Prefix)
+	}
+	return ns.AddAddr(a)
+}
+
+func setBroadcast(ns *Namespace, i *netstack.Interface, data []byte) error {
+	ip, err := readIn(data)
+	if err != nil {
+		return err
+	}
+	a, ok := firstIn(ns, i)
+	if !ok {
+		return linux.EADDRNOTAVAIL
+	}
+	a.Broadcast = ip
+	return ns.ChangeAddr(a)
 }
 
 // ifconf lists the interfaces' IPv4 addresses, as far as there is room; without a buffer it says how much it takes.

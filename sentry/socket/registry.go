@@ -107,13 +107,17 @@ type Namespace struct {
 	abstract map[string]Listed
 	sockets  map[Listed]uint64
 
+	confMu lock.Mutex[lock.NetConf]
+	// guarded by confMu
+	conf netConf
+
 	// Of a namespace that is being restored: endpoints no socket has taken yet.
 	loaded []*netstack.Endpoint
 }
 
 // NewNamespace returns a namespace around a stack, which it owns; capabilities over it are held in user.
 func NewNamespace(stack *netstack.Stack, user *cred.UserNamespace) *Namespace {
-	n := &Namespace{Stack: stack, UserNS: user, abstract: make(map[string]Listed), sockets: make(map[Listed]uint64)}
+	n := &Namespace{Stack: stack, UserNS: user, abstract: make(map[string]Listed), sockets: make(map[Listed]uint64), conf: newNetConf()}
 	n.refs.Store(1)
 	return n
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"cordon/internal/linux"
-	"cordon/netstack"
 	"cordon/sentry/socket"
 )
 
@@ -23,25 +22,19 @@ func wants(family byte, ip netip.Addr) bool {
 	return family == byte(linux.AF_UNSPEC) || linux.AddressFamily(family) == familyOf(ip)
 }
 
-func scopeOf(ip netip.Addr) uint8 {
-	switch {
-	case ip.IsLoopback():
-		return linux.RT_SCOPE_HOST
-	case ip.IsLinkLocalUnicast():
-		return linux.RT_SCOPE_LINK
-	}
-	return linux.RT_SCOPE_UNIVERSE
-}
-
 // dumpAddrs lists addresses: as in Linux, IPv4 before IPv6.
 func (k *call) dumpAddrs() error {
 	family, index := k.r.body[0], uint32(0)
-	if k.strict() && len(k.r.body) >= ifaddrSize {
+	if k.strict() {
+		if len(k.r.body) < ifaddrSize {
+			return k.fail(linux.EINVAL, "ipv4: Invalid header for address dump request")
+		}
 		index = binary.LittleEndian.Uint32(k.r.body[4:])
 		if index != 0 {
 			if _, ok := k.stack.Interface(int32(index)); !ok {
 				return linux.ENODEV
 			}
+			k.reply.filtered = true
 		}
 	}
 	links := k.stack.Interfaces()
@@ -50,9 +43,9 @@ func (k *call) dumpAddrs() error {
 			if index != 0 && uint32(i.Index) != index {
 				continue
 			}
-			for _, a := range i.Addrs {
-				if familyOf(a.Addr()) == f && wants(family, a.Addr()) {
-					writeAddr(&k.reply, linux.RTM_NEWADDR, &i, a)
+			for _, a := range k.ns().AddressesOf(&i) {
+				if familyOf(a.Prefix.Addr()) == f && wants(family, a.Prefix.Addr()) {
+					writeAddr(&k.reply, linux.RTM_NEWADDR, &a)
 				}
 			}
 		}
@@ -60,44 +53,124 @@ func (k *call) dumpAddrs() error {
 	return nil
 }
 
-func writeAddr(p *reply, typ linux.NlMsgType, i *netstack.Interface, a netip.Prefix) {
-	ip := a.Addr()
+func writeAddr(p *reply, typ linux.NlMsgType, a *socket.Addr) {
+	ip := a.Prefix.Addr()
+	flags := uint32(linux.IFA_F_PERMANENT)
+	if a.Secondary {
+		flags |= linux.IFA_F_SECONDARY
+	}
 	p.begin(typ, &linux.Ifaddrmsg{
-		Family: uint8(familyOf(ip)), Prefixlen: uint8(a.Bits()), Flags: linux.IFA_F_PERMANENT, Scope: scopeOf(ip), Index: uint32(i.Index),
+		Family: uint8(familyOf(ip)), Prefixlen: uint8(a.Prefix.Bits()), Flags: uint8(flags), Scope: a.Scope, Index: uint32(a.Index),
 	})
 	p.attrIP(linux.IFA_ADDRESS, ip)
 	if ip.Is4() {
 		p.attrIP(linux.IFA_LOCAL, ip)
-		if b := socket.Broadcast4(a); !b.IsUnspecified() {
-			p.attrIP(linux.IFA_BROADCAST, b)
+		if a.Broadcast.IsValid() {
+			p.attrIP(linux.IFA_BROADCAST, a.Broadcast)
 		}
-		p.attrString(linux.IFA_LABEL, i.Name)
+		p.attrString(linux.IFA_LABEL, a.Label)
 	}
-	p.attrU32(linux.IFA_FLAGS, linux.IFA_F_PERMANENT)
+	if a.Proto != 0 {
+		p.attrU8(linux.IFA_PROTO, a.Proto)
+	}
+	p.attrU32(linux.IFA_FLAGS, flags)
 	const forever = ^uint32(0)
 	p.attrStruct(linux.IFA_CACHEINFO, &linux.IfaCacheinfo{Prefered: forever, Valid: forever})
 	p.end()
 }
 
 // readAddr reads the address that RTM_NEWADDR and RTM_DELADDR are about.
-func (k *call) readAddr() (i netstack.Interface, a netip.Prefix, err error) {
-	attrs, err := k.r.attributes(ifaddrSize)
-	if err != nil {
-		return i, a, err
+func (k *call) readAddr() (a socket.Addr, attrs map[uint16][]byte, err error) {
+	if attrs, err = k.r.attributes(ifaddrSize); err != nil {
+		return a, nil, err
+	}
+	f := linux.AddressFamily(k.r.body[0])
+	if f != linux.AF_INET && f != linux.AF_INET6 {
+		return a, nil, linux.EOPNOTSUPP
+	}
+	v := "ipv4"
+	if f == linux.AF_INET6 {
+		v = "ipv6"
 	}
 	i, ok := k.stack.Interface(int32(binary.LittleEndian.Uint32(k.r.body[4:])))
 	if !ok {
-		return i, a, linux.ENODEV
+		return a, nil, k.fail(linux.ENODEV, v+": Unable to find the interface")
 	}
 	b, ok := attrs[linux.IFA_LOCAL]
 	if !ok {
 		b = attrs[linux.IFA_ADDRESS]
+	} else if peer, has := attrs[linux.IFA_ADDRESS]; has && string(peer) != string(b) {
+		return a, nil, linux.EOPNOTSUPP // there are no links with one peer
 	}
 	ip, ok := ipOf(b)
-	if !ok || familyOf(ip) != linux.AddressFamily(k.r.body[0]) || int(k.r.body[1]) > ip.BitLen() {
-		return i, a, linux.EINVAL
+	if !ok || familyOf(ip) != f || int(k.r.body[1]) > ip.BitLen() {
+		return a, nil, k.fail(linux.EINVAL, v+": Invalid address")
 	}
-	return i, netip.PrefixFrom(ip, int(k.r.body[1])), nil
+	a = socket.Addr{Index: i.Index, Prefix: netip.PrefixFrom(ip, int(k.r.body[1])), Label: i.Name, Scope: k.r.body[3]}
+	if f == linux.AF_INET6 {
+		a.Scope = socket.ScopeOf(ip)
+	}
+	if l, ok := attrs[linux.IFA_LABEL]; ok {
+		a.Label = cString(l)
+	}
+	if bc, ok := attrs[linux.IFA_BROADCAST]; ok {
+		if a.Broadcast, ok = ipOf(bc); !ok || !a.Broadcast.Is4() {
+			return a, nil, linux.EINVAL
+		}
+	}
+	if p, ok := attrs[linux.IFA_PROTO]; ok && len(p) == 1 {
+		a.Proto = p[0]
+	}
+	return a, attrs, nil
+}
+
+func (k *call) newAddr() error {
+	a, attrs, err := k.readAddr()
+	if err != nil {
+		return err
+	}
+	flags := uint32(k.r.body[2])
+	if f, ok := u32(attrs[linux.IFA_FLAGS]); ok {
+		flags = f
+	}
+	// A network without its route, and lives that end, are not to be had.
+	if flags&linux.IFA_F_NOPREFIXROUTE != 0 {
+		return linux.EOPNOTSUPP
+	}
+	if c := attrs[linux.IFA_CACHEINFO]; len(c) >= 8 {
+		if binary.LittleEndian.Uint32(c) != ^uint32(0) || binary.LittleEndian.Uint32(c[4:]) != ^uint32(0) {
+			return linux.EOPNOTSUPP
+		}
+	}
+	if a.Prefix.Addr().IsMulticast() || a.Prefix.Addr().IsUnspecified() && !a.Prefix.Addr().Is4() {
+		return k.fail(linux.EADDRNOTAVAIL, "ipv6: Cannot assign requested address")
+	}
+	err = k.ns().AddAddr(a)
+	if err == error(linux.EEXIST) {
+		if k.r.flags&linux.NLM_F_REPLACE != 0 && k.r.flags&linux.NLM_F_EXCL == 0 {
+			return k.ns().ChangeAddr(a)
+		}
+		if a.Prefix.Addr().Is4() {
+			return k.fail(linux.EEXIST, "ipv4: Address already assigned")
+		}
+		return k.fail(linux.EEXIST, "ipv6: address already assigned")
+	}
+	return err
+}
+
+func (k *call) delAddr() error {
+	a, _, err := k.readAddr()
+	if err != nil {
+		return err
+	}
+	err = k.ns().RemoveAddr(a.Index, a.Prefix)
+	if err == error(linux.EADDRNOTAVAIL) {
+		if a.Prefix.Addr().Is4() {
+			return k.fail(linux.EADDRNOTAVAIL, "ipv4: Address not found")
+		}
+		return k.fail(linux.EADDRNOTAVAIL, "ipv6: address not found")
+	}
+	return err
 }
 
 func groupOf(ip netip.Addr, v4, v6 int) int {
@@ -107,37 +180,47 @@ func groupOf(ip netip.Addr, v4, v6 int) int {
 	return v6
 }
 
-func (k *call) newAddr() error {
-	i, a, err := k.readAddr()
-	if err != nil {
-		return err
+// NetworkChanged implements socket.Observer: it tells the members of rtnetlink's groups.
+func (s *Socket) NetworkChanged(c *socket.Change) {
+	if linux.NetlinkProto(s.Info().Protocol) != linux.NETLINK_ROUTE {
+		return
 	}
-	if err := k.stack.AddAddress(i.Index, a); err != nil {
-		return err
+	groups := s.Groups()
+	if groups == 0 {
+		return
 	}
-	k.announce(groupOf(a.Addr(), linux.RTNLGRP_IPV4_IFADDR, linux.RTNLGRP_IPV6_IFADDR), func(p *reply) {
-		writeAddr(p, linux.RTM_NEWADDR, &i, a)
-	})
-	return nil
-}
-
-func (k *call) delAddr() error {
-	i, a, err := k.readAddr()
-	if err != nil {
-		return err
+	var p reply
+	group, typ := 0, linux.NlMsgType(0)
+	pick := func(made linux.NlMsgType) linux.NlMsgType {
+		if c.Gone {
+			return made + 1 // RTM_DELx follows RTM_NEWx
+		}
+		return made
 	}
-	have := false
-	for _, o := range i.Addrs {
-		have = have || o == a
+	switch c.Kind {
+	case socket.LinkChange:
+		group, typ = linux.RTNLGRP_LINK, pick(linux.RTM_NEWLINK)
+	case socket.AddrChange:
+		group, typ = groupOf(c.Addr.Prefix.Addr(), linux.RTNLGRP_IPV4_IFADDR, linux.RTNLGRP_IPV6_IFADDR), pick(linux.RTM_NEWADDR)
+	case socket.RouteChange:
+		group, typ = groupOf(c.Route.Dst.Addr(), linux.RTNLGRP_IPV4_ROUTE, linux.RTNLGRP_IPV6_ROUTE), pick(linux.RTM_NEWROUTE)
+	case socket.NeighbourChange:
+		group, typ = linux.RTNLGRP_NEIGH, pick(linux.RTM_NEWNEIGH)
 	}
-	if !have {
-		return linux.EADDRNOTAVAIL
+	if groups>>(group-1)&1 == 0 {
+		return
 	}
-	if err := k.stack.RemoveAddress(i.Index, a); err != nil {
-		return err
+	switch c.Kind {
+	case socket.LinkChange:
+		writeLink(&p, typ, s.Namespace(), &c.Link)
+	case socket.AddrChange:
+		writeAddr(&p, typ, &c.Addr)
+	case socket.RouteChange:
+		writeRoute(&p, typ, &c.Route)
+	case socket.NeighbourChange:
+		writeNeighbour(&p, typ, &c.Neighbour)
 	}
-	k.announce(groupOf(a.Addr(), linux.RTNLGRP_IPV4_IFADDR, linux.RTNLGRP_IPV6_IFADDR), func(p *reply) {
-		writeAddr(p, linux.RTM_DELADDR, &i, a)
-	})
-	return nil
+	for _, d := range p.datagrams() {
+		s.push(d)
+	}
 }

@@ -6,151 +6,86 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/netstack"
+	"cordon/sentry/socket"
 )
 
-const rtmsgSize = 12
-
-// A fibRoute is a route as Linux lists it. The stack has one table; what Linux keeps in the table "local" is made of the
-// addresses.
-type fibRoute struct {
-	netstack.Route
-	table uint8
-	typ   uint8
-	scope uint8
-	proto uint8
-}
-
-// fib lists all routes.
-func (k *call) fib() []fibRoute {
-	var out []fibRoute
-	links := k.stack.Interfaces()
-	source := func(r netstack.Route) netip.Addr {
-		for _, i := range links {
-			for _, a := range i.Addrs {
-				if i.Index == r.Index && a.Masked() == r.Dst {
-					return a.Addr()
-				}
-			}
-		}
-		return netip.Addr{}
-	}
-	for _, r := range k.stack.Routes() {
-		if r.Dst.Addr().IsLoopback() {
-			continue
-		}
-		f := fibRoute{Route: r, table: linux.RT_TABLE_MAIN, typ: linux.RTN_UNICAST, proto: linux.RTPROT_BOOT}
-		if !r.Gateway.IsValid() {
-			f.scope = linux.RT_SCOPE_LINK
-			if !r.Src.IsValid() {
-				if f.Src = source(r); f.Src.IsValid() {
-					f.proto = linux.RTPROT_KERNEL
-				}
-			}
-		}
-		if !r.Dst.Addr().Is4() {
-			f.scope, f.Src = linux.RT_SCOPE_UNIVERSE, netip.Addr{} // IPv6 has neither
-		}
-		out = append(out, f)
-	}
-	for _, i := range links {
-		for _, a := range i.Addrs {
-			out = append(out, localRoutes(i.Index, a)...)
-		}
-	}
-	return out
-}
-
-// localRoutes are the routes of the table "local" that come with an address.
-func localRoutes(index int32, a netip.Prefix) []fibRoute {
-	ip := a.Addr()
-	host := netip.PrefixFrom(ip, ip.BitLen())
-	local := fibRoute{
-		Route: netstack.Route{Dst: host, Index: index}, table: linux.RT_TABLE_LOCAL, typ: linux.RTN_LOCAL, proto: linux.RTPROT_KERNEL,
-	}
-	if !ip.Is4() {
-		return []fibRoute{local}
-	}
-	local.scope, local.Src = linux.RT_SCOPE_HOST, ip
-	out := []fibRoute{local}
-	if ip.IsLoopback() && a.Bits() < 32 {
-		net := local
-		net.Dst = a.Masked()
-		out = append([]fibRoute{net}, out...)
-	}
-	if a.Bits() < 31 {
-		b := local
-		b.Dst = netip.PrefixFrom(lastOf(a), 32)
-		b.typ, b.scope = linux.RTN_BROADCAST, linux.RT_SCOPE_LINK
-		out = append(out, b)
-	}
-	return out
-}
-
-func lastOf(a netip.Prefix) netip.Addr {
-	b := a.Masked().Addr().As4()
-	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|^uint32(0)>>a.Bits())
-	return netip.AddrFrom4(b)
-}
+const (
+	rtmsgSize = 12
+	// rtnhOnLink is RTNH_F_ONLINK: the gateway is on the link, whatever the tables say.
+	rtnhOnLink = 4
+	// rtcfLocal is RTCF_LOCAL, "cache <local>".
+	rtcfLocal = 0x80000000
+)
 
 // dumpRoutes lists the routes: of a table and an interface only, if the request says so strictly.
 func (k *call) dumpRoutes() error {
-	family, table, index := k.r.body[0], uint32(0), uint32(0)
-	if k.strict() && len(k.r.body) >= rtmsgSize {
-		table = uint32(k.r.body[4])
+	family, table, index, proto, typ := k.r.body[0], uint32(0), uint32(0), uint8(0), uint8(0)
+	if k.strict() {
+		if len(k.r.body) < rtmsgSize {
+			return k.fail(linux.EINVAL, "Invalid header for FIB dump request")
+		}
 		attrs, err := k.r.attributes(rtmsgSize)
 		if err != nil {
 			return err
 		}
+		table, proto, typ = uint32(k.r.body[4]), k.r.body[5], k.r.body[7]
 		if v, ok := u32(attrs[linux.RTA_TABLE]); ok {
 			table = v
 		}
-		index, _ = u32(attrs[linux.RTA_OIF])
+		if v, ok := u32(attrs[linux.RTA_OIF]); ok {
+			if _, found := k.stack.Interface(int32(v)); !found {
+				return linux.ENODEV
+			}
+			index = v
+		}
+		k.reply.filtered = table|index != 0 || proto|typ != 0
 	}
-	for _, f := range k.fib() {
-		if wants(family, f.Dst.Addr()) && (table == 0 || table == uint32(f.table)) && (index == 0 || index == uint32(f.Index)) {
+	if table != 0 && table != linux.RT_TABLE_MAIN && table != linux.RT_TABLE_LOCAL && table != linux.RT_TABLE_DEFAULT {
+		return k.fail(linux.ENOENT, "ipv4: FIB table does not exist")
+	}
+	for _, f := range k.ns().Fib() {
+		if wants(family, f.Dst.Addr()) && (table == 0 || table == uint32(f.Table)) && (index == 0 || index == uint32(f.Index)) &&
+			(proto == 0 || proto == f.Proto) && (typ == 0 || typ == f.Type) {
 			writeRoute(&k.reply, linux.RTM_NEWROUTE, &f)
 		}
 	}
 	return nil
 }
 
-func writeRoute(p *reply, typ linux.NlMsgType, f *fibRoute) {
-	p.begin(typ, &linux.Rtmsg{
-		Family: uint8(familyOf(f.Dst.Addr())), DstLen: uint8(f.Dst.Bits()), Table: f.table, Protocol: f.proto, Scope: f.scope, Type: f.typ,
-	})
-	p.attrU32(linux.RTA_TABLE, uint32(f.table))
+func writeRoute(p *reply, typ linux.NlMsgType, f *socket.Route) {
+	six := !f.Dst.Addr().Is4()
+	m := linux.Rtmsg{
+		Family: uint8(familyOf(f.Dst.Addr())), DstLen: uint8(f.Dst.Bits()), Table: f.Table, Protocol: f.Proto, Scope: f.Scope, Type: f.Type,
+	}
+	if f.OnLink {
+		m.Flags |= rtnhOnLink
+	}
+	p.begin(typ, &m)
+	p.attrU32(linux.RTA_TABLE, uint32(f.Table))
 	if f.Dst.Bits() > 0 {
 		p.attrIP(linux.RTA_DST, f.Dst.Addr())
 	}
-	if !f.Dst.Addr().Is4() {
-		p.attrU32(linux.RTA_PRIORITY, metric6(f))
+	if six || f.Metric != 0 {
+		p.attrU32(linux.RTA_PRIORITY, f.Metric)
+	}
+	if f.MTU != 0 {
+		nest := p.nest(linux.RTA_METRICS)
+		p.attrU32(linux.RTAX_MTU, f.MTU)
+		p.unnest(nest)
+	}
+	if f.Src.IsValid() {
+		p.attrIP(linux.RTA_PREFSRC, f.Src)
 	}
 	if f.Gateway.IsValid() {
 		p.attrIP(linux.RTA_GATEWAY, f.Gateway)
 	}
 	p.attrU32(linux.RTA_OIF, uint32(f.Index))
-	if f.Src.IsValid() {
-		p.attrIP(linux.RTA_PREFSRC, f.Src)
-	}
-	if !f.Dst.Addr().Is4() {
+	if six {
 		p.attrStruct(linux.RTA_CACHEINFO, &linux.RtaCacheinfo{})
 		p.attrU8(linux.RTA_PREF, 0)
 	}
 	p.end()
 }
-
-func metric6(f *fibRoute) uint32 {
-	switch {
-	case f.table == linux.RT_TABLE_LOCAL:
-		return 0
-	case f.proto == linux.RTPROT_KERNEL:
-		return 256
-	}
-	return 1024
-}
-
-// rtcfLocal is RTCF_LOCAL, "cache <local>".
-const rtcfLocal = 0x80000000
 
 // getRoute answers "ip route get".
 func (k *call) getRoute() error {
@@ -158,48 +93,70 @@ func (k *call) getRoute() error {
 	if err != nil {
 		return err
 	}
+	f := linux.AddressFamily(k.r.body[0])
 	dst, ok := ipOf(attrs[linux.RTA_DST])
-	if !ok || familyOf(dst) != linux.AddressFamily(k.r.body[0]) {
+	switch {
+	case f != linux.AF_INET && f != linux.AF_INET6:
+		return linux.EOPNOTSUPP
+	case attrs[linux.RTA_DST] == nil && f == linux.AF_INET:
+		dst = netip.IPv4Unspecified()
+	case !ok || familyOf(dst) != f:
 		return linux.EINVAL
 	}
 	index, _ := u32(attrs[linux.RTA_OIF])
 	p, err := k.stack.FindRoute(dst, int32(index))
 	if err != nil {
-		return err
+		return linux.ENETUNREACH
 	}
 	m := linux.Rtmsg{
 		Family: k.r.body[0], DstLen: uint8(dst.BitLen()), Table: linux.RT_TABLE_MAIN, Type: linux.RTN_UNICAST, Flags: linux.RTM_F_CLONED,
 	}
-	if p.Local || dst.IsLoopback() {
-		// As in Linux, the table is told only to who asks for it.
+	loop := p.Index == netstack.LoopbackIndex
+	if p.Local || loop {
 		m.Type, m.Flags = linux.RTN_LOCAL, m.Flags|rtcfLocal
 		if binary.LittleEndian.Uint32(k.r.body[8:])&linux.RTM_F_LOOKUP_TABLE != 0 {
-			m.Table = linux.RT_TABLE_LOCAL
+			m.Table = linux.RT_TABLE_LOCAL // as in Linux, the table is told only to who asks for it
 		}
-		p.Gateway = netip.Addr{}
+		p.Gateway, p.Index = netip.Addr{}, netstack.LoopbackIndex
+		if p.Local {
+			p.Src = dst
+		}
 	}
+	p6 := !dst.Is4()
 	k.reply.begin(linux.RTM_NEWROUTE, &m)
 	k.reply.attrU32(linux.RTA_TABLE, uint32(m.Table))
 	k.reply.attrIP(linux.RTA_DST, dst)
+	if p.Gateway.IsValid() && p.Gateway != dst {
+		k.reply.attrIP(linux.RTA_GATEWAY, p.Gateway)
+	}
 	k.reply.attrU32(linux.RTA_OIF, uint32(p.Index))
 	if p.Src.IsValid() {
 		k.reply.attrIP(linux.RTA_PREFSRC, p.Src)
 	}
-	if p.Gateway.IsValid() && p.Gateway != dst {
-		k.reply.attrIP(linux.RTA_GATEWAY, p.Gateway)
+	if p6 {
+		k.reply.attrU32(linux.RTA_PRIORITY, 0)
+	} else {
+		k.reply.attrU32(linux.RTA_UID, 0)
 	}
-	k.reply.attrU32(linux.RTA_UID, 0)
 	k.reply.attrStruct(linux.RTA_CACHEINFO, &linux.RtaCacheinfo{})
+	if p6 {
+		k.reply.attrU8(linux.RTA_PREF, 0)
+	}
 	k.reply.end()
 	return nil
 }
 
-// readRoute reads the route that RTM_NEWROUTE and RTM_DELROUTE are about: unicast, in the main table.
-func (k *call) readRoute() (netstack.Route, error) {
-	var r netstack.Route
+// A wanted route is what RTM_NEWROUTE and RTM_DELROUTE say.
+type wantedRoute struct {
+	socket.Route
+	hasMetric bool
+}
+
+// readRoute reads a route: unicast, by one way, in the main table.
+func (k *call) readRoute() (w wantedRoute, err error) {
 	attrs, err := k.r.attributes(rtmsgSize)
 	if err != nil {
-		return r, err
+		return w, err
 	}
 	b := k.r.body
 	table := uint32(b[4])
@@ -207,134 +164,192 @@ func (k *call) readRoute() (netstack.Route, error) {
 		table = v
 	}
 	if table != linux.RT_TABLE_MAIN && table != linux.RT_TABLE_UNSPEC || b[7] != linux.RTN_UNICAST && b[7] != linux.RTN_UNSPEC {
-		return r, linux.EOPNOTSUPP
+		return w, linux.EOPNOTSUPP
 	}
 	dst := netip.IPv4Unspecified()
 	if linux.AddressFamily(b[0]) == linux.AF_INET6 {
 		dst = netip.IPv6Unspecified()
 	} else if linux.AddressFamily(b[0]) != linux.AF_INET {
-		return r, linux.EAFNOSUPPORT
+		return w, linux.EAFNOSUPPORT
+	}
+	for _, a := range []uint16{linux.RTA_SRC, linux.RTA_IIF, linux.RTA_MULTIPATH, linux.RTA_VIA, linux.RTA_ENCAP, linux.RTA_NH_ID, linux.RTA_MARK, linux.RTA_EXPIRES} {
+		if _, ok := attrs[a]; ok {
+			if a != linux.RTA_MULTIPATH || k.onlyHop(attrs) != nil {
+				return w, linux.EOPNOTSUPP
+			}
+		}
+	}
+	if b[2] != 0 || b[3] != 0 {
+		return w, linux.EOPNOTSUPP // by source or type of service
+	}
+	w.Route = socket.Route{
+		Table: linux.RT_TABLE_MAIN, Type: linux.RTN_UNICAST, Proto: b[5], Scope: b[6],
+		OnLink: binary.LittleEndian.Uint32(b[8:])&rtnhOnLink != 0,
 	}
 	if v, ok := attrs[linux.RTA_DST]; ok {
 		ip, ok := ipOf(v)
 		if !ok || familyOf(ip) != familyOf(dst) {
-			return r, linux.EINVAL
+			return w, linux.EINVAL
 		}
 		dst = ip
 	}
 	if int(b[1]) > dst.BitLen() {
-		return r, linux.EINVAL
+		return w, k.fail(linux.EINVAL, "Invalid prefix length")
 	}
-	r.Dst = netip.PrefixFrom(dst, int(b[1]))
-	if r.Dst != r.Dst.Masked() {
-		return r, linux.EINVAL
+	w.Dst = netip.PrefixFrom(dst, int(b[1]))
+	if w.Dst != w.Dst.Masked() {
+		if !dst.Is4() {
+			w.Dst = w.Dst.Masked() // as in Linux, which takes it for IPv6
+		} else {
+			return w, k.fail(linux.EINVAL, "Invalid prefix for given prefix length")
+		}
 	}
+	return w, k.readPath(attrs, &w)
+}
+
+// onlyHop replaces the attributes by those of the only way of RTA_MULTIPATH; an error if there are several.
+func (k *call) onlyHop(attrs map[uint16][]byte) error {
+	b := attrs[linux.RTA_MULTIPATH]
+	if len(b) < 8 || int(binary.LittleEndian.Uint16(b)) != len(b) {
+		return linux.EOPNOTSUPP
+	}
+	hop := request{body: b}
+	inner, err := hop.attributes(8)
+	if err != nil {
+		return err
+	}
+	attrs[linux.RTA_OIF] = b[4:8]
+	if g, ok := inner[linux.RTA_GATEWAY]; ok {
+		attrs[linux.RTA_GATEWAY] = g
+	}
+	return nil
+}
+
+// readPath reads where a route leads.
+func (k *call) readPath(attrs map[uint16][]byte, w *wantedRoute) error {
+	dst := w.Dst.Addr()
 	if v, ok := attrs[linux.RTA_GATEWAY]; ok {
-		if r.Gateway, ok = ipOf(v); !ok || familyOf(r.Gateway) != familyOf(dst) {
-			return r, linux.EINVAL
+		if w.Gateway, ok = ipOf(v); !ok || familyOf(w.Gateway) != familyOf(dst) {
+			return linux.EINVAL
+		}
+		if w.Gateway.IsUnspecified() {
+			w.Gateway = netip.Addr{}
 		}
 	}
 	if v, ok := attrs[linux.RTA_PREFSRC]; ok {
-		if r.Src, ok = ipOf(v); !ok {
-			return r, linux.EINVAL
+		if w.Src, ok = ipOf(v); !ok {
+			return linux.EINVAL
+		}
+		if k.r.typ == linux.RTM_NEWROUTE && !k.stack.IsLocal(w.Src) {
+			return k.fail(linux.EINVAL, "Invalid prefsrc address")
 		}
 	}
 	index, _ := u32(attrs[linux.RTA_OIF])
-	r.Index = int32(index)
-	if r.Index == 0 && r.Gateway.IsValid() {
-		p, err := k.stack.FindRoute(r.Gateway, 0)
-		if err != nil {
-			return r, linux.ENETUNREACH
+	w.Index = int32(index)
+	w.Metric, w.hasMetric = u32(attrs[linux.RTA_PRIORITY])
+	if !dst.Is4() {
+		w.Scope = linux.RT_SCOPE_UNIVERSE
+		if w.Metric == 0 {
+			w.Metric = 1024
 		}
-		r.Index = p.Index
 	}
-	return r, nil
+	if m, ok := attrs[linux.RTA_METRICS]; ok {
+		inner := request{body: m}
+		ms, err := inner.attributes(0)
+		if err != nil {
+			return err
+		}
+		for a, v := range ms {
+			n, ok := u32(v)
+			if a != linux.RTAX_MTU || !ok {
+				return linux.EOPNOTSUPP
+			}
+			w.MTU = n
+		}
+	}
+	return nil
+}
+
+// checkPath finds the interface and checks that the gateway can be reached, as Linux: net/ipv4/fib_semantics.c fib_check_nh.
+func (k *call) checkPath(w *wantedRoute) error {
+	if w.Index != 0 {
+		i, ok := k.stack.Interface(w.Index)
+		if !ok {
+			return linux.ENODEV
+		}
+		if !i.Up {
+			return k.fail(linux.ENETDOWN, "Device for nexthop is not up")
+		}
+	}
+	if !w.Gateway.IsValid() {
+		if w.Index == 0 {
+			return linux.ENODEV
+		}
+		return nil
+	}
+	if w.OnLink {
+		if w.Index == 0 {
+			return k.fail(linux.ENODEV, "Nexthop device required for onlink")
+		}
+		return nil
+	}
+	via := w.Index
+	if w.Gateway.Is6() && w.Gateway.IsLinkLocalUnicast() {
+		if via == 0 {
+			return k.fail(linux.EINVAL, "Gateway link local and no device")
+		}
+		return nil
+	}
+	for _, f := range k.ns().Fib() {
+		if f.Dst.Contains(w.Gateway) && f.Dst.Bits() > 0 && !f.Gateway.IsValid() && (via == 0 || f.Index == via) {
+			if f.Type == linux.RTN_LOCAL && f.Dst.IsSingleIP() {
+				if w.Gateway.Is4() {
+					return k.fail(linux.EINVAL, "Nexthop has invalid gateway")
+				}
+				return k.fail(linux.EINVAL, "Gateway can not be a local address")
+			}
+			w.Index = f.Index
+			return nil
+		}
+	}
+	if w.Gateway.Is4() {
+		return k.fail(linux.ENETUNREACH, "Nexthop has invalid gateway")
+	}
+	return linux.EHOSTUNREACH
 }
 
 func (k *call) newRoute() error {
-	r, err := k.readRoute()
+	w, err := k.readRoute()
 	if err != nil {
 		return err
 	}
-	if r.Index == 0 {
-		return linux.ENODEV
-	}
-	if k.r.flags&linux.NLM_F_REPLACE != 0 {
-		k.stack.RemoveRoute(netstack.Route{Dst: r.Dst}) // there may be none
-	}
-	if err := k.stack.AddRoute(r); err != nil {
+	if err := k.checkPath(&w); err != nil {
 		return err
 	}
-	k.announceRoute(linux.RTM_NEWROUTE, r)
-	return nil
+	mode := socket.RouteMode(0)
+	for _, m := range []struct {
+		flag linux.NlMsgFlags
+		mode socket.RouteMode
+	}{
+		{linux.NLM_F_CREATE, socket.RouteCreate}, {linux.NLM_F_EXCL, socket.RouteExcl},
+		{linux.NLM_F_REPLACE, socket.RouteReplace}, {linux.NLM_F_APPEND, socket.RouteAppend},
+	} {
+		if k.r.flags&m.flag != 0 {
+			mode |= m.mode
+		}
+	}
+	return k.ns().AddRoute(w.Route, mode)
 }
 
 func (k *call) delRoute() error {
-	r, err := k.readRoute()
+	w, err := k.readRoute()
 	if err != nil {
 		return err
 	}
-	if err := k.stack.RemoveRoute(r); err != nil {
-		return err
-	}
-	k.announceRoute(linux.RTM_DELROUTE, r)
-	return nil
-}
-
-func (k *call) announceRoute(typ linux.NlMsgType, r netstack.Route) {
-	f := fibRoute{Route: r, table: linux.RT_TABLE_MAIN, typ: linux.RTN_UNICAST, proto: linux.RTPROT_BOOT}
-	k.announce(groupOf(r.Dst.Addr(), linux.RTNLGRP_IPV4_ROUTE, linux.RTNLGRP_IPV6_ROUTE), func(p *reply) { writeRoute(p, typ, &f) })
-}
-
-func (k *call) dumpNeighbours() error {
-	for _, n := range k.stack.Neighbours() {
-		if !wants(k.r.body[0], n.Addr) {
-			continue
-		}
-		k.reply.begin(linux.RTM_NEWNEIGH, &linux.Ndmsg{
-			Family: uint8(familyOf(n.Addr)), Ifindex: n.Index, State: uint16(n.State), Type: linux.RTN_UNICAST,
-		})
-		k.reply.attrIP(linux.NDA_DST, n.Addr)
-		k.reply.attr(linux.NDA_LLADDR, n.HWAddr[:])
-		k.reply.end()
-	}
-	return nil
-}
-
-// fibRuleHdr is struct fib_rule_hdr.
-type fibRuleHdr struct {
-	Family, DstLen, SrcLen, Tos, Table, _, _, Action uint8
-	Flags                                            uint32
-}
-
-const (
-	fraPriority          = 6
-	fraSuppressPrefixLen = 14
-	fraTable             = 15
-	frActToTable         = 1
-)
-
-// dumpRules lists the rules that every kernel begins with; there are no others.
-func (k *call) dumpRules() error {
-	for _, f := range []linux.AddressFamily{linux.AF_INET, linux.AF_INET6} {
-		if b := k.r.body[0]; b != byte(linux.AF_UNSPEC) && b != byte(f) {
-			continue
-		}
-		for _, r := range []struct {
-			priority uint32
-			table    uint8
-		}{{0, linux.RT_TABLE_LOCAL}, {32766, linux.RT_TABLE_MAIN}, {32767, linux.RT_TABLE_DEFAULT}} {
-			if f == linux.AF_INET6 && r.table == linux.RT_TABLE_DEFAULT {
-				continue
-			}
-			k.reply.begin(linux.RTM_NEWRULE, &fibRuleHdr{Family: uint8(f), Table: r.table, Action: frActToTable})
-			k.reply.attrU32(fraTable, uint32(r.table))
-			k.reply.attrU32(fraSuppressPrefixLen, ^uint32(0))
-			if r.priority != 0 {
-				k.reply.attrU32(fraPriority, r.priority)
-			}
-			k.reply.end()
-		}
-	}
-	return nil
+	return k.ns().RemoveRoute(func(o *socket.Route) bool {
+		const nowhere = 255
+		return o.Dst == w.Dst && (w.Index == 0 || o.Index == w.Index) && (!w.Gateway.IsValid() || o.Gateway == w.Gateway) &&
+			(!w.Src.IsValid() || o.Src == w.Src) && (w.Proto == 0 || o.Proto == w.Proto) && (!w.hasMetric || o.Metric == w.Metric) &&
+			(!o.Dst.Addr().Is4() || w.Scope == nowhere || w.Scope == o.Scope)
+	})
 }

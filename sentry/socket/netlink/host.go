@@ -22,7 +22,7 @@ func (s *Socket) askHost(r *request) {
 	s.mu.Unlock()
 	if r.flags&linux.NLM_F_REQUEST == 0 || r.typ < linux.NLMSG_MIN_TYPE {
 		if r.flags&linux.NLM_F_ACK != 0 {
-			s.push(acknowledge(r, port, nil, capped))
+			s.push(acknowledgement{port: port, capped: capped}.write(r))
 		}
 		return
 	}
@@ -32,12 +32,12 @@ func (s *Socket) askHost(r *request) {
 		if (r.typ-linux.NLMSG_MIN_TYPE)%4 == getKind || r.typ > rtmMax {
 			err = linux.EOPNOTSUPP
 		}
-		s.push(acknowledge(r, port, err, capped))
+		s.push(acknowledgement{port: port, err: err, capped: capped}.write(r))
 		return
 	}
 	answer, err := s.Namespace().Host.Ask(r.raw, strict)
 	if err != nil {
-		s.push(acknowledge(r, port, err, capped))
+		s.push(acknowledgement{port: port, err: err, capped: capped}.write(r))
 		return
 	}
 	for _, d := range answer {

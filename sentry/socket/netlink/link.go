@@ -3,6 +3,7 @@ package netlink
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
 
 	"cordon/internal/linux"
 	"cordon/netstack"
@@ -10,110 +11,365 @@ import (
 )
 
 const (
-	ifinfoSize  = 16
-	txQueueLen  = 1000
-	loopbackTop = 65536
+	ifinfoSize = 16
+	txQueueLen = 1000
+	// maxLoopbackMTU is what loopback takes; other links take 65535 at most.
+	maxLoopbackMTU = 1<<31 - 1
 )
 
+func cString(b []byte) string {
+	s, _, _ := bytes.Cut(b, []byte{0})
+	return string(s)
+}
+
+// dumpLinks lists the interfaces; a strict request may want those of a kind only.
 func (k *call) dumpLinks() error {
+	kind := ""
+	if len(k.r.body) >= ifinfoSize {
+		attrs, err := k.r.attributes(ifinfoSize)
+		if err != nil {
+			return err
+		}
+		if _, ok := attrs[linux.IFLA_MASTER]; ok {
+			k.reply.filtered = true
+			return nil // nothing has a master
+		}
+		if li, ok := attrs[linux.IFLA_LINKINFO]; ok {
+			inner := request{body: li}
+			if as, err := inner.attributes(0); err == nil {
+				kind = cString(as[linux.IFLA_INFO_KIND])
+				k.reply.filtered = kind != ""
+			}
+		}
+	}
 	for _, i := range k.stack.Interfaces() {
-		writeLink(&k.reply, linux.RTM_NEWLINK, &i)
+		if kind == "" || kind == k.ns().DriverOf(&i) {
+			writeLink(&k.reply, linux.RTM_NEWLINK, k.ns(), &i)
+		}
 	}
 	return nil
 }
 
 // findLink finds the interface that a request is about, by number or by name.
-func (k *call) findLink() (netstack.Interface, map[uint16][]byte, error) {
-	var none netstack.Interface
-	attrs, err := k.r.attributes(ifinfoSize)
-	if err != nil {
-		return none, nil, err
-	}
+func (k *call) findLink(attrs map[uint16][]byte) (i netstack.Interface, err error) {
 	if index := int32(binary.LittleEndian.Uint32(k.r.body[4:])); index != 0 {
 		if index < 0 {
-			return none, nil, linux.EINVAL
+			return i, k.fail(linux.EINVAL, "ifindex can't be negative")
 		}
 		if i, ok := k.stack.Interface(index); ok {
-			return i, attrs, nil
+			return i, nil
 		}
-		return none, nil, linux.ENODEV
+		return i, linux.ENODEV
 	}
 	for _, a := range []uint16{linux.IFLA_IFNAME, linux.IFLA_ALT_IFNAME} {
 		if b, ok := attrs[a]; ok {
-			name, _, _ := bytes.Cut(b, []byte{0})
-			if i, ok := k.stack.InterfaceByName(string(name)); ok {
-				return i, attrs, nil
+			if i, ok := k.stack.InterfaceByName(cString(b)); ok {
+				return i, nil
 			}
-			return none, nil, linux.ENODEV
+			return i, linux.ENODEV
 		}
 	}
-	return none, nil, linux.EINVAL
+	return i, linux.EINVAL
 }
 
 func (k *call) getLink() error {
-	i, _, err := k.findLink()
+	attrs, err := k.r.attributes(ifinfoSize)
 	if err != nil {
 		return err
 	}
-	writeLink(&k.reply, linux.RTM_NEWLINK, &i)
+	i, err := k.findLink(attrs)
+	if err != nil {
+		return err
+	}
+	writeLink(&k.reply, linux.RTM_NEWLINK, k.ns(), &i)
 	return nil
 }
 
-// setLink changes an interface: up or down, and its MTU. Everything else is refused.
-func (k *call) setLink() error {
-	i, attrs, err := k.findLink()
-	if err == error(linux.ENODEV) && k.r.flags&linux.NLM_F_CREATE != 0 {
-		return linux.EOPNOTSUPP
-	}
+// newLink is RTM_NEWLINK: a change if the interface is there, else a new one.
+func (k *call) newLink() error {
+	attrs, err := k.r.attributes(ifinfoSize)
 	if err != nil {
 		return err
 	}
-	if k.r.flags&linux.NLM_F_EXCL != 0 {
-		return linux.EEXIST
+	i, err := k.findLink(attrs)
+	byName := binary.LittleEndian.Uint32(k.r.body[4:]) == 0
+	if err == nil {
+		if k.r.flags&linux.NLM_F_EXCL != 0 {
+			return linux.EEXIST
+		}
+		if k.r.flags&linux.NLM_F_REPLACE != 0 {
+			return linux.EOPNOTSUPP
+		}
+		return k.changeLink(&i, attrs, byName)
 	}
-	for a := range attrs {
+	if !byName {
+		return err
+	}
+	if k.r.flags&linux.NLM_F_CREATE == 0 {
+		return linux.ENODEV
+	}
+	return k.createLink(attrs)
+}
+
+func (k *call) setLink() error {
+	attrs, err := k.r.attributes(ifinfoSize)
+	if err != nil {
+		return err
+	}
+	i, err := k.findLink(attrs)
+	if err != nil {
+		return err
+	}
+	return k.changeLink(&i, attrs, binary.LittleEndian.Uint32(k.r.body[4:]) == 0)
+}
+
+// changeLink changes what a request says of an interface; what cannot be had is refused before anything has changed.
+func (k *call) changeLink(i *netstack.Interface, attrs map[uint16][]byte, byName bool) error {
+	for a, b := range attrs {
 		switch a {
-		case linux.IFLA_IFNAME, linux.IFLA_ALT_IFNAME, linux.IFLA_MTU, linux.IFLA_EXT_MASK:
+		case linux.IFLA_IFNAME, linux.IFLA_ALT_IFNAME, linux.IFLA_MTU, linux.IFLA_EXT_MASK, linux.IFLA_ADDRESS:
+		case linux.IFLA_TXQLEN, linux.IFLA_GROUP, linux.IFLA_OPERSTATE, linux.IFLA_LINKMODE:
+			v, ok := u32(append(bytes.Clone(b), 0, 0, 0))
+			if !ok || v != 0 && v != txQueueLen {
+				return linux.EOPNOTSUPP
+			}
+		case linux.IFLA_AF_SPEC, linux.IFLA_LINKINFO:
+			if a == linux.IFLA_LINKINFO {
+				return linux.EOPNOTSUPP
+			}
+		case linux.IFLA_NET_NS_PID, linux.IFLA_NET_NS_FD:
+			return linux.EOPNOTSUPP
 		default:
 			return linux.EOPNOTSUPP
 		}
 	}
-	if b, ok := attrs[linux.IFLA_MTU]; ok {
-		mtu, ok := u32(b)
-		if !ok || mtu < 68 || mtu > loopbackTop {
+	ns := k.ns()
+	want, change := linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])), linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[12:]))
+	if change == 0 && want != 0 {
+		change = ^linux.IfFlags(0) // as in Linux, an old program that does not know the mask
+	}
+	if b, ok := attrs[linux.IFLA_ADDRESS]; ok {
+		if len(b) != len(netstack.HWAddr{}) {
 			return linux.EINVAL
 		}
-		if err := k.stack.SetMTU(i.Index, mtu); err != nil {
+		if err := k.stack.SetHWAddr(i.Index, netstack.HWAddr(b)); err != nil {
 			return err
 		}
 	}
-	want, change := linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])), linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[12:]))
+	if b, ok := attrs[linux.IFLA_MTU]; ok {
+		if err := k.setMTU(i, b); err != nil {
+			return err
+		}
+	}
+	if b, ok := attrs[linux.IFLA_IFNAME]; ok && !byName && cString(b) != i.Name {
+		if err := k.stack.Rename(i.Index, cString(b)); err != nil {
+			return err
+		}
+	}
+	if change&linux.IFF_PROMISC != 0 && (want&linux.IFF_PROMISC != 0) != i.Promisc {
+		if err := k.stack.SetPromiscuous(i.Index, want&linux.IFF_PROMISC != 0); err != nil {
+			return err
+		}
+	}
 	if up := want&linux.IFF_UP != 0; change&linux.IFF_UP != 0 && up != i.Up {
-		if err := k.stack.SetUp(i.Index, up); err != nil {
-			return err
-		}
+		return ns.SetLinkUp(i.Index, up)
 	}
-	if now, ok := k.stack.Interface(i.Index); ok {
-		k.announce(linux.RTNLGRP_LINK, func(p *reply) { writeLink(p, linux.RTM_NEWLINK, &now) })
-	}
+	ns.LinkChanged(i.Index)
 	return nil
 }
 
-func writeLink(p *reply, typ linux.NlMsgType, i *netstack.Interface) {
+func (k *call) setMTU(i *netstack.Interface, b []byte) error {
+	mtu, ok := u32(b)
+	if !ok {
+		return linux.EINVAL
+	}
+	if !i.Loopback {
+		if mtu < netstack.MinMTU {
+			return k.fail(linux.EINVAL, "mtu less than device minimum")
+		}
+		if mtu > netstack.MaxMTU {
+			return k.fail(linux.EINVAL, "mtu greater than device maximum")
+		}
+	} else if mtu > maxLoopbackMTU {
+		return k.fail(linux.EINVAL, "mtu greater than device maximum")
+	}
+	return k.stack.SetMTU(i.Index, mtu)
+}
+
+// createLink makes an interface of a kind that there is.
+func (k *call) createLink(attrs map[uint16][]byte) error {
+	li, ok := attrs[linux.IFLA_LINKINFO]
+	if !ok {
+		return k.fail(linux.EOPNOTSUPP, "Unknown device type")
+	}
+	inner := request{body: li}
+	info, err := inner.attributes(0)
+	if err != nil {
+		return err
+	}
+	for _, a := range []uint16{linux.IFLA_MASTER, linux.IFLA_LINK, linux.IFLA_NET_NS_PID, linux.IFLA_NET_NS_FD} {
+		if _, ok := attrs[a]; ok {
+			return linux.EOPNOTSUPP
+		}
+	}
+	a, err := k.linkSpec(attrs)
+	if err != nil {
+		return err
+	}
+	switch kind := cString(info[linux.IFLA_INFO_KIND]); kind {
+	case "dummy":
+		if a.Name == "" {
+			a.Name = k.freeName("dummy")
+		}
+		if err := k.stack.AddDummy(a); err != nil {
+			return err
+		}
+		k.madeLink(a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
+		return nil
+	case "veth":
+		return k.createPair(a, info)
+	default:
+		return k.fail(linux.EOPNOTSUPP, "Unknown device type")
+	}
+}
+
+func (k *call) createPair(a netstack.LinkSpec, info map[uint16][]byte) error {
+	b := netstack.LinkSpec{}
+	flags := linux.IfFlags(0)
+	if data, ok := info[linux.IFLA_INFO_DATA]; ok {
+		inner := request{body: data}
+		as, err := inner.attributes(0)
+		if err != nil {
+			return err
+		}
+		if peer, ok := as[linux.VETH_INFO_PEER]; ok {
+			pr := request{body: peer}
+			pas, err := pr.attributes(ifinfoSize)
+			if err != nil {
+				return err
+			}
+			for _, x := range []uint16{linux.IFLA_NET_NS_PID, linux.IFLA_NET_NS_FD} {
+				if _, ok := pas[x]; ok {
+					return linux.EOPNOTSUPP
+				}
+			}
+			if b, err = k.linkSpec(pas); err != nil {
+				return err
+			}
+			flags = linux.IfFlags(binary.LittleEndian.Uint32(peer[8:]))
+		}
+	}
+	if a.Name == "" {
+		a.Name = k.freeName("veth")
+	}
+	if b.Name == "" {
+		b.Name = k.freeName("veth", a.Name)
+	}
+	if a.Name == b.Name {
+		return linux.EEXIST
+	}
+	if err := k.stack.AddPair(a, b); err != nil {
+		return err
+	}
+	k.madeLink(b.Name, flags)
+	k.madeLink(a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
+	return nil
+}
+
+// madeLink tells of a new interface, and sets it up if that was asked for.
+func (k *call) madeLink(name string, flags linux.IfFlags) {
+	i, ok := k.stack.InterfaceByName(name)
+	if !ok {
+		return
+	}
+	k.ns().LinkChanged(i.Index)
+	if flags&linux.IFF_UP != 0 {
+		k.ns().SetLinkUp(i.Index, true) // it was just made: nothing is in the way
+	}
+}
+
+// linkSpec reads name, address and MTU of an interface to make.
+func (k *call) linkSpec(attrs map[uint16][]byte) (s netstack.LinkSpec, err error) {
+	if b, ok := attrs[linux.IFLA_IFNAME]; ok {
+		s.Name = cString(b)
+		if _, taken := k.stack.InterfaceByName(s.Name); taken {
+			return s, linux.EEXIST
+		}
+	}
+	if b, ok := attrs[linux.IFLA_ADDRESS]; ok {
+		if len(b) != len(s.HWAddr) {
+			return s, linux.EINVAL
+		}
+		s.HWAddr = netstack.HWAddr(b)
+		if s.HWAddr.Group() || s.HWAddr == (netstack.HWAddr{}) {
+			return s, linux.EADDRNOTAVAIL
+		}
+	}
+	if b, ok := attrs[linux.IFLA_MTU]; ok {
+		if s.MTU, ok = u32(b); !ok || s.MTU < netstack.MinMTU || s.MTU > netstack.MaxMTU {
+			return s, linux.EINVAL
+		}
+	}
+	return s, nil
+}
+
+// freeName is the first name of a kind that no interface has.
+func (k *call) freeName(prefix string, not ...string) string {
+	for n := 0; ; n++ {
+		name := prefix + strconv.Itoa(n)
+		if _, ok := k.stack.InterfaceByName(name); !ok && (len(not) == 0 || not[0] != name) {
+			return name
+		}
+	}
+}
+
+func (k *call) delLink() error {
+	attrs, err := k.r.attributes(ifinfoSize)
+	if err != nil {
+		return err
+	}
+	i, err := k.findLink(attrs)
+	if err != nil {
+		return err
+	}
+	if peer := k.stack.PeerOf(i.Index); peer != 0 {
+		if o, ok := k.stack.Interface(peer); ok {
+			if err := k.ns().RemoveLink(o); err != nil {
+				return err
+			}
+		}
+	}
+	return k.ns().RemoveLink(i)
+}
+
+func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.Interface) {
 	p.begin(typ, &linux.Ifinfomsg{Type: socket.HardwareType(i), Index: i.Index, Flags: socket.IfFlagsOf(i)})
 	p.attrString(linux.IFLA_IFNAME, i.Name)
 	p.attrU32(linux.IFLA_TXQLEN, txQueueLen)
 	p.attrU8(linux.IFLA_OPERSTATE, operState(i))
 	p.attrU8(linux.IFLA_LINKMODE, 0)
 	p.attrU32(linux.IFLA_MTU, i.MTU)
-	p.attrU32(linux.IFLA_MIN_MTU, 0)
-	p.attrU32(linux.IFLA_MAX_MTU, 0)
+	minMTU, maxMTU := uint32(0), uint32(0)
+	if !i.Loopback {
+		minMTU, maxMTU = netstack.MinMTU, netstack.MaxMTU
+	}
+	p.attrU32(linux.IFLA_MIN_MTU, minMTU)
+	p.attrU32(linux.IFLA_MAX_MTU, maxMTU)
 	p.attrU32(linux.IFLA_GROUP, 0)
 	p.attrU32(linux.IFLA_PROMISCUITY, 0)
 	p.attrU32(linux.IFLA_NUM_TX_QUEUES, 1)
 	p.attrU32(linux.IFLA_NUM_RX_QUEUES, 1)
+	if ns.Stack != nil {
+		if peer := ns.Stack.PeerOf(i.Index); peer != 0 {
+			p.attrU32(linux.IFLA_LINK, uint32(peer))
+		}
+	}
 	p.attrU8(linux.IFLA_CARRIER, 1)
-	p.attrString(linux.IFLA_QDISC, "noqueue")
+	qdisc := "noqueue"
+	if !i.Up {
+		qdisc = "noop"
+	}
+	p.attrString(linux.IFLA_QDISC, qdisc)
 	p.attrU32(linux.IFLA_CARRIER_CHANGES, 0)
 	p.attrU32(linux.IFLA_CARRIER_UP_COUNT, 0)
 	p.attrU32(linux.IFLA_CARRIER_DOWN_COUNT, 0)
@@ -124,7 +380,16 @@ func writeLink(p *reply, typ linux.NlMsgType, i *netstack.Interface) {
 	} else {
 		p.attr(linux.IFLA_BROADCAST, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	}
-	c := i.Counters
+	writeStats(p, &i.Counters)
+	if kind := ns.DriverOf(i); kind != "" {
+		nest := p.nest(linux.IFLA_LINKINFO)
+		p.attrString(linux.IFLA_INFO_KIND, kind)
+		p.unnest(nest)
+	}
+	p.end()
+}
+
+func writeStats(p *reply, c *netstack.InterfaceCounters) {
 	st := linux.RtnlLinkStats64{
 		RxPackets: c.RxPackets, TxPackets: c.TxPackets, RxBytes: c.RxBytes, TxBytes: c.TxBytes,
 		RxErrors: c.RxErrors, RxDropped: c.RxDropped, TxDropped: c.TxDropped,
@@ -135,7 +400,6 @@ func writeLink(p *reply, typ linux.NlMsgType, i *netstack.Interface) {
 		uint32(st.RxPackets), uint32(st.TxPackets), uint32(st.RxBytes), uint32(st.TxBytes),
 		uint32(st.RxErrors), uint32(st.TxErrors), uint32(st.RxDropped), uint32(st.TxDropped),
 	})
-	p.end()
 }
 
 func operState(i *netstack.Interface) uint8 {

@@ -88,6 +88,8 @@ type reply struct {
 	out   [][]byte
 	cur   []byte
 	start int // of the message being written
+
+	filtered bool // a dump leaves out what was not asked for
 }
 
 // begin starts a message with its fixed part, any struct of plain fields.
@@ -96,6 +98,9 @@ func (p *reply) begin(typ linux.NlMsgType, fixed any) {
 	var flags linux.NlMsgFlags
 	if p.multi {
 		flags = linux.NLM_F_MULTI
+		if p.filtered {
+			flags |= linux.NLM_F_DUMP_FILTERED
+		}
 	}
 	p.cur = appendHeader(p.cur, header{typ: typ, flags: flags, seq: p.to.seq, pid: p.to.pid})
 	b, err := binary.Append(p.cur, binary.LittleEndian, fixed)
@@ -139,6 +144,17 @@ func (p *reply) attrStruct(typ uint16, fixed any) {
 	}
 }
 
+// nest begins an attribute of attributes; unnest ends it.
+func (p *reply) nest(typ uint16) int {
+	at := len(p.cur)
+	p.attr(typ, nil)
+	return at
+}
+
+func (p *reply) unnest(at int) {
+	binary.LittleEndian.PutUint16(p.cur[at:], uint16(len(p.cur)-at))
+}
+
 // end finishes a message. In a dump, one that does not fit the datagram begins a new one.
 func (p *reply) end() {
 	binary.LittleEndian.PutUint32(p.cur[p.start:], uint32(len(p.cur)-p.start))
@@ -164,17 +180,42 @@ func (p *reply) done() {
 	p.end()
 }
 
-// acknowledge appends the answer to a request that asked for one or failed.
-func acknowledge(r *request, port uint32, err error, capped bool) []byte {
-	errno, _ := err.(linux.Errno)
-	h := header{typ: linux.NLMSG_ERROR, seq: r.seq, pid: port}
+// acknowledgement is the answer to a request that asked for one or failed.
+type acknowledgement struct {
+	port   uint32
+	err    error
+	capped bool
+	text   string // NLMSGERR_ATTR_MSG; "": none
+}
+
+func (a acknowledgement) write(r *request) []byte {
+	errno, _ := a.err.(linux.Errno)
+	h := header{typ: linux.NLMSG_ERROR, seq: r.seq, pid: a.port}
 	echo := r.raw
-	if errno == 0 || capped {
+	if errno == 0 || a.capped {
 		h.flags |= linux.NLM_F_CAPPED
 		echo = echo[:linux.NLMSG_HDRLEN]
 	}
-	h.length = uint32(linux.NLMSG_HDRLEN + 4 + len(echo))
-	b := appendHeader(nil, h)
-	b = binary.LittleEndian.AppendUint32(b, uint32(-int32(errno)))
-	return append(b, echo...)
+	p := reply{cur: appendHeader(nil, header{})}
+	p.cur = binary.LittleEndian.AppendUint32(p.cur, uint32(-int32(errno)))
+	p.cur = append(p.cur, echo...)
+	if a.text != "" && errno != 0 {
+		h.flags |= linux.NLM_F_ACK_TLVS
+		p.pad()
+		p.attrString(linux.NLMSGERR_ATTR_MSG, a.text)
+	}
+	h.length = uint32(len(p.cur))
+	copy(p.cur, appendHeader(nil, h))
+	return p.cur
+}
+
+// acknowledge answers a call as the socket's options want it.
+func (s *Socket) acknowledge(k *call, err error) []byte {
+	s.mu.Lock()
+	a := acknowledgement{port: s.port, err: err, capped: s.flags&capAck != 0}
+	if s.flags&extAck != 0 {
+		a.text = k.text
+	}
+	s.mu.Unlock()
+	return a.write(k.r)
 }

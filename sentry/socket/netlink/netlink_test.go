@@ -225,7 +225,7 @@ func TestPorts(t *testing.T) {
 	if n, _ := b.LocalName(); binary.LittleEndian.Uint32(n[4:]) == 0 {
 		t.Error("autobind chose no port")
 	}
-	for _, p := range []linux.NetlinkProto{linux.NETLINK_AUDIT, linux.NETLINK_GENERIC, linux.NETLINK_SOCK_DIAG} {
+	for _, p := range []linux.NetlinkProto{linux.NETLINK_AUDIT, linux.NETLINK_GENERIC, linux.NETLINK_CONNECTOR} {
 		_, err := netlink.Provider{}.NewSocket(w.root, w.ns, linux.AF_NETLINK, linux.SOCK_RAW, int32(p))
 		if err != error(linux.EPROTONOSUPPORT) {
 			t.Errorf("%v: %v", p, err)

@@ -45,7 +45,7 @@ var Options = socket.NewTable([]socket.Row[*Socket]{
 	flagRow(linux.NETLINK_BROADCAST_ERROR, "NETLINK_BROADCAST_ERROR", broadcastError, 0, socket.Partial, "kept; there are no broadcasts between processes"),
 	flagRow(linux.NETLINK_NO_ENOBUFS, "NETLINK_NO_ENOBUFS", noENOBUFS, 0, socket.Full, ""),
 	flagRow(linux.NETLINK_CAP_ACK, "NETLINK_CAP_ACK", capAck, 0, socket.Full, ""),
-	flagRow(linux.NETLINK_EXT_ACK, "NETLINK_EXT_ACK", extAck, 0, socket.Partial, "errors have no text"),
+	flagRow(linux.NETLINK_EXT_ACK, "NETLINK_EXT_ACK", extAck, 0, socket.Full, ""),
 	flagRow(linux.NETLINK_GET_STRICT_CHK, "NETLINK_GET_STRICT_CHK", strictCheck, 0, socket.Partial, "filters of dumps by interface and table work, malformed ones are not refused"),
 	flagRow(linux.NETLINK_LISTEN_ALL_NSID, "NETLINK_LISTEN_ALL_NSID", listenAll, linux.CAP_NET_BROADCAST, socket.Partial, "kept; other namespaces are not heard"),
 	{Level: linux.SOL_NETLINK, Opt: linux.NETLINK_ADD_MEMBERSHIP, Name: "NETLINK_ADD_MEMBERSHIP", Set: setMember(true), Support: socket.Full},

@@ -3,6 +3,7 @@ package netlink
 import (
 	"cordon/internal/linux"
 	"cordon/netstack"
+	"cordon/sentry/socket"
 	"cordon/sentry/vfs"
 )
 
@@ -12,76 +13,120 @@ const rtmMax = linux.RTM_GETTUNNEL + 1
 // A call is one request being answered.
 type call struct {
 	s     *Socket
+	c     *vfs.Caller
 	stack *netstack.Stack
 	r     *request
 	reply reply
 	dump  bool
+	text  string // what NLMSGERR_ATTR_MSG says of a failure
+}
+
+func (k *call) ns() *socket.Namespace { return k.s.Namespace() }
+
+// fail is a failure with a text for programs that want to hear why.
+func (k *call) fail(e linux.Errno, text string) error {
+	k.text = text
+	return e
 }
 
 // handle answers all messages of one datagram (Linux: netlink_rcv_skb).
 func (s *Socket) handle(c *vfs.Caller, b []byte) {
+	if linux.NetlinkProto(s.Info().Protocol) == linux.NETLINK_NETFILTER && s.batch(c, b) {
+		return
+	}
 	for {
 		r, rest, ok := next(b)
 		if !ok {
 			return
 		}
 		b = rest
-		if s.Namespace().Host != nil {
+		if s.Namespace().Host != nil && linux.NetlinkProto(s.Info().Protocol) == linux.NETLINK_ROUTE {
 			s.askHost(&r)
 			continue
 		}
-		s.mu.Lock()
-		port, capped := s.port, s.flags&capAck != 0
-		s.mu.Unlock()
-		var err error
-		if r.flags&linux.NLM_F_REQUEST != 0 && r.typ >= linux.NLMSG_MIN_TYPE {
-			var dumped bool
-			dumped, err = s.route(c, &r, port)
-			if dumped && err == nil {
-				continue // a dump is its own answer
-			}
-		}
-		if r.flags&linux.NLM_F_ACK != 0 || err != nil {
-			s.push(acknowledge(&r, port, err, capped))
-		}
+		s.answer(c, &r)
 	}
 }
 
-// route answers one request of NETLINK_ROUTE (Linux: rtnetlink_rcv_msg).
-func (s *Socket) route(c *vfs.Caller, r *request, port uint32) (dumped bool, err error) {
-	if r.typ > rtmMax || s.Namespace().Stack == nil {
-		return false, linux.EOPNOTSUPP
-	}
-	if len(r.body) < 1 {
-		return false, nil
-	}
-	const getKind = 2
-	get := (r.typ-linux.NLMSG_MIN_TYPE)%4 == getKind
-	if !get && !s.Namespace().Capable(c, linux.CAP_NET_ADMIN) {
-		return false, linux.EPERM
-	}
-	k := &call{s: s, stack: s.Namespace().Stack, r: r, dump: get && r.flags&linux.NLM_F_DUMP != 0}
-	k.reply.to = header{seq: r.seq, pid: port}
-	k.reply.multi = k.dump
-	h, ok := handlers[r.typ]
-	if !ok || k.dump && h.dump == nil || !k.dump && h.do == nil {
-		return false, linux.EOPNOTSUPP
-	}
-	if k.dump {
-		err = h.dump(k)
-		if err == nil {
-			k.reply.done()
+// answer answers one request, and says how it went if that was asked for or it failed.
+func (s *Socket) answer(c *vfs.Caller, r *request) {
+	k := s.newCall(c, r)
+	var err error
+	if r.flags&linux.NLM_F_REQUEST != 0 && r.typ >= linux.NLMSG_MIN_TYPE {
+		err = s.serve(k)
+		if k.dump && err == nil {
+			return // a dump is its own answer
 		}
-	} else {
-		err = h.do(k)
+	}
+	if r.flags&linux.NLM_F_ACK != 0 || err != nil {
+		s.push(s.acknowledge(k, err))
+	}
+}
+
+func (s *Socket) newCall(c *vfs.Caller, r *request) *call {
+	k := &call{s: s, c: c, stack: s.Namespace().Stack, r: r}
+	k.reply.to = header{seq: r.seq, pid: s.Port()}
+	return k
+}
+
+// serve has the protocol answer a request.
+func (s *Socket) serve(k *call) error {
+	if k.stack == nil {
+		return linux.EOPNOTSUPP
+	}
+	var err error
+	switch linux.NetlinkProto(s.Info().Protocol) {
+	case linux.NETLINK_ROUTE:
+		err = k.route()
+	case linux.NETLINK_SOCK_DIAG:
+		err = k.diagnose()
+	case linux.NETLINK_NETFILTER:
+		err = k.netfilter()
+	default:
+		err = linux.EOPNOTSUPP
 	}
 	if err != nil {
-		return false, err
+		k.dump = false
+		return err
+	}
+	if k.dump {
+		k.reply.done()
 	}
 	for _, d := range k.reply.datagrams() {
 		s.push(d)
 	}
-	return k.dump, nil
+	return nil
+}
+
+// setDump says that the answer is a dump.
+func (k *call) setDump() {
+	k.dump, k.reply.multi = true, true
+}
+
+// route answers one request of NETLINK_ROUTE (Linux: rtnetlink_rcv_msg).
+func (k *call) route() error {
+	r := k.r
+	if r.typ > rtmMax {
+		return linux.EOPNOTSUPP
+	}
+	if len(r.body) < 1 {
+		return nil
+	}
+	const getKind = 2
+	get := (r.typ-linux.NLMSG_MIN_TYPE)%4 == getKind
+	if !get && !k.ns().Capable(k.c, linux.CAP_NET_ADMIN) {
+		return linux.EPERM
+	}
+	dump := get && r.flags&linux.NLM_F_DUMP != 0
+	h, ok := handlers[r.typ]
+	if !ok || dump && h.dump == nil || !dump && h.do == nil {
+		return linux.EOPNOTSUPP
+	}
+	if dump {
+		k.setDump()
+		return h.dump(k)
+	}
+	return h.do(k)
 }
 
 type handler struct{ do, dump func(*call) error }
@@ -89,15 +134,18 @@ type handler struct{ do, dump func(*call) error }
 // Set in one place and never changed.
 var handlers = map[linux.NlMsgType]handler{
 	linux.RTM_GETLINK:  {do: (*call).getLink, dump: (*call).dumpLinks},
-	linux.RTM_NEWLINK:  {do: (*call).setLink},
+	linux.RTM_NEWLINK:  {do: (*call).newLink},
 	linux.RTM_SETLINK:  {do: (*call).setLink},
+	linux.RTM_DELLINK:  {do: (*call).delLink},
 	linux.RTM_GETADDR:  {dump: (*call).dumpAddrs},
 	linux.RTM_NEWADDR:  {do: (*call).newAddr},
 	linux.RTM_DELADDR:  {do: (*call).delAddr},
 	linux.RTM_GETROUTE: {do: (*call).getRoute, dump: (*call).dumpRoutes},
 	linux.RTM_NEWROUTE: {do: (*call).newRoute},
 	linux.RTM_DELROUTE: {do: (*call).delRoute},
-	linux.RTM_GETNEIGH: {dump: (*call).dumpNeighbours},
+	linux.RTM_GETNEIGH: {do: (*call).getNeighbour, dump: (*call).dumpNeighbours},
+	linux.RTM_NEWNEIGH: {do: (*call).newNeighbour},
+	linux.RTM_DELNEIGH: {do: (*call).delNeighbour},
 	linux.RTM_GETRULE:  {dump: (*call).dumpRules},
 }
 
@@ -105,18 +153,4 @@ func (k *call) strict() bool {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	return k.s.flags&strictCheck != 0
-}
-
-// announce tells the members of a group what has happened.
-func (k *call) announce(group int, write func(p *reply)) {
-	var p reply
-	write(&p)
-	for _, d := range p.datagrams() {
-		for _, o := range k.s.Namespace().Sockets(linux.AF_NETLINK) {
-			n, ok := o.(*Socket)
-			if ok && n.Info().Protocol == int32(linux.NETLINK_ROUTE) && n.Groups()>>(group-1)&1 != 0 {
-				n.push(d)
-			}
-		}
-	}
 }

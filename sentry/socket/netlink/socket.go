@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
+	"cordon/sentry/bpf"
 	"cordon/sentry/socket"
 	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
@@ -28,7 +29,7 @@ func (Provider) NewSocket(_ *vfs.Caller, ns *socket.Namespace, _ linux.AddressFa
 		return nil, linux.ESOCKTNOSUPPORT
 	}
 	switch linux.NetlinkProto(protocol) {
-	case linux.NETLINK_ROUTE, linux.NETLINK_KOBJECT_UEVENT:
+	case linux.NETLINK_ROUTE, linux.NETLINK_KOBJECT_UEVENT, linux.NETLINK_SOCK_DIAG:
 	default:
 		return nil, linux.EPROTONOSUPPORT
 	}
@@ -70,6 +71,8 @@ const (
 var (
 	_ socket.Listed        = (*Socket)(nil)
 	_ socket.Hooks         = (*Socket)(nil)
+	_ socket.Observer      = (*Socket)(nil)
+	_ socket.Filtering     = (*Socket)(nil)
 	_ vfs.CallerReader     = (*Socket)(nil)
 	_ vfs.CallerWriter     = (*Socket)(nil)
 	_ vfs.Ioctler          = (*Socket)(nil)
@@ -248,15 +251,23 @@ func (s *Socket) Send(c *vfs.Caller, m *socket.Outgoing) (int, error) {
 	if _, err := m.Data.CopyIn(b); err != nil {
 		return 0, err
 	}
-	if port != 0 || linux.NetlinkProto(s.Info().Protocol) != linux.NETLINK_ROUTE {
+	if port != 0 || linux.NetlinkProto(s.Info().Protocol) == linux.NETLINK_KOBJECT_UEVENT {
 		return 0, linux.ECONNREFUSED // nobody but the kernel is there
 	}
 	s.handle(c, b)
 	return len(b), nil
 }
 
-// push puts a datagram into the queue, or notes that it was lost.
+// FilterAttached implements socket.Filtering.
+func (s *Socket) FilterAttached(*bpf.Program) error { return nil }
+
+// push puts a datagram into the queue if the filter lets it pass, or notes that it was lost.
 func (s *Socket) push(b []byte) {
+	n := s.Passes(&bpf.Packet{Bytes: b})
+	if n == 0 {
+		return
+	}
+	b = b[:n]
 	o := s.Options()
 	_, room := s.Buffers(&o)
 	s.mu.Lock()
