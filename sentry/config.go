@@ -74,6 +74,9 @@ type ContainerConfig struct {
 	PlainInit bool
 	Stdio     [3]int32
 
+	// Resources bound what it uses.
+	Resources Resources
+
 	// Join names the containers whose namespaces it shares.
 	Join Join
 }

@@ -6,6 +6,7 @@ import (
 	"cordon/gofer/client"
 	"cordon/internal/host"
 	"cordon/internal/linux"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -23,6 +24,7 @@ type Container struct {
 	mounts   *vfs.MountNamespace
 	spaces   task.Namespaces
 	init     *task.ThreadGroup
+	cgroup   *cgroup.Group
 	restored bool
 
 	// atomic
@@ -174,6 +176,7 @@ func (k *Kernel) Remove(c *Container) {
 
 // release lets go of the container's tree.
 func (c *Container) release() {
+	c.dropCgroup()
 	if c.mounts != nil {
 		c.mounts.DecRef()
 	}

@@ -23,15 +23,14 @@ func (k *Kernel) registerFileSystems() error {
 	}}
 	v.Register("tmpfs", tmp)
 	v.Register("ramfs", tmp)
-	// Containers' specifications mount these two. There are no message queues
-	// and no control groups inside, so both are empty and stay so.
-	for _, name := range [...]string{"mqueue", "cgroup"} {
-		v.Register(name, vfs.FileSystemType{NoDev: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
-			o := k.tmpfsOptions("nr_inodes=1,size=4096")
-			o.Name, o.Mode = name, 0o555
-			return tmpfs.New(o)
-		}})
-	}
+	// Containers' specifications mount this. There are no message queues inside,
+	// so it is empty and stays so.
+	v.Register("mqueue", vfs.FileSystemType{NoDev: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
+		o := k.tmpfsOptions("nr_inodes=1,size=4096")
+		o.Name, o.Mode = "mqueue", 0o555
+		return tmpfs.New(o)
+	}})
+	k.registerCgroups()
 	dev := vfs.FileSystemType{NoDev: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
 		o := k.tmpfsOptions(data)
 		o.Name, o.Mode = "devtmpfs", 0o755
@@ -51,7 +50,7 @@ func (k *Kernel) registerFileSystems() error {
 		}
 		return devpts.New(o), nil
 	}})
-	procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}}).Register(v)
+	procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}, Cgroup: cgroupOf}).Register(v)
 	return nil
 }
 

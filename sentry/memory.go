@@ -25,10 +25,13 @@ func (k *Kernel) memoryShort() bool {
 
 // watchMemory has caches give up what they can when memory is short.
 func (k *Kernel) watchMemory() {
-	k.sys.VFS.WatchMemory(k.memoryShort, func() {
+	shrink := func() {
 		if s, ok := k.sys.Loader.(vfs.Shrinker); ok {
 			s.Shrink()
 		}
 		debug.FreeOSMemory()
-	})
+	}
+	k.sys.VFS.WatchMemory(k.memoryShort, shrink)
+	k.sys.Reserve, k.sys.Reclaim = reserve{}, shrink
+	k.boundObjects()
 }

@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/sentry/cred"
+	"cordon/sentry/fs/cgroupfs"
 	"cordon/sentry/fs/goferfs"
 	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/tmpfs"
@@ -31,6 +32,9 @@ func (c *Container) kernelCaller() *vfs.Caller {
 func (c *Container) mountAll() error {
 	if len(c.conf.Mounts) == 0 {
 		return &StartError{Message: "the container has no root"}
+	}
+	if err := c.makeCgroup(); err != nil {
+		return err
 	}
 	for i := range c.conf.Mounts {
 		m := &c.conf.Mounts[i]
@@ -70,7 +74,11 @@ func (c *Container) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 		if !ok {
 			return nil, linux.ENODEV
 		}
-		return t.New(c.kernelCaller(), m.Type, m.Options)
+		options := m.Options
+		if m.Type == "cgroup" {
+			options = cgroupfs.RootOption + c.spaces.Cgroup.Root().Path(c.sys.Cgroups.Root())
+		}
+		return t.New(c.kernelCaller(), m.Type, options)
 	}
 	if c.gofer == nil {
 		return nil, linux.ENODEV

@@ -98,6 +98,11 @@ func (k *Kernel) adopt() error {
 	if n := k.init.Leader().Namespaces(); n != nil {
 		k.spaces, k.mounts = *n, n.Mount
 	}
+	k.cgroup = k.init.Cgroup()
+	if k.spaces.Cgroup != nil {
+		k.cgroup = k.spaces.Cgroup.Root()
+	}
+	k.watchAgain()
 	if l := k.init.Container(); l != nil {
 		k.label = l
 	}

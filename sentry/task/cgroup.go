@@ -193,3 +193,14 @@ func (t *Task) CloneInto(cg *cgroup.Group) linux.Errno {
 	t.into = cg
 	return cg.MayHost()
 }
+
+// MaxTasks is how many tasks there may be (kernel.threads-max).
+func (s *System) MaxTasks() int {
+	if n := s.maxTasks.Load(); n > 0 {
+		return int(n)
+	}
+	return MaxTasks
+}
+
+// SetMaxTasks lowers the bound.
+func (s *System) SetMaxTasks(n int) { s.maxTasks.Store(int64(min(n, MaxTasks))) }

@@ -20,7 +20,7 @@ func TestImageCoversState(t *testing.T) {
 			"groups": "found by their members", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
 			"live": "counted by StartRestored", "workers": "made when tasks start", "late": "empty while all are frozen", "spare": "Go's, not the system's", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
 			"cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
-			"Reserve": parts, "Reclaim": parts, "OnOOM": parts, "reclaimed": idle, "watch": "begins anew",
+			"Reserve": parts, "Reclaim": parts, "OnOOM": parts, "reclaimed": idle, "maxTasks": "follows from MemoryLimit", "watch": "begins anew",
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,

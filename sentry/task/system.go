@@ -93,6 +93,7 @@ type System struct {
 	// bytes; 0: none.
 	HostMemory atomic.Int64
 	reclaimed  atomic.Int64  // when caches were emptied
+	maxTasks   atomic.Int64  // 0: MaxTasks
 	started    atomic.Uint64 // tasks ever made (/proc/stat processes)
 
 	late       lateNudges
@@ -193,7 +194,7 @@ func (s *System) newIDTreeLocked(want int32) (int32, linux.Errno) {
 		}
 		return want, 0
 	}
-	if len(s.tasks) >= MaxTasks {
+	if len(s.tasks) >= s.MaxTasks() {
 		return 0, linux.EAGAIN
 	}
 	id := s.lastPID

@@ -108,6 +108,9 @@ func (t *FDTable) Install(d *Description, least linux.FD, limit uint64, flags li
 	if uint64(fd) >= min(limit, NROpen) {
 		return -1, linux.EMFILE
 	}
+	if m := d.path.Mount; m != nil && m.vfs.descriptions.Load() > m.vfs.MaxOpen() {
+		return -1, linux.ENFILE // what has no name is not asked when it is made
+	}
 	t.putLocked(fd, d, flags)
 	return linux.FD(fd), nil
 }

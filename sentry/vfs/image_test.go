@@ -12,7 +12,7 @@ func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[VFS, Image](map[string]string{
 			"clock": "Clocks", "types": "registered by whoever restores", "devices": "registered by whoever restores",
-			"drivers": "registered by whoever restores", "descriptions": "counted again", "watches": again, "mountMu": lockField,
+			"drivers": "registered by whoever restores", "descriptions": "counted again", "maxOpen": "follows from the memory there is", "watches": again, "mountMu": lockField,
 			"mounts": again, "treeGen": "remembered by nobody", "supers": again, "cache": "CacheLimit; names are looked up again", "waits": "who waits for a lock asks again",
 			"memory": "watched by whoever restores",
 		}),

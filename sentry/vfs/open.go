@@ -193,7 +193,7 @@ func mayOpen(c *Caller, p Path, f linux.OpenFlags, want Access) error {
 // openFile makes the File: the inode's own, or the device's or FIFO's behind a
 // special inode.
 func openFile(c *Caller, p Path, f linux.OpenFlags) (*Description, error) {
-	if p.Mount.vfs.descriptions.Load() >= MaxDescriptions {
+	if p.Mount.vfs.descriptions.Load() >= p.Mount.vfs.MaxOpen() {
 		return nil, linux.ENFILE
 	}
 	var file File

@@ -38,6 +38,7 @@ type VFS struct {
 	// atomic
 	renames      atomic.Uint64 // bumped around every change of a name
 	descriptions atomic.Int64
+	maxOpen      atomic.Int64 // 0: MaxDescriptions
 	mountIDs     atomic.Int32
 	mountUnique  atomic.Uint64
 	groupIDs     atomic.Int32
@@ -129,6 +130,17 @@ func (v *VFS) Register(name string, t FileSystemType) { v.types[name] = t }
 func (v *VFS) NextDevice() uint64 {
 	return linux.MakeDev(0, v.devMinors.Add(1)+20)
 }
+
+// MaxOpen is how many descriptions there may be (fs.file-max).
+func (v *VFS) MaxOpen() int64 {
+	if n := v.maxOpen.Load(); n > 0 {
+		return n
+	}
+	return MaxDescriptions
+}
+
+// SetMaxOpen lowers the bound.
+func (v *VFS) SetMaxOpen(n int64) { v.maxOpen.Store(min(n, MaxDescriptions)) }
 
 // Descriptions returns how many descriptions are open (/proc/sys/fs/file-nr).
 func (v *VFS) Descriptions() int64 { return v.descriptions.Load() }

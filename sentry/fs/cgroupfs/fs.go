@@ -35,7 +35,7 @@ func Register(v *vfs.VFS, sys *task.System) {
 		return New(sys, v.NextDevice(), base), nil
 	}})
 	v.Register("cgroup", vfs.FileSystemType{NoDev: true, New: func(c *vfs.Caller, _, data string) (vfs.FileSystem, error) {
-		if c != nil {
+		if c != nil && c.Job != nil {
 			return nil, linux.ENODEV // version 1
 		}
 		base, err := baseOf(nil, sys, data)
@@ -51,7 +51,7 @@ const RootOption = "root="
 
 // baseOf returns the group that a mount shows as its root.
 func baseOf(c *vfs.Caller, sys *task.System, data string) (*cgroup.Group, error) {
-	if c == nil {
+	if c == nil || c.Job == nil {
 		g := sys.Cgroups.Root()
 		for name := range strings.SplitSeq(strings.TrimPrefix(data, RootOption), "/") {
 			if name == "" {

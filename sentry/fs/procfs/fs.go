@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"cordon/internal/linux"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -26,8 +27,9 @@ type Options struct {
 	IPC IPCTexts
 	// Sysctls are added to the table of /proc/sys, or replace rows of it.
 	Sysctls []Sysctl
-	// Cgroup returns what follows "0::" in /proc/pid/cgroup. Nil: "/".
-	Cgroup func(t *task.Task) string
+	// Cgroup returns what follows "0::" in /proc/pid/cgroup, for a reader whose
+	// root of control groups is from. Nil: "/".
+	Cgroup func(from *cgroup.Group, t *task.Task) string
 }
 
 // IPCTexts makes the files of /proc/sysvipc for one IPC namespace

@@ -51,7 +51,7 @@ type nsKind struct {
 }
 
 var nsKinds = []nsKind{
-	{"cgroup", "cgroup", linux.CLONE_NEWCGROUP, cgroupInitNS, nil},
+	{"cgroup", "cgroup", linux.CLONE_NEWCGROUP, cgroupInitNS, func(n *task.Namespaces) any { return n.Cgroup }},
 	{"ipc", "ipc", linux.CLONE_NEWIPC, ipcInitNS, func(n *task.Namespaces) any { return n.IPC }},
 	{"mnt", "mnt", linux.CLONE_NEWNS, mntInitNS, func(n *task.Namespaces) any { return n.Mount }},
 	{"net", "net", linux.CLONE_NEWNET, netInitNS, func(n *task.Namespaces) any { return n.Net }},
@@ -123,7 +123,7 @@ func (sh *shared) forgetNSLocked() {
 	used := map[any]bool{}
 	for _, t := range sh.sys.Tasks() {
 		if n := t.Namespaces(); n != nil {
-			used[n.Mount], used[n.UTS], used[n.IPC], used[n.Net] = true, true, true, true
+			used[n.Mount], used[n.UTS], used[n.IPC], used[n.Net], used[n.Cgroup] = true, true, true, true, true
 		}
 	}
 	maps.DeleteFunc(sh.nsIDs, func(o any, _ uint32) bool { return !used[o] })

@@ -77,7 +77,11 @@ func cgroupText(o *opening) ([]byte, error) {
 	}
 	at := "/"
 	if f := o.fs.options.Cgroup; f != nil {
-		at = f(t)
+		from := o.fs.sys.Cgroups.Root()
+		if o.caller != nil {
+			from = o.caller.CgroupRoot()
+		}
+		at = f(from, t)
 	}
 	return []byte("0::" + at + "\n"), nil
 }

@@ -37,7 +37,7 @@ func (f *FileSystem) rootEntries() []entry {
 	}
 	return []entry{
 		text("buddyinfo", buddyText),
-		text("cgroups", constant("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")),
+		text("cgroups", cgroupsText),
 		text("cmdline", constant(f.options.CommandLine+"\n")),
 		text("consoles", constant("")),
 		text("cpuinfo", func(*opening) ([]byte, error) { return f.cpus, nil }),

@@ -28,7 +28,7 @@ func (sh *shared) liveSysctls() []Sysctl {
 		{Path: "kernel/osrelease", Get: say(func() string { return linux.Release })},
 		{Path: "kernel/version", Get: say(func() string { return linux.Version })},
 		{Path: "kernel/pid_max", Mode: 0o644, Get: num(task.MaxPID)},
-		{Path: "kernel/threads-max", Mode: 0o644, Get: num(task.MaxTasks)},
+		{Path: "kernel/threads-max", Mode: 0o644, Get: say(func() string { return strconv.Itoa(sys.MaxTasks()) })},
 		{Path: "kernel/ns_last_pid", Mode: 0o444, Get: say(func() string { return itoa(sys.LastPID()) })},
 		{Path: "kernel/cap_last_cap", Get: num(cred.LastCap)},
 		{Path: "kernel/random/boot_id", Get: say(func() string { return sh.bootID })},
@@ -38,9 +38,9 @@ func (sh *shared) liveSysctls() []Sysctl {
 			return uuidText(id)
 		})},
 		{Path: "vm/max_map_count", Mode: 0o644, Get: num(mm.MaxMapCount)},
-		{Path: "fs/file-max", Mode: 0o644, Get: num(vfs.MaxDescriptions)},
+		{Path: "fs/file-max", Mode: 0o644, Get: say(func() string { return strconv.FormatInt(sys.VFS.MaxOpen(), 10) })},
 		{Path: "fs/file-nr", Get: say(func() string {
-			return fmt.Sprintf("%d\t0\t%d", sys.VFS.Descriptions(), vfs.MaxDescriptions)
+			return fmt.Sprintf("%d\t0\t%d", sys.VFS.Descriptions(), sys.VFS.MaxOpen())
 		})},
 		{Path: "fs/mount-max", Mode: 0o644, Get: num(vfs.MaxMounts)},
 		{Path: "fs/epoll/max_user_watches", Mode: 0o644, Get: num(epoll.MaxWatches)},
