@@ -25,9 +25,14 @@ type Link struct {
 	// TCP segment of up to GSOMax bytes, which the host cuts to size, and the host may leave checksums out.
 	VNetHeader bool
 	GSOMax     uint32
+
+	wire *wireEnd // of a gateway, instead of a socket
 }
 
-const kindFrames = "frames"
+const (
+	kindFrames  = "frames"
+	kindGateway = "gateway"
+)
 
 // Limits of a link of frames.
 const (
@@ -48,6 +53,9 @@ func (s *Stack) AddLink(index int32, l Link) error {
 	}
 	if index == 0 {
 		index = s.nextIndex()
+	}
+	if l.wire != nil {
+		return s.addLink(index, l.Name, l.wire, linkEntry{kind: kindGateway, ether: &l.wire.ether})
 	}
 	f, err := newFrameLink(&l)
 	if err != nil {

@@ -72,6 +72,7 @@ var registerImages = sync.OnceFunc(func() {
 	state.Register((*frameLink)(nil))
 	state.Register((*dummyLink)(nil))
 	state.Register((*pairLink)(nil))
+	state.Register((*wireEnd)(nil))
 })
 
 // Save stops the stacks and writes them and the endpoints to w; the order of endpoints is the order in which Load returns
