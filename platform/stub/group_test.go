@@ -57,7 +57,7 @@ func TestGroupForms(t *testing.T) {
 		t.Fatalf("%d groups", len(p.groups))
 	}
 	for _, h := range hs {
-		if h.cpu != p.groups[0].guests || p.CPU(h) != p.allowed[p.groups[0].owners] {
+		if cpu, apart := p.Near(h); h.cpu != p.groups[0].guests || cpu != p.allowed[h.cpu] || !apart {
 			t.Error("a member is elsewhere")
 		}
 	}

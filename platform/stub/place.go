@@ -384,17 +384,18 @@ func (p *Placer) moveLocked(h *Place, cpu int) {
 // All returns the set of CPUs that the process may use.
 func (p *Placer) All() *[16]uint64 { return &p.all }
 
-// CPU returns the CPU that h's owner, the caller, is bound to, or -1.
-func (p *Placer) CPU(h *Place) int {
+// Near returns the CPU that a thread had best run on which h's guest and its owner, the
+// caller, wait for, or -1. That is the guest's, if it is not the owner's: apart.
+func (p *Placer) Near(h *Place) (cpu int, apart bool) {
+	if g := h.group.Load(); g != nil {
+		return p.allowed[g.guests], true
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !h.bound {
-		return -1
+		return -1, false
 	}
-	if g := h.group.Load(); g != nil {
-		return p.allowed[g.owners]
-	}
-	return p.allowed[h.cpu]
+	return p.allowed[h.cpu], false
 }
 
 // Spare says whether a CPU may be idle besides the caller's.

@@ -27,6 +27,7 @@ const (
 	opsFailed   = 0x18 // u64: 12, ENOMEM
 	opsDenied   = 0x20 // u64: 13, EACCES
 	opsWakes    = 0x28 // u32: 1 when a private FUTEX_WAKE wakes nobody
+	opsLooks    = 0x2c // u32: how often the leader looks for more before it sleeps; it hints then
 	opsList     = 0x40
 	opsEntry    = 64 // number, six arguments, whether it may fail
 	maxOrders   = (pageSize - opsList) / opsEntry

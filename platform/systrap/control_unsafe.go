@@ -43,6 +43,11 @@ type header struct {
 		size  uint64
 	}
 	tid int32
+	_   uint32
+
+	// Of the first slot, what the leader says. Hints.
+	done  uint32 // its last orders
+	sleep uint32 // it sleeps, or is about to
 }
 
 func headerOf(slot []byte) *header { return (*header)(unsafe.Pointer(&slot[slotHeader])) }
@@ -73,6 +78,17 @@ func setWakes(page []byte, on bool) {
 	atomic.SwapUint32((*uint32)(unsafe.Pointer(&page[opsWakes])), v)
 }
 
+// leaderSleeps says whether the leader claims to sleep.
+func (h *header) leaderSleeps() bool { return atomic.LoadUint32(&h.sleep) != 0 }
+
+// looks says whether the guest, whose turn it is not, looks for its answer.
+func (h *header) looks() bool { return h.loadTurn() == 1 && atomic.LoadUint32(&h.stub) == 0 }
+
+// press has a guest that looks for its answer let others have its CPU meanwhile, until
+// relax.
+func (h *header) press() { atomic.CompareAndSwapUint32(&h.turn, 1, 2) }
+func (h *header) relax() { atomic.CompareAndSwapUint32(&h.turn, 2, 1) }
+
 // threadID is what the host wrote when it made the thread.
 func (h *header) threadID() int32 { return atomic.LoadInt32(&h.tid) }
 
@@ -97,11 +113,27 @@ func (h *header) waitTurn(nanoseconds int64) {
 	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&h.turn)), futexWait, 0, uintptr(unsafe.Pointer(&ts)), 0, 0)
 }
 
-// wakeLeader tells the leader of a page of orders that there is a new list.
+// command tells the leader of a page of orders that there is a new list, and returns its
+// number. The leader may sleep: wakeLeader wakes it.
+func command(page []byte) uint32 {
+	return atomic.AddUint32((*uint32)(unsafe.Pointer(&page[opsSequence])), 1)
+}
+
 func wakeLeader(page []byte) {
-	seq := (*uint32)(unsafe.Pointer(&page[opsSequence]))
-	atomic.AddUint32(seq, 1)
-	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(seq)), futexWake, 1, 0, 0, 0)
+	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&page[opsSequence])), futexWake, 1, 0, 0, 0)
+}
+
+// awaitHint looks, so many times at most, whether a leader claims to have done a list.
+func (h *header) awaitHint(list uint32, looks int) bool {
+	const step = 100
+	for ; looks > 0; looks -= step {
+		seen := atomic.LoadUint32(&h.done)
+		if seen == list {
+			return true
+		}
+		spinWhile(&h.done, seen, step)
+	}
+	return false
 }
 
 // awaitReport waits for a leader's report, at most for the given time: 0 when none
@@ -110,6 +142,11 @@ func awaitReport(fd int, nanoseconds int64) uint64 {
 	ts := unix.NsecToTimespec(nanoseconds)
 	pfd := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&pfd)), 1, uintptr(unsafe.Pointer(&ts)), 0, 8, 0)
+	return readReport(fd)
+}
+
+// readReport returns a leader's report, 0 when there is none.
+func readReport(fd int) uint64 {
 	var b [8]byte
 	n, _, _ := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 8)
 	if int(n) != len(b) {

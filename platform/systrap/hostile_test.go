@@ -3,8 +3,11 @@ package systrap
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,4 +228,49 @@ func TestStubKilledFromOutside(t *testing.T) {
 			t.Errorf("%+v", ev)
 		}
 	})
+}
+
+// What a guest writes where its leader hints at having done its orders, or at being
+// asleep, is not believed: a range is unmapped when Apply returns, and orders are not
+// left lying.
+func TestForgedHints(t *testing.T) {
+	p := open(t).(*Platform)
+	defer p.Release()
+	g := newGuest(t, p, 0x0f, 0x05, 0xeb, 0xfc) // syscall; jmp
+	near := 0
+	g.run(func(c *Context) {
+		r := arch.InitialRegisters(guestCode, 0)
+		file := platform.HostFile{ID: uint64(time.Now().UnixNano()), FD: int32(g.fd)}
+		defer p.ForgetFile(file)
+		const at = guestData + 16*pageSize
+		for i := range 300 {
+			if ev := c.Switch(g.as, &r, false); ev.Kind != platform.EventSyscall {
+				t.Errorf("%+v", ev)
+				return
+			}
+			h := g.as.first.h // as another thread of the guest could
+			atomic.StoreUint32(&h.done, binary.LittleEndian.Uint32(g.as.orders[opsSequence:])+uint32(i%3))
+			atomic.StoreUint32(&h.sleep, 0)
+			op := platform.Op{Kind: platform.OpMap, Prot: linux.PROT_READ, Addr: at, Len: pageSize, File: file}
+			if i%2 == 1 {
+				op = platform.Op{Kind: platform.OpUnmap, Addr: at, Len: pageSize}
+			}
+			if errno := g.as.Apply(c, []platform.Op{op}); errno != 0 {
+				t.Errorf("Apply: %v", errno)
+				return
+			}
+			if binary.LittleEndian.Uint32(g.as.orders[opsLooks:]) != 0 {
+				near++
+			}
+			maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", g.as.pid))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if has := bytes.Contains(maps, fmt.Appendf(nil, "%x-", at)); has != (i%2 == 0) {
+				t.Fatalf("round %d: mapped is %v", i, has)
+			}
+		}
+	})
+	t.Logf("%d of 300 by a leader on the guest's CPU", near)
 }

@@ -22,13 +22,14 @@ type AddressSpace struct {
 	pid    int32
 	pidfd  int
 	orders []byte // the page of orders
-	page   int32  // its place in the control file
+	first  *thread
+	page   int32 // its place in the control file
 
 	// guarded by applyMu: the leader, and where mappings are.
 	applyMu sync.Mutex
 	mapped  stub.Spans
-	cpu     int // where the leader is bound
-	near    int // the CPU of the thread in Apply, or -1
+	cpu     int      // where the leader is bound
+	near    *Context // the context that Apply works for, or nil
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -77,12 +78,13 @@ func (p *Platform) newAddressSpace() (*AddressSpace, unix.Errno) {
 		unix.Kill(int(pid), unix.SIGKILL)
 		return nil, err.(unix.Errno)
 	}
-	as := &AddressSpace{p: p, pid: pid, pidfd: fd, orders: orders, page: page, cpu: -1, near: -1}
+	as := &AddressSpace{p: p, pid: pid, pidfd: fd, orders: orders, page: page, cpu: -1}
 	t, errno := as.newThread()
 	if errno != 0 {
 		as.Release()
 		return nil, errno
 	}
+	as.first = t
 	as.idle = append(as.idle, t)
 	return as, 0
 }
@@ -169,7 +171,40 @@ func (as *AddressSpace) obeySomeLocked(orders []order) unix.Errno {
 	}
 	le.PutUint32(as.orders[opsCount:], uint32(len(orders)))
 	le.PutUint32(as.orders[opsReport:], rep.theirs)
-	cpu := as.near
+	result := as.beckonLocked(rep.fd)
+	for result == 0 && !as.gone(0) {
+		result = awaitReport(rep.fd, leaderPatience)
+	}
+	// Nobody else can write to the eventfd: it is clean, if the stub has gone too.
+	as.p.reports.drop(rep)
+	switch result {
+	case 0:
+		return unix.ESRCH
+	case 1:
+		return 0
+	}
+	return unix.Errno(result)
+}
+
+// Of a leader that is near a guest of a group: how often it looks for further orders
+// before it sleeps, and how often the Sentry looks whether it has done them.
+const (
+	leaderLooks = 6
+	doneLooks   = 1000
+)
+
+// beckonLocked has the leader begin, on the CPU where that is soonest, and returns its
+// report, or 0 when the caller has to wait for that.
+//
+// While the guest of an owner in a group looks for its answer, the leader is on the
+// guest's CPU, which the guest yields to it. It looks for the next orders each time
+// that happens. Else it is on the owner's, who is about to sleep.
+func (as *AddressSpace) beckonLocked(report int) uint64 {
+	c, cpu, apart := as.near, -1, false
+	if c != nil {
+		cpu, apart = c.p.place.Near(&c.place)
+		apart = apart && c.t.h.looks()
+	}
 	if cpu < 0 {
 		cpu = stub.CurrentCPU()
 	}
@@ -177,22 +212,38 @@ func (as *AddressSpace) obeySomeLocked(orders []order) unix.Errno {
 		stub.SetAffinity(as.pid, cpu)
 		as.cpu = cpu
 	}
-	wakeLeader(as.orders)
-	for {
-		result := awaitReport(rep.fd, leaderPatience)
-		switch {
-		case result == 1:
-			as.p.reports.drop(rep)
-			return 0
-		case result != 0:
-			as.p.reports.drop(rep)
-			return unix.Errno(result)
-		case as.gone(0):
-			// The eventfd may still be written by nobody else, so it is clean.
-			as.p.reports.drop(rep)
-			return unix.ESRCH
-		}
+	if !apart {
+		as.setLooks(0)
+		command(as.orders)
+		wakeLeader(as.orders)
+		return 0
 	}
+	looked := as.setLooks(leaderLooks)
+	list := command(as.orders)
+	c.t.h.press()
+	if !looked || as.first.h.leaderSleeps() {
+		wakeLeader(as.orders)
+	}
+	result := uint64(0)
+	if as.first.h.awaitHint(list, doneLooks) {
+		result = readReport(report)
+	}
+	c.t.h.relax()
+	if result == 0 {
+		wakeLeader(as.orders) // it may sleep whatever the hints say
+	}
+	return result
+}
+
+// setLooks says how often the leader is to look from its next orders on, and returns
+// whether it was to look before.
+func (as *AddressSpace) setLooks(n uint32) bool {
+	le := binary.LittleEndian
+	before := le.Uint32(as.orders[opsLooks:])
+	if before != n {
+		le.PutUint32(as.orders[opsLooks:], n)
+	}
+	return before != 0
 }
 
 // gone says whether the stub has ended, waiting so many milliseconds for it; a
@@ -286,11 +337,10 @@ func (as *AddressSpace) Apply(pc platform.Context, ops []platform.Op) linux.Errn
 	if as.dead.Load() {
 		return linux.ESRCH
 	}
-	as.near = -1
 	if c, ok := pc.(*Context); ok && c != nil && c.t != nil {
-		as.near = c.p.place.CPU(&c.place)
+		as.near = c
+		defer func() { as.near = nil }()
 	}
-	defer func() { as.near = -1 }()
 	var buf [16]order
 	orders := buf[:0]
 	for i := 0; i < len(ops); {
