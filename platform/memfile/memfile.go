@@ -24,6 +24,9 @@ const (
 	// committed for reuse.
 	maxRecycled = 1 << 20
 	maxKept     = 64 << 20
+	// maxSplit is the largest of them that is given away in parts: files and
+	// mappings grow page by page, and end as a whole.
+	maxSplit = 64 << 10
 )
 
 // A Range is [Start, End) in the file's offsets.
@@ -216,15 +219,21 @@ func (f *File) growLocked(arena int, n uint64) linux.Errno {
 func (f *File) takeRecycled(n uint64, k Kind) (Range, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	list := f.recycled[n/pageSize]
-	if len(list) == 0 {
-		return Range{}, false
+	size := n
+	for len(f.recycled[size/pageSize]) == 0 {
+		if size += pageSize; size > maxSplit {
+			return Range{}, false
+		}
 	}
+	list := f.recycled[size/pageSize]
 	at := list[len(list)-1]
-	f.recycled[n/pageSize] = list[:len(list)-1]
+	f.recycled[size/pageSize] = list[:len(list)-1]
 	f.kept -= n
 	f.turnover++
 	r := Range{at, at + n}
+	if rest := size - n; rest > 0 {
+		f.recycled[rest/pageSize] = append(f.recycled[rest/pageSize], r.End)
+	}
 	f.usage[k] += n
 	f.refs.insert(r, k, true)
 	return r, true

@@ -308,3 +308,37 @@ func TestIdleMemoryIsGivenUp(t *testing.T) {
 		t.Errorf("%d bytes kept", f.Kept())
 	}
 }
+
+// Pages that were given up together are reused one by one.
+func TestRecycledPagesAreSplit(t *testing.T) {
+	f := newFile(t)
+	r := mustAlloc(t, f, 3*pageSize, Options{})
+	for i := range f.Window(r) {
+		f.Window(r)[i] = 0xee
+	}
+	f.DecRef(r)
+	for i, n := range []uint64{pageSize, 2 * pageSize} {
+		s, committed, err := f.Alloc(n, Options{Recycle: true})
+		if err != 0 || !committed || s.Start < r.Start || s.End > r.End {
+			t.Fatalf("%d: Alloc = %v, %v, %v; want a part of %v", i, s, committed, err, r)
+		}
+		if f.Window(s)[0] != 0 || f.Window(s)[n-1] != 0 {
+			t.Error("reused memory is not zero")
+		}
+		if f.Kept() != 2*pageSize*uint64(1-i) {
+			t.Errorf("%d: %d bytes kept", i, f.Kept())
+		}
+	}
+	f.DecRef(r)
+	if f.Kept() != 3*pageSize {
+		t.Errorf("%d bytes kept", f.Kept())
+	}
+	// What is large stays whole.
+	f.Trim()
+	big := mustAlloc(t, f, 2*maxSplit, Options{})
+	clear(f.Window(big))
+	f.DecRef(big)
+	if _, committed, _ := f.Alloc(pageSize, Options{Recycle: true}); committed {
+		t.Error("a large range was split")
+	}
+}
