@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // tables is how many mappings the program's read-only data has, and how much of it
@@ -54,4 +56,31 @@ func TestSettle(t *testing.T) {
 	if after > before {
 		t.Errorf("%d bytes were mapped before and %d are after", before, after)
 	}
+}
+
+// A process that is busy is asked again, later each time, and settles in the end.
+func TestSettleWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var quietAt time.Duration
+		spent := func() time.Duration { // busy until then
+			if at := time.Since(start); at < quietAt {
+				return at
+			}
+			return quietAt
+		}
+		for _, c := range []struct{ quiet, want time.Duration }{
+			{0, settleAfter},
+			{500 * time.Millisecond, 2 * settleAfter},
+			{time.Second, 4 * settleAfter},
+			{time.Hour, 128 * settleAfter},
+		} {
+			start, quietAt = time.Now(), c.quiet
+			done := make(chan time.Duration)
+			settleIn(settleAfter, settleAfter, spent, func() { done <- time.Since(start) })
+			if got := <-done; got != c.want {
+				t.Errorf("busy for %v: settles after %v, want %v", c.quiet, got, c.want)
+			}
+		}
+	})
 }
