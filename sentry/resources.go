@@ -8,6 +8,7 @@ import (
 	"cordon/sentry/cgroup"
 	"cordon/sentry/fs/cgroupfs"
 	"cordon/sentry/task"
+	"cordon/sentry/wait"
 )
 
 // Resources bound a container inside, by its control group: zero is no change
@@ -18,6 +19,8 @@ type Resources struct {
 	Tasks                                                int64
 	CPUQuota, CPUPeriod, CPUBurst, CPUWeight             int64
 	OOMGroup                                             bool
+	// HostBound: the host bounds the sandbox's processes in the same way.
+	HostBound bool
 }
 
 // An OOMEvent says that a process of a container was killed for memory.
@@ -81,7 +84,10 @@ func (c *Container) SetResources(r Resources) {
 			g.SetMemoryLimit(l.k, cgroup.NoLimit)
 		}
 	}
-	if c == c.kernel.Container && r.MemoryMax != 0 {
+	if r.HostBound {
+		g.SetQuotaOutside()
+	}
+	if g.QuotaOutside() && r.MemoryMax != 0 {
 		// The host's own limit is the same, for all that the sandbox is.
 		c.sys.HostMemory.Store(max(0, r.MemoryMax&^(linux.PageSize-1)))
 	}
@@ -201,4 +207,23 @@ func (k *Kernel) boundObjects() {
 	total := k.sys.MemoryTotal()
 	k.sys.SetMaxTasks(int(min(task.MaxTasks, max(128, total/perTask))))
 	k.sys.VFS.SetMaxOpen(int64(max(4096, total/perFile)))
+}
+
+// AwaitOOM returns how many of the container's processes were killed for memory,
+// once they are more than seen or stop is closed.
+func (c *Container) AwaitOOM(seen uint64, stop <-chan struct{}) uint64 {
+	e, changed := wait.Channel(wait.Pri)
+	q := c.cgroup.Events()
+	q.Add(e)
+	defer q.Remove(e)
+	for {
+		if n := c.cgroup.MemoryCounts(false)[cgroup.EventOOMKill]; n > seen {
+			return n
+		}
+		select {
+		case <-changed:
+		case <-stop:
+			return seen
+		}
+	}
 }

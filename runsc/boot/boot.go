@@ -2,7 +2,7 @@ package boot
 
 // SpecVersion is the version of Spec. Both sides are the same binary, so a
 // difference means that the binary was replaced between the two starts.
-const SpecVersion = 2
+const SpecVersion = 3
 
 // A Spec says everything about a sandbox that its kernel has to know. It is
 // plain data: descriptors are numbers in the boot process, already open when
@@ -74,6 +74,9 @@ type Container struct {
 	// it does not handle has its default action (`do`). Without it Linux's
 	// rule for process 1 holds.
 	PlainInit bool
+
+	// Resources bound what the container uses inside.
+	Resources Resources
 
 	// Namespaces are those that the container shares with another of its
 	// sandbox; the first container has none to share.

@@ -92,6 +92,7 @@ func (d *doFlags) run(g *globals, args []string) (int, error) {
 		if p.Cgroups, err = cgroup.ForMemory(p.State.ID, spec.MemoryLimit); err != nil {
 			return 0, fmt.Errorf("--memory: %w", err)
 		}
+		spec.Resources = boot.Resources{MemoryMax: int64(spec.MemoryLimit), HostBound: true}
 	}
 	return d.runAttached(g, p)
 }

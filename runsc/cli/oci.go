@@ -169,6 +169,7 @@ func addCgroups(p *container.Params, s *specs.Spec) error {
 		return err
 	}
 	p.Cgroups = group
+	p.Sandbox.Spec.Resources.HostBound = group.Bounds()
 	return nil
 }
 

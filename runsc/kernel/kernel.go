@@ -205,7 +205,7 @@ func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, 
 	c := sentry.ContainerConfig{
 		ID: s.ID, Hostname: s.Hostname, Domainname: s.Domainname, Gofer9P: int32(f.Gofer9P), GoferSide: int32(f.GoferDonate),
 		Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl, Process: *p, Stdio: fds(f.Stdio), PlainInit: s.PlainInit,
-		Join: sentry.Join(s.Namespaces),
+		Join: sentry.Join(s.Namespaces), Resources: sentry.Resources(s.Resources),
 	}
 	for i := range s.Mounts {
 		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"cordon/runsc/boot"
+	"cordon/runsc/cgroup"
 	"cordon/runsc/sandbox"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -98,6 +99,7 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 		if m := r.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
 			b.MemoryLimit = uint64(*m.Limit)
 		}
+		b.Resources, b.CPUs = cgroup.Inside(r), cgroup.CPUs(r)
 	}
 	if l.Seccomp != nil {
 		prog, err := CompileSeccomp(l.Seccomp)

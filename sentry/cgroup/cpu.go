@@ -18,6 +18,7 @@ type cpu struct {
 	// atomic
 	weight  atomic.Int64
 	idle    atomic.Bool
+	outside atomic.Bool  // the host sees to the quota
 	quota   atomic.Int64 // us in a period; NoLimit
 	period  atomic.Int64
 	burst   atomic.Int64
@@ -97,3 +98,10 @@ func (g *Group) SetThrottled(on bool) { g.throttled.Store(on) }
 
 // Throttled returns it.
 func (g *Group) Throttled() bool { return g.throttled.Load() }
+
+// SetQuotaOutside says that the host keeps the group to its limits of memory and
+// processor time, for all that the sandbox is.
+func (g *Group) SetQuotaOutside() { g.cpu.outside.Store(true) }
+
+// QuotaOutside returns it.
+func (g *Group) QuotaOutside() bool { return g.cpu.outside.Load() }

@@ -53,6 +53,7 @@ type GroupImage struct {
 	Local       [MemoryEvents]uint64
 	Weight      int64
 	Idle        bool
+	Outside     bool
 	Quota       int64
 	Period      int64
 	Burst       int64
@@ -72,7 +73,7 @@ func saveGroup(s *checkpoint.Saver, g *Group) GroupImage {
 	im := GroupImage{
 		H: s.Ref(g.h), Parent: s.Ref(g.parent), Name: g.name, ID: g.id, Depth: g.depth, Removed: g.removed.Load(), Frozen: g.frozen.Load(),
 		Tasks: g.Tasks(), OOMGroup: g.OOMGroup(), Files: g.memory.files.Load(), Peak: g.memory.peak.Load(),
-		Events: g.MemoryCounts(false), Local: g.MemoryCounts(true), Weight: g.Weight(), Idle: g.Idle(),
+		Events: g.MemoryCounts(false), Local: g.MemoryCounts(true), Weight: g.Weight(), Idle: g.Idle(), Outside: g.QuotaOutside(),
 		Gone: [2]int64{g.cpu.gone[0].Load(), g.cpu.gone[1].Load()}, Throttling: g.Throttling(),
 		Subtree: g.subtree, Freeze: g.freeze, MaxDepth: g.maxDepth, MaxBelow: g.maxDescendants,
 	}
@@ -117,6 +118,7 @@ func loadGroup(l *checkpoint.Loader, g *Group, im GroupImage) (err error) {
 	}
 	g.SetWeight(im.Weight)
 	g.SetIdle(im.Idle)
+	g.cpu.outside.Store(im.Outside)
 	g.SetQuota(im.Quota, im.Period)
 	g.SetBurst(im.Burst)
 	g.AddTime(im.Gone[0], im.Gone[1])

@@ -89,7 +89,7 @@ func (s *System) overLimit(cg *cgroup.Group, k cgroup.MemoryLimit) int64 {
 	if limit == cgroup.NoLimit {
 		return -cgroup.NoLimit
 	}
-	if s.Reserve != nil && s.onlyGroup(cg) && cg.MemoryLimit(cgroup.MemoryMax) == s.HostMemory.Load() {
+	if s.Reserve != nil && cg.QuotaOutside() {
 		s.tree.RLock()
 		tasks := len(s.tasks)
 		s.tree.RUnlock()

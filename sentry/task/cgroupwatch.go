@@ -52,7 +52,7 @@ func (s *System) watchCgroup(cg *cgroup.Group) {
 		go s.watchMemory()
 	}
 	for up := cg; up != nil; up = up.Parent() {
-		if quota, _, _ := up.Quota(); quota != cgroup.NoLimit && !w.quotas[up] {
+		if quota, _, _ := up.Quota(); quota != cgroup.NoLimit && !w.quotas[up] && !up.QuotaOutside() {
 			if w.quotas == nil {
 				w.quotas = make(map[*cgroup.Group]bool)
 			}
