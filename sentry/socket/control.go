@@ -150,7 +150,11 @@ func (c *Control) Check(by *vfs.Caller) (Creds, error) {
 	}
 	self := CredsOf(by)
 	k, ns := by.Cred, by.Cred.UserNS
-	out := Creds{PID: c.Creds.PID, UID: ns.ToRootUID(c.Creds.UID), GID: ns.ToRootGID(c.Creds.GID)}
+	pid := c.Creds.PID
+	if by.Job != nil {
+		pid = by.Job.ToRootPID(pid)
+	}
+	out := Creds{PID: pid, UID: ns.ToRootUID(c.Creds.UID), GID: ns.ToRootGID(c.Creds.GID)}
 	if out.UID == cred.NoID || out.GID == cred.NoID {
 		return Creds{}, linux.EINVAL
 	}
@@ -184,6 +188,16 @@ type Received struct {
 // Add appends a message.
 func (r *Received) Add(level linux.SockLevel, typ int32, data []byte) {
 	r.Messages = append(r.Messages, ControlMessage{level, typ, data})
+}
+
+// NumberFor makes the ids of senders those that the receiver knows them by.
+func (r *Received) NumberFor(j vfs.Job) {
+	for _, m := range r.Messages {
+		if m.Level == linux.SOL_SOCKET && m.Type == int32(linux.SCM_CREDENTIALS) && len(m.Data) >= 4 {
+			id := int32(binary.LittleEndian.Uint32(m.Data))
+			binary.LittleEndian.PutUint32(m.Data, uint32(j.FromRootPID(id)))
+		}
+	}
 }
 
 // Release drops what nobody takes.

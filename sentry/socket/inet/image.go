@@ -24,6 +24,7 @@ type Image struct {
 	WriteShut  bool
 	Told       bool
 	ICMPFilter uint32
+	Backlog    int32
 	Dest       []byte // an IP address
 	DestPort   uint16
 	DestIndex  int32
@@ -36,7 +37,7 @@ type Image struct {
 func saveSocket(s *checkpoint.Saver, k *Socket) Image {
 	im := Image{
 		Base: k.Base.Image(s, k), Cur: k.Namespace().EndpointNumber(k.ep()), ReadShut: k.readShut.Load(), WriteShut: k.writeShut.Load(),
-		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(),
+		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(), Backlog: k.backlog.Load(),
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -58,6 +59,7 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 	k.writeShut.Store(im.WriteShut)
 	k.told.Store(im.Told)
 	k.icmpFilter.Store(im.ICMPFilter)
+	k.backlog.Store(im.Backlog)
 	if ip, ok := netip.AddrFromSlice(im.Dest); ok {
 		k.dest = netstack.Addr{IP: ip, Port: im.DestPort, Index: im.DestIndex}
 	}

@@ -26,6 +26,7 @@ type Socket struct {
 	writeShut  atomic.Bool                       // by shutdown(2)
 	told       atomic.Bool                       // the error that ended the connection was told
 	icmpFilter atomic.Uint32                     // of raw ICMP: types that are not wanted
+	backlog    atomic.Int32                      // of a listener, as it asked for
 
 	mu lock.Mutex[lock.Socket]
 	// guarded by mu
@@ -303,7 +304,25 @@ func (s *Socket) Listen(_ *vfs.Caller, backlog int) error {
 	if backlog < 0 || backlog > linux.SOMAXCONN {
 		backlog = linux.SOMAXCONN
 	}
-	return s.ep().Listen(backlog + 1) // as in Linux, one more than asked for
+	if err := s.ep().Listen(backlog + 1); err != nil { // as in Linux, one more than asked for
+		return err
+	}
+	s.backlog.Store(int32(backlog))
+	return nil
+}
+
+// Backlog is what listen(2) asked for, for listings.
+func (s *Socket) Backlog() int { return int(s.backlog.Load()) }
+
+// Shut is which halves shutdown(2) has ended, for listings: 1 reading, 2 writing.
+func (s *Socket) Shut() (v uint8) {
+	if s.readShut.Load() {
+		v |= 1
+	}
+	if s.writeShut.Load() {
+		v |= 2
+	}
+	return v
 }
 
 // Accept implements socket.Connector.

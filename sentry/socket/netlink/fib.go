@@ -113,9 +113,9 @@ func (k *call) getRoute() error {
 	}
 	loop := p.Index == netstack.LoopbackIndex
 	if p.Local || loop {
-		m.Type, m.Flags = linux.RTN_LOCAL, m.Flags|rtcfLocal
-		if binary.LittleEndian.Uint32(k.r.body[8:])&linux.RTM_F_LOOKUP_TABLE != 0 {
-			m.Table = linux.RT_TABLE_LOCAL // as in Linux, the table is told only to who asks for it
+		m.Flags |= rtcfLocal
+		if p.Local {
+			m.Type = linux.RTN_LOCAL
 		}
 		p.Gateway, p.Index = netip.Addr{}, netstack.LoopbackIndex
 		if p.Local {

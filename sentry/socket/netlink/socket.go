@@ -169,7 +169,7 @@ func (s *Socket) autobind(c *vfs.Caller) {
 	}
 	port := uint32(0)
 	if c != nil && c.Job != nil {
-		port = uint32(c.Job.PID())
+		port = uint32(c.Job.FromRootPID(c.Job.PID()))
 	}
 	for port == 0 || !s.setPort(port) {
 		port = ^uint32(4096) - uint32(s.Namespace().NextName()&0xffffff)

@@ -30,6 +30,9 @@ func getPeerCred(s *Socket, c *socket.OptionCall) error {
 			ns = c.Caller.Cred.UserNS
 		}
 		u = p.creds.Ucred(ns)
+		if c.Caller != nil && c.Caller.Job != nil {
+			u.PID = c.Caller.Job.FromRootPID(u.PID)
+		}
 	}
 	return c.Put(socket.AppendUcred(nil, u))
 }
