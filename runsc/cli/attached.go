@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"cordon/runsc/boot"
 	"cordon/runsc/console"
 	"cordon/runsc/container"
+	"cordon/runsc/control"
 	"cordon/runsc/filter"
 	"cordon/runsc/sandbox"
 )
@@ -54,6 +56,35 @@ func startFailure(err error) error {
 		return &exitError{exitNotExecutable, err}
 	}
 	return err
+}
+
+// createError says what failed, as runc does: clients look for the words of a
+// program that cannot be started.
+func createError(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, programError(err))
+}
+
+// programError is a failure to start the program in runc's words.
+func programError(err error) error {
+	var start *boot.StartError
+	var call *control.Error
+	message := ""
+	switch {
+	case errors.As(err, &start):
+		message = start.Message
+	case errors.As(err, &call) && (call.Kind == string(boot.ErrNotFound) || call.Kind == string(boot.ErrNotExecutable) || call.Kind == string(boot.ErrOther)):
+		message = call.Message
+	default:
+		return err
+	}
+	// Go's names of errors are in lower case.
+	if i := strings.LastIndex(message, ": "); i >= 0 && i+3 < len(message) && message[i+3] >= 'a' && message[i+3] <= 'z' {
+		message = message[:i+2] + strings.ToLower(message[i+2:i+3]) + message[i+3:]
+	}
+	return fmt.Errorf("unable to start container process: %s", message)
 }
 
 // catchSignals takes the signals that are passed on to the guest.

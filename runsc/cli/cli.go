@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 
 	"cordon/runsc/boot"
 	"cordon/runsc/container"
 	"cordon/sentry"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Exit codes that are not a program's own.
@@ -34,6 +39,11 @@ type globals struct {
 	strace    bool
 	straceOf  string
 	noFilter  bool
+	version   bool
+	rootless  string
+	criu      string
+
+	systemdCgroup bool
 
 	newKernel boot.NewKernel
 	logger    *logger
@@ -75,11 +85,17 @@ func Run(args []string, newKernel boot.NewKernel) int {
 	fs := newFlagSet("runsc")
 	g.declare(fs)
 	err := fs.Parse(args)
-	if errors.Is(err, flag.ErrHelp) || err == nil && fs.NArg() == 0 {
+	switch {
+	case err == nil && g.version:
+		printVersion(os.Stdout)
+		return 0
+	case errors.Is(err, flag.ErrHelp) || err == nil && fs.NArg() == 0:
 		usage(os.Stdout, fs)
 		return 0
+	case err != nil:
+		return fail(g, err)
 	}
-	if err != nil {
+	if err := g.checkRootless(); err != nil {
 		return fail(g, err)
 	}
 	if err := g.logger.open(g.log, g.logFormat, g.debug); err != nil {
@@ -159,6 +175,10 @@ func (g *globals) declare(fs *flag.FlagSet) {
 	fs.StringVar(&g.log, "log", "", "file for log lines; standard error gets errors in any case")
 	fs.StringVar(&g.logFormat, "log-format", "text", "format of log lines: text or json")
 	fs.BoolVar(&g.debug, "debug", false, "log debug messages")
+	fs.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd make cgroups: linux.cgroupsPath is \"slice:prefix:name\"")
+	fs.StringVar(&g.rootless, "rootless", "auto", "go on without cgroups where they may not be made: true, false or auto (not root)")
+	fs.StringVar(&g.criu, "criu", "criu", "accepted for runc's sake: a checkpoint is the sandbox's own")
+	both(fs.BoolVar, &g.version, "version", "v", false, "print the version")
 	fs.StringVar(&g.platform, "platform", "", "what runs guest code: systrap or ptrace; the default is the faster that works")
 	fs.StringVar(&g.network, "network", "", "what sockets stand on: none, sandbox or host")
 	fs.BoolVar(&g.strace, "strace", false, "log every system call of the guest")
@@ -175,6 +195,43 @@ func defaultRoot() string {
 		return filepath.Join(os.TempDir(), fmt.Sprintf("runsc-%d", os.Geteuid()))
 	}
 	return "/run/runsc"
+}
+
+// checkRootless checks --rootless.
+func (g *globals) checkRootless() error {
+	if g.rootless == "auto" {
+		return nil
+	}
+	if _, err := strconv.ParseBool(g.rootless); err != nil {
+		return fmt.Errorf("--rootless: %q is none of true, false, auto", g.rootless)
+	}
+	return nil
+}
+
+// tolerant reports whether a container may go without the cgroups that cannot be
+// made for it.
+func (g *globals) tolerant() bool {
+	if yes, err := strconv.ParseBool(g.rootless); err == nil {
+		return yes
+	}
+	return os.Geteuid() != 0
+}
+
+// Version is what `runsc --version` says.
+const Version = "1.1.0+cordon"
+
+// printVersion prints the lines that clients of runc read.
+func printVersion(w io.Writer) {
+	fmt.Fprintf(w, "runsc version %s\nspec: %s\ngo: %s\n", Version, specs.Version, runtime.Version())
+}
+
+// ownName is the caller's name, as runc shows it.
+func ownName() string {
+	id := os.Geteuid()
+	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
+		return u.Username
+	}
+	return "#" + strconv.Itoa(id)
 }
 
 // trace is what the flags ask of the boot process.

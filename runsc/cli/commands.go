@@ -14,7 +14,7 @@ func commands() []*command {
 		createCommand(), startCommand(), runCommand(), execCommand(), killCommand(), deleteCommand(),
 		pauseCommand("pause", "stop all code of a container", boot.OpPause, "running"),
 		pauseCommand("resume", "let a paused container go on", boot.OpResume, "paused"),
-		stateCommand(), listCommand(), psCommand(), specCommand(), featuresCommand(), debugCommand(),
+		stateCommand(), listCommand(), psCommand(), eventsCommand(), updateCommand(), specCommand(), featuresCommand(), debugCommand(),
 		bootCommand(), goferCommand(), monitorCommand(),
 	}
 }

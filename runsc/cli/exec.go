@@ -43,8 +43,8 @@ func execCommand() *command {
 			both(fs.StringVar, &e.process, "process", "p", "", "`FILE` with the process as in config.json")
 			both(fs.BoolVar, &e.detach, "detach", "d", false, "return when the program runs")
 			fs.StringVar(&e.pidFile, "pid-file", "", "`FILE` to write a host pid to, whose end and exit code are the program's")
-			fs.StringVar(&e.processLabel, "process-label", "", "not supported")
-			fs.StringVar(&e.apparmor, "apparmor", "", "not supported")
+			fs.StringVar(&e.processLabel, "process-label", "", "accepted for runc's sake: no SELinux acts inside a sandbox")
+			fs.StringVar(&e.apparmor, "apparmor", "", "accepted for runc's sake: no AppArmor acts inside a sandbox")
 			fs.BoolVar(&e.noNewPrivs, "no-new-privs", false, "set no_new_privs")
 			fs.Var(&e.caps, "cap", "`CAP`: a further capability")
 			fs.Var(&e.caps, "c", "short for --cap")
@@ -63,8 +63,7 @@ func execCommand() *command {
 }
 
 func (e *execFlags) run(g *globals, args []string) (int, error) {
-	for flag, given := range map[string]bool{"--process-label": e.processLabel != "", "--apparmor": e.apparmor != "",
-		"--cgroup": e.cgroup != "", "--ignore-paused": e.ignorePaused, "--preserve-fds": e.preserveFDs != 0} {
+	for flag, given := range map[string]bool{"--cgroup": e.cgroup != "", "--ignore-paused": e.ignorePaused, "--preserve-fds": e.preserveFDs != 0} {
 		if given {
 			return 0, fmt.Errorf("%s: not supported", flag)
 		}
@@ -93,50 +92,34 @@ func (e *execFlags) run(g *globals, args []string) (int, error) {
 // build makes the process from the file, or from the container's own process
 // and the flags.
 func (e *execFlags) build(c *container.Container, args []string) (*boot.Process, error) {
+	s, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	p := &specs.Process{Cwd: "/", Env: os.Environ()} // of `do`
+	if s != nil {
+		p = s.Process
+	}
 	if e.process != "" {
 		data, err := os.ReadFile(e.process)
 		if err != nil {
 			return nil, err
 		}
-		p, err := spec.DecodeProcess(data)
-		if err != nil {
+		if p, err = spec.DecodeProcess(data); err != nil {
 			return nil, fmt.Errorf("%s: %w", e.process, err)
 		}
-		return spec.ToProcess(p), nil
+	} else if err := e.apply(p, args); err != nil {
+		return nil, err
 	}
-	if len(args) == 0 {
-		return nil, errors.New("process args cannot be empty")
-	}
-	var p specs.Process
-	if c.State.Bundle != "" {
-		s, err := spec.Load(c.State.Bundle)
-		if err != nil {
-			return nil, err
-		}
-		p = *s.Process
-	} else {
-		p = specs.Process{Cwd: "/", Env: os.Environ()}
-	}
-	p.Args = args
-	p.Terminal, p.ConsoleSize = e.tty, nil
-	if e.cwd != "" {
-		p.Cwd = e.cwd
-	}
-	p.Env = slices.Concat(p.Env, e.env)
-	if e.user != "" {
-		if err := spec.ParseUser(e.user, &p); err != nil {
-			return nil, err
+	out := spec.ToProcess(p)
+	if s != nil && s.Linux != nil && s.Linux.Seccomp != nil {
+		if out.Filter, err = spec.CompileSeccomp(s.Linux.Seccomp); err != nil {
+			return nil, fmt.Errorf("linux.seccomp: %w", err)
 		}
 	}
-	p.NoNewPrivileges = p.NoNewPrivileges || e.noNewPrivs
-	for _, s := range e.gids {
-		gid, err := strconv.ParseUint(s, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("parsing %s as int for gid failed: %w", s, err)
-		}
-		p.User.AdditionalGids = append(p.User.AdditionalGids, uint32(gid))
+	if e.process != "" {
+		return out, nil
 	}
-	out := spec.ToProcess(&p)
 	for _, name := range e.caps {
 		bit, ok := spec.CapabilityBit(name)
 		if !ok {
@@ -147,6 +130,33 @@ func (e *execFlags) build(c *container.Container, args []string) (*boot.Process,
 		out.Capabilities.Permitted |= bit
 	}
 	return out, nil
+}
+
+// apply changes the container's process to what the flags say.
+func (e *execFlags) apply(p *specs.Process, args []string) error {
+	if len(args) == 0 {
+		return errors.New("process args cannot be empty")
+	}
+	p.Args = args
+	p.Terminal, p.ConsoleSize = e.tty, nil
+	if e.cwd != "" {
+		p.Cwd = e.cwd
+	}
+	p.Env = slices.Concat(p.Env, e.env)
+	if e.user != "" {
+		if err := spec.ParseUser(e.user, p); err != nil {
+			return err
+		}
+	}
+	p.NoNewPrivileges = p.NoNewPrivileges || e.noNewPrivs
+	for _, s := range e.gids {
+		gid, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return fmt.Errorf("parsing %s as int for gid failed: %w", s, err)
+		}
+		p.User.AdditionalGids = append(p.User.AdditionalGids, uint32(gid))
+	}
+	return nil
 }
 
 // attached runs the program with our own standard files and waits for it.
@@ -191,7 +201,7 @@ func execIn(c *container.Container, p *boot.Process, stdio [3]*os.File) (*contro
 	var pid int32
 	if err := cl.Call(boot.OpExec, p, &pid, int(stdio[0].Fd()), int(stdio[1].Fd()), int(stdio[2].Fd())); err != nil {
 		cl.Close()
-		return nil, 0, err
+		return nil, 0, programError(err)
 	}
 	return cl, pid, nil
 }

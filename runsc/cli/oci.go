@@ -45,7 +45,7 @@ func createCommand() *command {
 			c.declare(fs)
 			return func(g *globals, args []string) (int, error) {
 				_, _, err := c.create(g, args[0], nil)
-				return 0, err
+				return 0, createError("runsc create failed", err)
 			}
 		},
 	}
@@ -127,7 +127,8 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 		plan.IDMaps = ownIDMaps()
 	}
 	p := &container.Params{
-		State: container.State{ID: id, Bundle: bundle, Rootfs: plan.Rootfs, OCI: s.Version, Notes: s.Annotations, Owner: fmt.Sprint(os.Geteuid())},
+		State:  container.State{ID: id, Bundle: bundle, Rootfs: plan.Rootfs, OCI: s.Version, Notes: s.Annotations, Owner: ownName()},
+		Config: s,
 		Sandbox: sandbox.Config{
 			Spec:   plan.Boot,
 			Roots:  plan.Roots,
@@ -146,27 +147,23 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 	} else if g.logger.file != nil {
 		p.Sandbox.Errors = g.logger.file
 	}
-	if s.Linux != nil {
-		p.State.CgroupPath = s.Linux.CgroupsPath
-	}
-	if err := addCgroups(p, s); err != nil {
+	if err := addCgroups(g, p, s); err != nil {
 		return nil, err
 	}
 	return p, addHooks(p, s)
 }
 
-func addCgroups(p *container.Params, s *specs.Spec) error {
-	var resources *specs.LinuxResources
-	name := p.State.ID
+func addCgroups(g *globals, p *container.Params, s *specs.Spec) error {
+	o := cgroup.Options{ID: p.State.ID, Systemd: g.systemdCgroup, Rootless: g.tolerant(), Annotations: s.Annotations}
 	if s.Linux != nil {
-		resources = s.Linux.Resources
-		if s.Linux.CgroupsPath != "" {
-			name = s.Linux.CgroupsPath
-		}
+		o.Resources, o.Path = s.Linux.Resources, s.Linux.CgroupsPath
 	}
-	group, err := cgroup.Plan(name, resources)
+	group, err := cgroup.New(o)
 	if err != nil {
 		return err
+	}
+	for _, w := range group.Warnings() {
+		g.logger.log("warning", w)
 	}
 	p.Cgroups = group
 	p.Sandbox.Spec.Resources.HostBound = group.Bounds()
@@ -216,7 +213,7 @@ func (c *createFlags) run(g *globals, id string) (int, error) {
 	}
 	k, box, err := c.create(g, id, sigs)
 	if err != nil {
-		return 0, err
+		return 0, createError("runsc run failed", err)
 	}
 	if err := startContainer(g, k); err != nil {
 		if !c.detach {

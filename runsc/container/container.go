@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cordon/runsc/boot"
@@ -61,6 +62,46 @@ func (c *Container) Call(op string, args, result any, fds ...int) error {
 	}
 	defer cl.Close()
 	return cl.Call(op, args, result, fds...)
+}
+
+// ChangeGroups lets f change the container's cgroups and writes down what they
+// are then. Nobody else changes or deletes the container meanwhile.
+func (c *Container) ChangeGroups(f func(g *cgroup.Group) error) error {
+	lock, err := c.store.lock(c.State.ID, 0)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	now, err := c.store.Load(c.State.ID)
+	if err != nil {
+		return err
+	}
+	c.State = now.State
+	if c.State.Groups == nil {
+		return errors.New("the container has no cgroups")
+	}
+	g, err := cgroup.Load(c.State.Groups)
+	if err != nil {
+		return err
+	}
+	if err := f(g); err != nil {
+		return err
+	}
+	c.State.Groups = g.Record()
+	for _, dir := range g.Paths() {
+		if !slices.Contains(c.State.Cgroups, dir) {
+			c.State.Cgroups = append(c.State.Cgroups, dir)
+		}
+	}
+	return c.save()
+}
+
+// Groups are the container's cgroups.
+func (c *Container) Groups() (*cgroup.Group, error) {
+	if c.State.Groups == nil {
+		return nil, errors.New("the container has no cgroups")
+	}
+	return cgroup.Load(c.State.Groups)
 }
 
 // Delete removes a container that has stopped, or one that was not started;

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,10 +10,12 @@ import (
 	"time"
 
 	"cordon/runsc/boot"
+	"cordon/runsc/cgroup"
 	"cordon/runsc/control"
 	"cordon/runsc/network"
 	"cordon/runsc/sandbox"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,6 +30,8 @@ type Container struct {
 type Cgroups interface {
 	// Paths are the directories that Create may make.
 	Paths() []string
+	// Record is what finds them again.
+	Record() *cgroup.Record
 	// Create makes them, sets their limits and puts processes into them.
 	Create(pids ...int) error
 	// Remove removes what Create made, killing what is left inside.
@@ -37,6 +42,8 @@ type Cgroups interface {
 type Params struct {
 	State   State
 	Sandbox sandbox.Config
+	// Config is the configuration, kept for commands to come; it may be nil.
+	Config *specs.Spec
 	// Cgroups may be nil.
 	Cgroups Cgroups
 	// TakeOver gives the sandbox the interfaces of its network namespace, when the
@@ -59,14 +66,17 @@ func (s *Store) Create(p *Params) (*Container, *sandbox.Sandbox, error) {
 	c.State.Creating = true
 	c.State.Created = time.Now().UTC()
 	if p.Cgroups != nil {
-		c.State.Cgroups = p.Cgroups.Paths()
+		c.State.Cgroups, c.State.Groups = p.Cgroups.Paths(), p.Cgroups.Record()
 	}
 	lock, err := s.claim(&c.State)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer lock.Close()
-	box, err := c.start(p)
+	var box *sandbox.Sandbox
+	if err = c.keepConfig(p.Config); err == nil {
+		box, err = c.start(p)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, c.clear())
 	}
@@ -86,6 +96,32 @@ func (s *Store) claim(st *State) (lock *os.File, err error) {
 		}
 		st.ID = fmt.Sprintf("%s.%d", first, n)
 	}
+}
+
+// keepConfig writes the configuration down.
+func (c *Container) keepConfig(s *specs.Spec) error {
+	if s == nil {
+		return nil
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(c.dir(), configFile), data, 0o600)
+}
+
+// Config is the configuration that the container was made from; nil if there was
+// none.
+func (c *Container) Config() (*specs.Spec, error) {
+	data, err := os.ReadFile(filepath.Join(c.dir(), configFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := new(specs.Spec)
+	return s, json.Unmarshal(data, s)
 }
 
 // start makes the sandbox of a container that is only a directory.

@@ -2,9 +2,14 @@ package container
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"cordon/runsc/cgroup"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -13,6 +18,7 @@ const (
 	stateFile   = "state.json"
 	controlFile = "control.sock"
 	networkFile = "network.json" // what to give back to a network namespace
+	configFile  = "config.json"
 )
 
 // State is what is written down about a container.
@@ -39,8 +45,8 @@ type State struct {
 
 	// Cgroups are directories to remove, each made by us.
 	Cgroups []string `json:"cgroups,omitempty"`
-	// CgroupPath is what the configuration asked for.
-	CgroupPath string `json:"cgroupPath,omitempty"`
+	// Groups are the cgroups themselves; nil without any.
+	Groups *cgroup.Record `json:"cgroupRecord,omitempty"`
 	// Terminal is set if the first process has one.
 	Terminal bool `json:"terminal,omitempty"`
 	// Poststart and Poststop are hooks for start and delete to run.
@@ -48,8 +54,54 @@ type State struct {
 	Poststop  []specs.Hook `json:"poststop,omitempty"`
 }
 
+// runcState are the fields of runc's state.json that others read.
+type runcState struct {
+	PID            int               `json:"init_process_pid"`
+	Start          uint64            `json:"init_process_start"`
+	Rootless       bool              `json:"rootless"`
+	CgroupPaths    map[string]string `json:"cgroup_paths"`
+	NamespacePaths map[string]string `json:"namespace_paths"`
+	Descriptors    []string          `json:"external_descriptors"`
+	RDTPath        string            `json:"intel_rdt_path"`
+	Config         runcConfig        `json:"config"`
+}
+
+type runcConfig struct {
+	Rootfs  string   `json:"rootfs"`
+	Labels  []string `json:"labels"`
+	Version string   `json:"version"`
+	Cgroups any      `json:"cgroups"`
+}
+
+// asRunc is what runc would say of the container.
+func (st *State) asRunc() runcState {
+	r := runcState{PID: st.Boot.PID, Start: st.Boot.Start, Rootless: os.Geteuid() != 0, NamespacePaths: map[string]string{}, Config: runcConfig{
+		Rootfs: st.Rootfs, Version: st.OCI, Labels: []string{"bundle=" + st.Bundle},
+	}}
+	for k, v := range st.Notes {
+		r.Config.Labels = append(r.Config.Labels, k+"="+v)
+	}
+	slices.Sort(r.Config.Labels[1:])
+	if st.Groups != nil {
+		r.CgroupPaths, r.Config.Cgroups = st.Groups.Paths, st.Groups.Config
+	}
+	if r.PID != 0 {
+		for _, ns := range []string{"ipc", "net", "pid", "user", "uts", "cgroup", "mnt"} {
+			name := "NEW" + strings.ToUpper(ns)
+			if ns == "mnt" {
+				name = "NEWNS"
+			}
+			r.NamespacePaths[name] = fmt.Sprintf("/proc/%d/ns/%s", r.PID, ns)
+		}
+	}
+	return r
+}
+
 func writeState(dir string, st *State) error {
-	data, err := json.Marshal(st)
+	data, err := json.Marshal(struct {
+		*State
+		runcState
+	}{st, st.asRunc()})
 	if err != nil {
 		return err
 	}
