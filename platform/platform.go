@@ -351,8 +351,12 @@ type Informer interface {
 // A Rester is a Context that wants to know when its owner is about to sleep, with
 // the guest stopped in a system call: it need not be quick to answer it.
 type Rester interface {
-	// Rest is called before the owner sleeps, and Risen when it has. Owner only.
-	Rest()
+	// Rest is called before the owner sleeps, and Risen when it has. Where Rest
+	// returns true, what wakes the owner is likely to come soon, from another owner
+	// on its CPU: it may call Yield, which lets that one run, and look whether it
+	// has come, as often as that returns true. Owner only.
+	Rest() bool
+	Yield() bool
 	Risen()
 
 	// Roused is called when another thread wakes the owner. Anyone calls it.

@@ -41,6 +41,10 @@ const (
 	// guestLooks is how often a stub looks for its answer.
 	guestLooks = 1000
 
+	// At most maxLooking owners of a group look for what wakes them, maxYields times.
+	maxLooking = 2
+	maxYields  = 12
+
 	// maxMembers bounds a group.
 	maxMembers = 32
 )
@@ -52,6 +56,7 @@ type Group struct {
 
 	// atomic: ready counts the owners that have been woken and have not run since.
 	ready   atomic.Int32
+	looking atomic.Int32 // owners that look for what wakes them
 	members atomic.Pointer[[]*Place]
 
 	// guarded by Placer.mu: out is how many of the members' guests run.
@@ -183,10 +188,14 @@ func (p *Placer) Parked(h *Place) {
 func (h *Place) rouse() {
 	if g := h.group.Load(); g != nil && h.credit.CompareAndSwap(nil, g) {
 		g.ready.Add(1)
+		// Its stub is likely to have its answer soon.
+		if w := h.word.Load(); w != nil && h.resting.Load() {
+			atomic.CompareAndSwapUint32(w, 2, 1)
+		}
 	}
 }
 
-// settle ends what rouse began.
+// settle ends the count that rouse began.
 func (h *Place) settle() {
 	if h.credit.Load() != nil {
 		if g := h.credit.Swap(nil); g != nil {
@@ -201,6 +210,10 @@ func (p *Placer) Roused(h *Place) { h.rouse() }
 
 // Risen says that the owner, the caller, has slept in the Sentry.
 func (p *Placer) Risen(h *Place) {
+	if g := h.looks; g != nil {
+		h.looks = nil
+		g.looking.Add(-1)
+	}
 	if h.resting.Load() {
 		h.resting.Store(false)
 	}
@@ -210,15 +223,28 @@ func (p *Placer) Risen(h *Place) {
 // Rest says that the owner, the caller, is about to sleep in the Sentry. Another owner
 // then looks for the group. The stub goes on looking for its answer for a while, and
 // lets others have the CPU meanwhile: a CPU that does nothing takes long to wake up.
-func (p *Placer) Rest(h *Place) {
+// So may the owner: Rest says whether it had better look for what wakes it, and Yield
+// in between, because to yield is cheaper than to sleep and to be woken.
+func (p *Placer) Rest(h *Place) bool {
 	h.resting.Store(true)
 	if !h.out {
-		return
+		return false
 	}
 	g := h.group.Load()
 	p.Exit(h)
 	if g == nil {
-		return
+		return false
+	}
+	h.yields = 0
+	look := g.looking.Add(1) <= maxLooking
+	if look {
+		h.looks = g
+	} else {
+		g.looking.Add(-1)
+	}
+	if g.ready.Load() > 0 {
+		h.press()
+		return look // whoever is ready will look
 	}
 	members := *g.members.Load()
 	for _, m := range members {
@@ -227,16 +253,24 @@ func (p *Placer) Rest(h *Place) {
 			break
 		}
 	}
-	if g.ready.Load() > 0 {
-		return // whoever is ready will look
-	}
 	for _, m := range members {
 		if w := m.word.Load(); m != h && w != nil && m.parked.Load() {
 			m.rouse()
 			WakeWord(w)
-			return
+			break
 		}
 	}
+	return look
+}
+
+// Yield lets another owner have the CPU of h, the caller, which looks for what wakes
+// it. It is false when h has to sleep.
+func (p *Placer) Yield(h *Place) bool {
+	if h.yields++; h.yields > maxYields {
+		return false
+	}
+	Yield()
+	return true
 }
 
 // press has a stub whose owner sleeps let others have its CPU.

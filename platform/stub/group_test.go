@@ -241,3 +241,41 @@ func TestParseRunnable(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnersLook: some owners of a group that sleep look for what wakes them first, and
+// are counted as ready when it comes; their guests are not asked to yield then.
+func TestOwnersLook(t *testing.T) {
+	p, hs := crew(t, maxLooking+2)
+	for _, h := range hs {
+		p.Enter(h)
+		p.Wait(h)
+		*h.word.Load() = 1
+	}
+	g := hs[0].group.Load()
+	for i, h := range hs[1:] {
+		if got, want := p.Rest(h), i < maxLooking; got != want {
+			t.Errorf("owner %d looks: %v", i, got)
+		}
+		if *h.word.Load() != 2 {
+			t.Errorf("the guest of owner %d is not asked to yield", i)
+		}
+	}
+	for i := range maxYields {
+		if !p.Yield(hs[1]) {
+			t.Fatalf("it looks %d times", i)
+		}
+	}
+	if p.Yield(hs[1]) {
+		t.Error("it looks for ever")
+	}
+	p.Roused(hs[1])
+	if *hs[1].word.Load() != 1 || g.ready.Load() != 1 {
+		t.Errorf("the woken owner's guest yields: %v, %d are ready", *hs[1].word.Load() == 2, g.ready.Load())
+	}
+	for _, h := range hs[1:] {
+		p.Risen(h)
+	}
+	if g.looking.Load() != 0 || g.ready.Load() != 0 {
+		t.Errorf("%d look, %d are ready", g.looking.Load(), g.ready.Load())
+	}
+}

@@ -36,9 +36,11 @@ const (
 type Place struct {
 	// task-only
 	bound    bool
-	streak   int   // short runs of the guest in a row
-	began    int64 // when the guest last began to run
-	answered int   // calls since the owner last let others have the CPU
+	streak   int    // short runs of the guest in a row
+	began    int64  // when the guest last began to run
+	answered int    // calls since the owner last let others have the CPU
+	yields   int    // since it rests
+	looks    *Group // in which group's looking it counts
 
 	// task-only, and guarded by Placer.mu as well while in a group: out says that the
 	// guest runs, or that its owner is expected to let it soon; slow, that it counts

@@ -80,9 +80,10 @@ func (c *Context) Interrupt() {
 }
 
 // Rest implements platform.Rester.
-func (c *Context) Rest() {
-	c.p.place.Rest(&c.place)
-}
+func (c *Context) Rest() bool { return c.p.place.Rest(&c.place) }
+
+// Yield implements platform.Rester.
+func (c *Context) Yield() bool { return c.p.place.Yield(&c.place) }
 
 // Roused implements platform.Rester.
 func (c *Context) Roused() { c.p.place.Roused(&c.place) }

@@ -112,8 +112,10 @@ func (t *Task) rest() {
 		t.wake.take()
 		return
 	}
-	if !t.wake.there() {
-		t.rester.Rest()
+	if !t.wake.there() && t.rester.Rest() {
+		t.wake.look()
+		for !t.wake.there() && t.rester.Yield() {
+		}
 	}
 	t.wake.take()
 	t.rester.Risen()
