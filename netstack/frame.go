@@ -2,7 +2,10 @@ package netstack
 
 import (
 	"context"
+	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -84,7 +87,8 @@ type frameLink struct {
 
 	// immutable
 	fd   int
-	stop int // an eventfd: receiving is over
+	file *os.File        // fd, which it never closes
+	conn syscall.RawConn // of file
 	vnet bool
 	gso  uint32
 
@@ -92,11 +96,13 @@ type frameLink struct {
 }
 
 func newFrameLink(l *Link) (*frameLink, error) {
-	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, linux.ENFILE
+	// The runtime's poller waits for frames: a thread that waited itself would have to be woken before a goroutine is.
+	file := os.NewFile(uintptr(l.FD), l.Name)
+	conn, err := file.SyscallConn()
+	if err != nil || file.SetReadDeadline(time.Time{}) != nil {
+		return nil, linux.EINVAL // nothing that can be waited for
 	}
-	f := &frameLink{fd: l.FD, stop: stop, vnet: l.VNetHeader, gso: l.GSOMax}
+	f := &frameLink{fd: l.FD, file: file, conn: conn, vnet: l.VNetHeader, gso: l.GSOMax}
 	if f.vnet {
 		f.caps = stack.CapabilityRXChecksumOffload // receive checks what the host has not
 	}
@@ -132,12 +138,11 @@ func (f *frameLink) Attach(d stack.NetworkDispatcher) {
 // Wait returns when nothing is received any more.
 func (f *frameLink) Wait() { f.receiver.Wait() }
 
-// Close ends receiving. The descriptors stay open: a sender may be about to use them, and whatever got their numbers next
-// would receive its frames. A guest makes no links, so these are few.
+// Close ends receiving. The descriptor stays open: a sender may be about to use it, and whatever got its number next
+// would receive its frames. A guest makes no links of this kind, so these are few.
 func (f *frameLink) Close() {
 	f.dispatcher.Store(nil)
-	one := [8]byte{0: 1}
-	unix.Write(f.stop, one[:])
+	f.file.SetReadDeadline(time.Unix(1, 0)) // wakes the receiver
 	f.receiver.Wait()
 }
 
@@ -239,24 +244,27 @@ func (s *slot) prepare(size int) {
 // receiveLoop receives until the link ends.
 func (f *frameLink) receiveLoop() {
 	r := newReceiver(f.vnet)
-	for f.dispatcher.Load() != nil {
+	var n int
+	var errno unix.Errno
+	ready := func(fd uintptr) bool {
 		size := int(f.mtu.Load()) + frameSlack
 		if f.vnet {
 			size = largestGSO + frameSlack
 		}
-		n, errno := r.receive(f.fd, size)
+		n, errno = r.receive(int(fd), size)
+		return errno != unix.EAGAIN
+	}
+	for f.dispatcher.Load() != nil {
+		if f.conn.Read(ready) != nil {
+			return
+		}
 		switch errno {
 		case 0:
+			if n == 0 {
+				return // the other side has closed
+			}
 			for i := range n {
 				f.deliver(r.slot(i), r.length(i))
-			}
-			if n > 0 {
-				continue
-			}
-			return // the other side has closed
-		case unix.EAGAIN:
-			if !waitReadable(f.fd, f.stop) {
-				return
 			}
 		case unix.EINTR, unix.ENETDOWN, unix.ENOBUFS:
 			// An interface of the host's that goes down says so once, and may come back.
@@ -293,6 +301,6 @@ func (*frameLink) StateTypeName() string { return "cordon/netstack.frameLink" }
 func (*frameLink) StateFields() []string { return nil }
 func (*frameLink) StateSave(state.Sink)  {}
 func (f *frameLink) StateLoad(context.Context, state.Source) {
-	f.fd, f.stop = -1, -1
+	f.fd = -1
 	f.init(MinMTU6, HWAddr{})
 }

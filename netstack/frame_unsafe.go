@@ -159,15 +159,3 @@ func (r *receiver) receive(fd, size int) (int, unix.Errno) {
 	}
 	return int(n), 0
 }
-
-// waitReadable waits until fd has something to read; false: stop has.
-func waitReadable(fd, stop int) bool {
-	fds := [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(stop), Events: unix.POLLIN}}
-	for {
-		_, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), 2, 0, 0, 0, 0)
-		if errno == unix.EINTR {
-			continue
-		}
-		return errno == 0 && fds[1].Revents == 0
-	}
-}
