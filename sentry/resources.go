@@ -21,6 +21,8 @@ type Resources struct {
 	OOMGroup                                             bool
 	// HostBound: the host bounds the sandbox's processes in the same way.
 	HostBound bool
+	// GuestMemory is what of MemoryMax the memory file can have; 0: no bound.
+	GuestMemory int64
 }
 
 // An OOMEvent says that a process of a container was killed for memory.
@@ -90,6 +92,7 @@ func (c *Container) SetResources(r Resources) {
 	if g.QuotaOutside() && r.MemoryMax != 0 {
 		// The host's own limit is the same, for all that the sandbox is.
 		c.sys.HostMemory.Store(max(0, r.MemoryMax&^(linux.PageSize-1)))
+		c.sys.SetGuestMemory(r.GuestMemory)
 	}
 	switch {
 	case r.Tasks > 0:

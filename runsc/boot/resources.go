@@ -27,6 +27,9 @@ type Resources struct {
 	// HostBound: the host bounds the memory and the processor time of the
 	// sandbox's processes in the same way, the sandbox's own use included.
 	HostBound bool
+	// GuestMemory is what of MemoryMax the memory file can have, which is bound
+	// by its own file system (sandbox.Start sets it); 0: no such bound.
+	GuestMemory int64
 }
 
 // A Usage is what a container uses inside.
@@ -79,4 +82,11 @@ func (m *member) dispatchBounds(c *control.Call) (any, error) {
 		return nil, errors.New("nobody waits")
 	}
 	return n, nil
+}
+
+// GuestMemory is what of a limit of memory the guest can have: the rest is for
+// the sandbox itself.
+func GuestMemory(limit int64) int64 {
+	const least, most = 12 << 20, 64 << 20
+	return max(limit/8, limit-min(most, max(least, limit/4))) &^ 4095
 }

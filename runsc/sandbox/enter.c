@@ -38,7 +38,7 @@ int umount2(const char *, int);
 enum { MS_REC_ = 16384, MS_PRIVATE_ = 1 << 18, MNT_DETACH_ = 2 };
 
 // Fixed descriptors: sandbox.go has the same numbers.
-enum { FD_READY = 3, FD_MEMFILE = 5, FD_PROC = 6, FD_ROOTS = 7 };
+enum { FD_READY = 3, FD_MEMFILE = 5, FD_PROC = 6, FD_ROOTS = 7, FD_MEMMOUNT = 1000 };
 
 // What the gofer keeps: acting on files of any owner.
 #define KEEP_GOFER                                                          \
@@ -161,11 +161,12 @@ static void drop_rights(uint64_t keep, long id)
 }
 
 // boot: the memory file, then an empty root and no rights at all.
-static void enter_boot(long id)
+// memory bounds what guests have, in bytes; "0" is no bound.
+static void enter_boot(long id, const char *memory)
 {
 	private_mounts();
 	// Not noexec: guests execute from this file.
-	const char *keys[][2] = {{"size", "0"}, {"huge", "advise"}, {"mode", "700"}, {NULL, NULL}};
+	const char *keys[][2] = {{"size", memory}, {"huge", "advise"}, {"mode", "700"}, {NULL, NULL}};
 	int mnt = make_tmpfs(keys, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
 	int file = openat(mnt, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (file < 0)
@@ -174,7 +175,8 @@ static void enter_boot(long id)
 	// nobody else can name this one.
 	if (fchmod(file, 0666) < 0)
 		fail("sharing the memory file");
-	close(mnt);
+	// By the mount an update of the limits resizes it.
+	place_fd(mnt, FD_MEMMOUNT, "the memory file's mount");
 	place_fd(file, FD_MEMFILE, "the memory file");
 	empty_root();
 	drop_rights(0, id);
@@ -335,11 +337,13 @@ unsigned long long cordon_descriptor_limit(void)
 // "keeper"; a "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
-	const char *zone = NULL;
+	const char *zone = NULL, *memory = "0";
 	getrlimit(RLIMIT_NOFILE, &descriptors_at_start);
-	for (char **e = envp; e && *e && !zone; e++) {
+	for (char **e = envp; e && *e; e++) {
 		if (strncmp(*e, "CORDON_ZONE=", 12) == 0)
 			zone = *e + 12;
+		else if (strncmp(*e, "CORDON_MEMORY=", 14) == 0)
+			memory = *e + 14;
 	}
 	if (!zone || argc < 1)
 		return;
@@ -349,7 +353,7 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 	else if (argc < 2)
 		return;
 	else if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
-		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1);
+		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1, memory);
 	else if (strncmp(zone, "gofer", 5) == 0 && strcmp(argv[1], "gofer") == 0)
 		enter_gofer(argc - 2, argv + 2);
 	else

@@ -338,6 +338,9 @@ const firstSpecFD = 6
 
 // startBoot executes `runsc boot`.
 func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.File, err error) {
+	if r := &c.Spec.Resources; r.HostBound && r.MemoryMax > 0 {
+		r.GuestMemory = boot.GuestMemory(r.MemoryMax)
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, nil, nil, err
@@ -399,7 +402,7 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 	files[boot.FDSpec] = spec
 
 	attr, zone := bootAttr(c)
-	p, err = startOnOwnThread(c.NetNS, []string{"runsc", "boot"}, append(bootEnv(), zone), files, attr)
+	p, err = startOnOwnThread(c.NetNS, []string{"runsc", "boot"}, append(bootEnv(c), zone), files, attr)
 	if err != nil {
 		lifeline.Close()
 		ready.Close()
@@ -409,8 +412,11 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 }
 
 // bootEnv is the Sentry's environment.
-func bootEnv() []string {
+func bootEnv(c *Config) []string {
 	env := passedEnv()
+	if n := c.Spec.Resources.GuestMemory; n > 0 {
+		env = append(env, "CORDON_MEMORY="+strconv.FormatInt(n, 10))
+	}
 	return env
 }
 

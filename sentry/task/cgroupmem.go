@@ -89,13 +89,28 @@ func (s *System) overLimit(cg *cgroup.Group, k cgroup.MemoryLimit) int64 {
 	if limit == cgroup.NoLimit {
 		return -cgroup.NoLimit
 	}
-	if s.Reserve != nil && cg.QuotaOutside() {
+	if cg.QuotaOutside() {
+		limit = min(limit, s.usable())
+	}
+	return s.usedBy(cg) - limit
+}
+
+// usable is how much memory guests can have: the host's limit but for what the
+// sandbox needs, and a little less than the memory file can have, so that
+// somebody is chosen to go before whoever asks first gets none.
+func (s *System) usable() int64 {
+	const leastSlack, mostSlack = 1 << 20, 8 << 20
+	n := int64(cgroup.NoLimit)
+	if limit := s.HostMemory.Load(); limit > 0 && s.Reserve != nil {
 		s.tree.RLock()
 		tasks := len(s.tasks)
 		s.tree.RUnlock()
-		limit = max(limit/4, limit-s.Reserve.Bytes(tasks))
+		n = max(limit/4, limit-s.Reserve.Bytes(tasks))
 	}
-	return s.usedBy(cg) - limit
+	if most := s.watch.guest.Load(); most > 0 {
+		n = min(n, most-min(mostSlack, max(leastSlack, most/16)))
+	}
+	return n
 }
 
 // oomNever is the oom_score_adj of processes that are never chosen.
@@ -145,15 +160,39 @@ type OOMEvent struct {
 	Name      string
 }
 
-// Times that an out-of-memory kill takes at most.
+// How long whoever was killed for memory is waited for at most.
 const (
-	oomEndTime  = 2 * time.Second        // until the victim has gone
+	oomEndTime  = 2 * time.Second        // until it has gone
 	oomFreeTime = 300 * time.Millisecond // from then on, until its memory has
 )
 
-// outOfMemory ends a process of cg, or all of its memory.oom.group, and returns
-// when its memory is free. It reports false if there was nobody.
+// outOfMemory ends a process of cg, or all of its memory.oom.group. It reports
+// false if there was nobody. While the memory of the last one is not free yet,
+// nobody else goes.
 func (s *System) outOfMemory(cg *cgroup.Group) bool {
+	w := &s.watch
+	if !w.oom.TryLock() {
+		time.Sleep(time.Millisecond) // somebody else is at it
+		return true
+	}
+	defer w.oom.Unlock()
+	if s.overLimit(cg, cgroup.MemoryMax) <= 0 && !s.memoryFull() {
+		w.victim = nil
+		return true // somebody has just gone
+	}
+	if g := w.victim; g != nil {
+		wait := oomEndTime
+		if g.Exited() {
+			wait = oomFreeTime
+			if !w.gone {
+				w.gone, w.killed = true, time.Now()
+			}
+		}
+		if time.Since(w.killed) < wait {
+			time.Sleep(time.Millisecond)
+			return true
+		}
+	}
 	cg.CountMemory(cgroup.EventOOM)
 	g := s.oomVictim(cg)
 	if g == nil {
@@ -188,12 +227,7 @@ func (s *System) outOfMemory(cg *cgroup.Group) bool {
 			s.OnOOM(e)
 		}
 	}
-	for end := time.Now().Add(oomEndTime); !g.Exited() && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
-	}
-	for end := time.Now().Add(oomFreeTime); s.overLimit(cg, cgroup.MemoryMax) > 0 && time.Now().Before(end); {
-		time.Sleep(2 * time.Millisecond)
-	}
+	w.victim, w.gone, w.killed = g, false, time.Now()
 	return true
 }
 
@@ -211,3 +245,36 @@ func (s *System) sharers(g *ThreadGroup) (list []*ThreadGroup) {
 	}
 	return list
 }
+
+// fullShare is the part of the memory file's bound, one in so many, that may be
+// left when the host has no more: a huge page, say.
+const fullShare = 32
+
+// memoryFull reports whether the memory file is as large as it can be.
+func (s *System) memoryFull() bool {
+	most := uint64(s.watch.guest.Load())
+	return most > 0 && s.Memory.Total() >= most-max(most/fullShare, 2<<20)
+}
+
+// makeRoom is called by a task whose access the host had no memory for. It
+// reports whether the access is worth another try.
+func (t *Task) makeRoom() bool {
+	s := t.sys
+	if !s.memoryFull() {
+		return false
+	}
+	if s.reclaim() && !s.memoryFull() {
+		return true
+	}
+	for cg := t.group.Cgroup(); cg != nil; cg = cg.Parent() {
+		if cg.QuotaOutside() || cg.Parent() == nil {
+			cg.CountMemory(cgroup.EventMax)
+			return s.outOfMemory(cg)
+		}
+	}
+	return false
+}
+
+// SetGuestMemory says how large the memory file can become, in bytes; 0 is no
+// bound.
+func (s *System) SetGuestMemory(n int64) { s.watch.guest.Store(n) }

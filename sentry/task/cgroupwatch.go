@@ -15,8 +15,15 @@ import (
 // the earliest. While all tasks sleep nobody looks.
 type watch struct {
 	// atomic
-	waits atomic.Bool // until a task wakes up
+	waits atomic.Bool  // until a task wakes up
+	guest atomic.Int64 // what the memory file can have, in bytes; 0: no bound
 	again chan struct{}
+
+	oom sync.Mutex
+	// guarded by oom
+	victim *ThreadGroup // killed last for memory
+	gone   bool         // it was seen to have exited
+	killed time.Time    // or when that was
 
 	mu sync.Mutex
 	// guarded by mu
@@ -30,7 +37,7 @@ type watch struct {
 const (
 	shortestLook = time.Millisecond
 	longestLook  = 50 * time.Millisecond
-	fastestFill  = 4 << 20
+	fastestFill  = 16 << 20
 )
 
 // WatchCgroup looks after a group's limits from now on. Called when one has

@@ -55,7 +55,14 @@ func (s *System) Barrier(m *mm.MemoryManager) {
 func (s *System) MemoryTotal() uint64 { return s.MemoryLimit }
 
 // MemoryUsed is how much of it is in use.
-func (s *System) MemoryUsed() uint64 { return s.Memory.Total() }
+// Where the host's limit is for the sandbox too, what that may need is.
+func (s *System) MemoryUsed() uint64 {
+	n := s.Memory.Total()
+	if limit := s.HostMemory.Load(); limit > 0 {
+		n += uint64(max(0, limit-s.usable()))
+	}
+	return n
+}
 
 // loadPeriodNS is how often the load is sampled while somebody asks.
 const loadPeriodNS = 5_000_000_000

@@ -157,7 +157,7 @@ func (Replaced) Error() string { return "registers replaced" }
 func (t *Task) fault(ev *platform.Event) {
 	t.times.minorFaults.Add(1)
 	sig, code := t.MM().HandleFault(t.ctx, ev.Addr, ev.Access, ev.Signal)
-	if sig == 0 {
+	if sig == 0 || sig == linux.SIGBUS && t.makeRoom() {
 		return
 	}
 	info := &linux.SigInfo{Signo: sig, Code: linux.SigCode(code)}
