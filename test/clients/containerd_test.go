@@ -21,6 +21,16 @@ type containerd struct {
 // newContainerd starts Debian's containerd, or another from a directory.
 func newContainerd(t *testing.T, bin string) *containerd {
 	t.Helper()
+	c := prepareContainerd(t, bin)
+	c.write(c.config, fmt.Sprintf(containerdConfig, c.dir, c.address, c.dir, c.dir))
+	c.start()
+	c.mustCtr("images", "import", c.image())
+	return c
+}
+
+// prepareContainerd makes the world for a daemon.
+func prepareContainerd(t *testing.T, bin string) *containerd {
+	t.Helper()
 	w := newWorld(t)
 	c := &containerd{world: w, ctr: "ctr", bin: "containerd"}
 	shim := binary(t, "containerd-shim-runsc-v1", *shimFlag)
@@ -32,12 +42,8 @@ func newContainerd(t *testing.T, bin string) *containerd {
 		w.need("containerd", "ctr")
 	}
 	w.setenv("PATH", path)
-	image := w.image()
 	c.address = filepath.Join(w.dir, "c.sock")
 	c.config = filepath.Join(w.dir, "containerd.toml")
-	w.write(c.config, fmt.Sprintf(containerdConfig, w.dir, c.address, w.dir, w.dir))
-	c.start()
-	c.mustCtr("images", "import", image)
 	return c
 }
 
@@ -93,16 +99,17 @@ func (c *containerd) runCtr(args ...string) result {
 type runtime struct {
 	name  string
 	flags []string // for ctr run and ctr container create
+	root  string   // of runsc's state, above a directory for each namespace
 }
 
 // runc is the shim of runc with our binary.
 func (c *containerd) runc() runtime {
-	return runtime{"io.containerd.runc.v2", []string{"--runtime", "io.containerd.runc.v2", "--runc-binary", c.runsc}}
+	return runtime{"io.containerd.runc.v2", []string{"--runtime", "io.containerd.runc.v2", "--runc-binary", c.runsc}, "/run/containerd/runc"}
 }
 
 // shim is our own shim.
 func (c *containerd) shim() runtime {
-	return runtime{"io.containerd.runsc.v1", []string{"--runtime", "io.containerd.runsc.v1"}}
+	return runtime{"io.containerd.runsc.v1", []string{"--runtime", "io.containerd.runsc.v1"}, "/run/containerd/runsc"}
 }
 
 // runFlags is `ctr run` with the runtime.

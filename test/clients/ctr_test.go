@@ -1,7 +1,14 @@
 package clients
 
 import (
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -22,18 +29,43 @@ func (c *containerd) behaves(t *testing.T, r runtime) {
 	}{
 		{"run gives output and exit code", ctrRun},
 		{"a task in the background is listed, entered, paused, killed and deleted", ctrTask},
+		{"metrics are the container's", ctrMetrics},
+		{"a terminal is one inside, and has the client's size", ctrTerminal},
+		{"limits and mounts hold", ctrLimits},
+		{"events come in order", ctrEvents},
+		{"exec works many times at once", ctrExecs},
+		{"a program that is not there leaves a task that can be deleted", ctrNoProgram},
+		{"containers live on while containerd is restarted", ctrRestart},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			// Failures count where they happen.
-			w := *c.world
-			w.T = t
-			mine := *c
-			mine.world = &w
-			test.run(t, &mine, r)
-			if !t.Failed() {
-				mine.noContainers()
-			}
+			mine := c.of(t)
+			defer func() {
+				c.daemon, c.world.daemons = mine.daemon, mine.world.daemons
+				if t.Failed() {
+					mine.clear() // so that the next are not disturbed
+				}
+			}()
+			test.run(t, mine, r)
+			mine.noContainers()
 		})
+	}
+}
+
+// of is the daemon for a subtest, so that failures count where they happen.
+func (c *containerd) of(t *testing.T) *containerd {
+	w := *c.world
+	w.T = t
+	mine := *c
+	mine.world = &w
+	return &mine
+}
+
+// clear removes all containers.
+func (c *containerd) clear() {
+	c.Helper()
+	for _, id := range strings.Fields(c.mustCtr("containers", "ls", "-q")) {
+		c.runCtr("task", "delete", "--force", id)
+		c.runCtr("containers", "rm", id)
 	}
 }
 
@@ -54,7 +86,7 @@ func ctrRun(t *testing.T, c *containerd, r runtime) {
 	// task is there.
 	typed := append([]string{"sh", "-c", `(echo typed; sleep 1) | "$@"`, "sh"}, c.args(r.runFlags("--rm", imageName, "run3", "cat")...)...)
 	c.expect(0, "typed", typed...)
-	if got := c.runCtr(r.runFlags("--rm", imageName, "run4", "sh", "-c", "echo out; echo err >&2")...); got.stdout != "out\n" || got.stderr != "err\n" {
+	if got := c.runCtr(r.runFlags("--rm", imageName, "run4", "sh", "-c", "echo out; echo err >&2")...); got.stdout != "out\n" || !strings.HasSuffix(got.stderr, "err\n") {
 		t.Errorf("the two outputs: %v", got)
 	}
 	c.fails("no-such-program", c.args(r.runFlags("--rm", imageName, "run5", "no-such-program")...)...)
@@ -70,9 +102,6 @@ func ctrTask(t *testing.T, c *containerd, r runtime) {
 	if ps := c.mustCtr("task", "ps", id); len(strings.Fields(ps)) < 3 {
 		t.Errorf("its processes: %s", ps)
 	}
-	if m := c.mustCtr("task", "metrics", id); !strings.Contains(m, "memory") {
-		t.Errorf("its metrics: %s", m)
-	}
 	c.mustCtr("task", "pause", id)
 	if s := c.status(id); s != "PAUSED" {
 		t.Errorf("paused, it is %s", s)
@@ -87,4 +116,167 @@ func ctrTask(t *testing.T, c *containerd, r runtime) {
 		t.Errorf("deleting the task gives its exit code 5: %v", got)
 	}
 	c.mustCtr("containers", "rm", id)
+}
+
+func ctrMetrics(t *testing.T, c *containerd, r runtime) {
+	const id = "metrics1"
+	c.mustCtr(r.runFlags("-d", imageName, id, "sleep", "1000")...)
+	m := c.mustCtr("task", "metrics", id)
+	for line := range strings.Lines(m) {
+		if f := strings.Fields(line); len(f) == 2 && (f[0] == "memory.usage_in_bytes" || f[0] == "memory.usage") {
+			if n, err := strconv.Atoi(f[1]); err != nil || n == 0 {
+				t.Errorf("its metrics: %s", m)
+			}
+		}
+	}
+	if !strings.Contains(m, "memory") || !strings.Contains(m, "cpu") {
+		t.Errorf("its metrics: %s", m)
+	}
+	c.remove(id)
+}
+
+func ctrTerminal(t *testing.T, c *containerd, r runtime) {
+	x := c.terminal(c.args(r.runFlags("--rm", "-t", imageName, "tty1", "sh")...)...)
+	x.expect("# ")
+	x.typed("tty && stty size")
+	x.expect("/dev/pts/0")
+	x.expect("24 80")
+	x.resize(30, 100)
+	x.typed("sleep 0.3; stty size; exit 4")
+	x.expect("30 100")
+	if code := x.exit(); code != 4 {
+		t.Errorf("exit code %d", code)
+	}
+	c.mustCtr(r.runFlags("-d", imageName, "tty2", "sleep", "1000")...)
+	x = c.terminal(c.args("task", "exec", "-t", "--exec-id", "e1", "tty2", "sh")...)
+	x.expect("# ")
+	x.typed("tty; exit 3")
+	x.expect("/dev/pts/")
+	if code := x.exit(); code != 3 {
+		t.Errorf("exec: exit code %d", code)
+	}
+	c.remove("tty2")
+}
+
+// remove kills and deletes a container.
+func (c *containerd) remove(id string) {
+	c.Helper()
+	c.runCtr("task", "kill", "-s", "SIGKILL", id)
+	c.eventually("it stops", func() bool { s := c.status(id); return s == "STOPPED" || s == "" })
+	c.runCtr("task", "delete", id)
+	c.mustCtr("containers", "rm", id)
+}
+
+func ctrLimits(t *testing.T, c *containerd, r runtime) {
+	dir := filepath.Join(c.dir, "shared")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.write(filepath.Join(dir, "file"), "text")
+	const id = "limits1"
+	c.mustCtr(r.runFlags("-d", "--memory-limit", "134217728", "--cpu-quota", "50000", "--cpu-period", "100000", "--read-only",
+		"--mount", "type=bind,src="+dir+",dst=/srv,options=rbind:ro", "--env", "A=b", "--cwd", "/home", imageName, id, "sleep", "1000")...)
+	in := func(args ...string) []string {
+		return c.args(append([]string{"task", "exec", "--exec-id", "e" + strconv.Itoa(rand.Int()), id}, args...)...)
+	}
+	c.expect(0, "text", in("cat", "/srv/file")...)
+	c.fails("Read-only file system", in("touch", "/srv/new")...)
+	c.fails("Read-only file system", in("touch", "/home/new")...)
+	c.expect(0, "b /home 0", in("sh", "-c", "echo $A $(pwd) $(id -u)")...)
+	c.expect(0, "1000 1000", c.args("task", "exec", "--exec-id", "user", "--user", "1000:1000", id, "sh", "-c", "echo $(id -u) $(id -g)")...)
+	c.expect(0, "131072", in("sh", "-c", "grep MemTotal /proc/meminfo | tr -dc 0-9")...)
+	group := "/sys/fs/cgroup/memory/" + c.name + "/" + id + "/memory.limit_in_bytes"
+	if limit, err := os.ReadFile(group); err == nil && strings.TrimSpace(string(limit)) != "134217728" {
+		t.Errorf("%s is %s", group, limit)
+	}
+	quota := "/sys/fs/cgroup/cpu/" + c.name + "/" + id + "/cpu.cfs_quota_us"
+	if q, err := os.ReadFile(quota); err == nil && strings.TrimSpace(string(q)) != "50000" {
+		t.Errorf("%s is %s", quota, q)
+	}
+	c.remove(id)
+}
+
+func ctrEvents(t *testing.T, c *containerd, r runtime) {
+	log := filepath.Join(c.dir, "events.log")
+	os.Remove(log)
+	c.must("sh", "-c", `"$@" >`+log+` 2>&1 & echo $! >`+log+`.pid`, "sh", c.ctr, "--address", c.address, "--namespace", c.name, "events")
+	defer c.must("sh", "-c", "kill $(cat "+log+".pid)")
+	c.eventually("events are listened to", func() bool {
+		c.mustCtr("namespaces", "label", c.name, "probe="+strconv.Itoa(rand.Int()))
+		data, _ := os.ReadFile(log)
+		return strings.Contains(string(data), "/namespaces/update")
+	})
+	const id = "events1"
+	c.mustCtr(r.runFlags("-d", imageName, id, "sleep", "1000")...)
+	c.mustCtr("task", "exec", "--exec-id", "e1", id, "true")
+	c.mustCtr("task", "pause", id)
+	c.mustCtr("task", "resume", id)
+	c.remove(id)
+	want := []string{"/tasks/create", "/tasks/start", "/tasks/exec-added", "/tasks/exec-started", "/tasks/exit", "/tasks/paused",
+		"/tasks/resumed", "/tasks/exit", "/tasks/delete"}
+	c.eventually("all events have come", func() bool {
+		data, _ := os.ReadFile(log)
+		return strings.Contains(string(data), "/tasks/delete")
+	})
+	data, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(string(data)) {
+		for f := range strings.FieldsSeq(line) {
+			if strings.HasPrefix(f, "/tasks/") {
+				got = append(got, f)
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("events are %q, not %q", got, want)
+	}
+}
+
+func ctrExecs(t *testing.T, c *containerd, r runtime) {
+	const id = "execs1"
+	c.mustCtr(r.runFlags("-d", imageName, id, "sleep", "1000")...)
+	var all sync.WaitGroup
+	for i := range 10 {
+		all.Go(func() {
+			n := strconv.Itoa(i)
+			got, err := c.try(commandTimeout, "", c.args("task", "exec", "--exec-id", "e"+n, id, "sh", "-c", "echo "+n+"; exit "+n)...)
+			if err != nil || got.code != i || got.stdout != n+"\n" {
+				t.Errorf("exec %d: %v, %v", i, got, err)
+			}
+		})
+	}
+	all.Wait()
+	c.remove(id)
+}
+
+func ctrNoProgram(t *testing.T, c *containerd, r runtime) {
+	c.fails("not found", c.args(r.runFlags("-d", imageName, "none1", "no-such-program")...)...)
+	c.runCtr("task", "delete", "--force", "none1")
+	c.runCtr("containers", "rm", "none1")
+	c.mustCtr(r.runFlags("-d", imageName, "none2", "sleep", "1000")...)
+	if got := c.runCtr("task", "exec", "--exec-id", "e1", "none2", "no-such-program"); got.code == 0 {
+		t.Errorf("exec of a program that is not there: %v", got)
+	}
+	c.expect(0, "still", c.args("task", "exec", "--exec-id", "e2", "none2", "echo", "still")...)
+	c.remove("none2")
+}
+
+func ctrRestart(t *testing.T, c *containerd, r runtime) {
+	const id = "restart1"
+	c.mustCtr(r.runFlags("-d", imageName, id, "sh", "-c", "trap 'exit 6' TERM; while :; do sleep 0.1; done")...)
+	c.daemon.stop(syscall.SIGTERM)
+	c.start()
+	if s := c.status(id); s != "RUNNING" {
+		t.Errorf("after a restart of containerd it is %s", s)
+	}
+	c.expect(0, "again", c.args("task", "exec", "--exec-id", "e1", id, "echo", "again")...)
+	// Its end while containerd is away is known afterwards.
+	c.daemon.stop(syscall.SIGKILL)
+	c.must(c.runsc, "--root", filepath.Join(r.root, c.name), "kill", id, "TERM")
+	c.start()
+	c.eventually("it has stopped", func() bool { return c.status(id) == "STOPPED" })
+	c.remove(id)
 }

@@ -205,7 +205,7 @@ func (w *world) dump(why string) {
 	fmt.Fprintf(&b, "%s. Processes:\n", why)
 	for _, pid := range w.pids() {
 		text := w.describe(pid)
-		if text == "" {
+		if text == "" || strings.Contains(text, "(cordon-stub)") {
 			continue
 		}
 		wchan, _ := os.ReadFile(w.root(fmt.Sprintf("/proc/%d/wchan", pid)))
@@ -224,7 +224,7 @@ func (w *world) dump(why string) {
 	}
 	for _, d := range w.daemons {
 		// Go daemons write all goroutines' stacks into their log.
-		syscall.Kill(d.pid(), syscall.SIGUSR1)
+		d.signal(syscall.SIGUSR1)
 	}
 	time.Sleep(200 * time.Millisecond)
 	for _, d := range w.daemons {

@@ -287,17 +287,19 @@ func (w *world) daemon(name string, ready func() bool, args ...string) *daemon {
 	return d
 }
 
-// pid is the daemon's as the host sees it: nsenter's child.
+// pid is the daemon's as the host sees it, nsenter's child, or 0 if it is gone.
 func (d *daemon) pid() int {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", d.cmd.Process.Pid, d.cmd.Process.Pid))
-	if err != nil {
-		d.w.Fatalf("%s: %v", d.name, err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil {
-		d.w.Fatalf("%s has no process: %v", d.name, err)
-	}
+	// An error leaves no number to read.
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", d.cmd.Process.Pid, d.cmd.Process.Pid))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
 	return pid
+}
+
+// signal sends a signal to the daemon if it is there.
+func (d *daemon) signal(sig syscall.Signal) {
+	if pid := d.pid(); pid != 0 {
+		syscall.Kill(pid, sig)
+	}
 }
 
 // stop ends the daemon with a signal and waits for it.
@@ -306,7 +308,7 @@ func (d *daemon) stop(sig syscall.Signal) {
 	select {
 	case <-d.done:
 	default:
-		syscall.Kill(d.pid(), sig)
+		d.signal(sig)
 	}
 	select {
 	case <-d.done:

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"cordon/runsc/cgroup"
-
 	v1 "github.com/containerd/cgroups/v3/cgroup1/stats"
 	v2 "github.com/containerd/cgroups/v3/cgroup2/stats"
 	"golang.org/x/sys/unix"
@@ -23,7 +21,7 @@ const (
 	V2 Version = 2
 )
 
-// HostVersion is what is mounted at /sys/fs/cgroup.
+// HostVersion is what is mounted at /sys/fs/
 func HostVersion() Version {
 	var s unix.Statfs_t
 	if unix.Statfs("/sys/fs/cgroup", &s) == nil && s.Type == unix.CGROUP2_SUPER_MAGIC {
@@ -34,19 +32,19 @@ func HostVersion() Version {
 
 // FromEvent turns a line of `events --stats` into containerd's message.
 func FromEvent(line []byte, v Version) (proto.Message, error) {
-	s := &cgroup.Stats{}
-	if err := json.Unmarshal(line, &cgroup.Event{Data: s}); err != nil {
+	var e event
+	if err := json.Unmarshal(line, &e); err != nil {
 		return nil, fmt.Errorf("events --stats: %w", err)
 	}
 	if v == V2 {
-		return second(s), nil
+		return second(&e.Data), nil
 	}
-	return first(s), nil
+	return first(&e.Data), nil
 }
 
-func first(s *cgroup.Stats) *v1.Metrics {
+func first(s *stats) *v1.Metrics {
 	raw := s.Memory.Raw
-	entry := func(e cgroup.MemoryEntry) *v1.MemoryEntry {
+	entry := func(e memoryEntry) *v1.MemoryEntry {
 		return &v1.MemoryEntry{Limit: e.Limit, Usage: e.Usage, Max: e.Max, Failcnt: e.Failcnt}
 	}
 	m := &v1.Metrics{
@@ -90,14 +88,14 @@ func first(s *cgroup.Stats) *v1.Metrics {
 	return m
 }
 
-func blkio(list []cgroup.BlkioEntry) (out []*v1.BlkIOEntry) {
+func blkio(list []blkioEntry) (out []*v1.BlkIOEntry) {
 	for _, e := range list {
 		out = append(out, &v1.BlkIOEntry{Op: e.Op, Major: e.Major, Minor: e.Minor, Value: e.Value})
 	}
 	return out
 }
 
-func second(s *cgroup.Stats) *v2.Metrics {
+func second(s *stats) *v2.Metrics {
 	raw := s.Memory.Raw
 	m := &v2.Metrics{
 		Pids: &v2.PidsStat{Current: s.Pids.Current, Limit: s.Pids.Limit},
@@ -119,7 +117,7 @@ func second(s *cgroup.Stats) *v2.Metrics {
 			SwapUsage: s.Memory.Swap.Usage, SwapLimit: limit(s.Memory.Swap.Limit), SwapMaxUsage: s.Memory.Swap.Max,
 		},
 		MemoryEvents: &v2.MemoryEvents{OomKill: raw["oom_kill"]},
-		Io:           &v2.IOStat{Usage: devices(s.Blkio)},
+		Io:           &v2.IOStat{Usage: devices(&s.Blkio)},
 	}
 	for size, h := range s.Hugetlb {
 		m.Hugetlb = append(m.Hugetlb, &v2.HugeTlbStat{Pagesize: size, Current: h.Usage, Max: h.Max, Failcnt: h.Failcnt})
@@ -140,9 +138,9 @@ func limit(n uint64) uint64 {
 }
 
 // devices gathers the counters of each device.
-func devices(b cgroup.Blkio) (list []*v2.IOEntry) {
+func devices(b *blkioStats) (list []*v2.IOEntry) {
 	all := map[[2]uint64]*v2.IOEntry{}
-	of := func(e cgroup.BlkioEntry) *v2.IOEntry {
+	of := func(e blkioEntry) *v2.IOEntry {
 		key := [2]uint64{e.Major, e.Minor}
 		if all[key] == nil {
 			all[key] = &v2.IOEntry{Major: e.Major, Minor: e.Minor}
