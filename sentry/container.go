@@ -114,6 +114,22 @@ func (c *Container) join() error {
 		}
 		c.spaces.Net = n.Net
 	}
+	if id := c.conf.Join.PID; id != "" {
+		o := k.Find(id)
+		if o == nil {
+			return &StartError{Message: "linux.namespaces: pid: the sandbox has no container " + id}
+		}
+		c.spaces.PID = o.init.PIDs()
+	} else {
+		n, e := k.sys.NewPIDNamespace(k.sys.FirstPIDs(), k.sys.UserNS)
+		if e != 0 {
+			return &StartError{Message: "linux.namespaces: pid: " + e.Error()}
+		}
+		if c.conf.PlainInit {
+			n.SetPlainInit()
+		}
+		c.spaces.PID = n
+	}
 	if id := c.conf.Join.IPC; id != "" {
 		n, err := from("ipc", id)
 		if err != nil {
@@ -124,6 +140,14 @@ func (c *Container) join() error {
 		c.spaces.IPC = k.sys.NewIPC()
 	}
 	return nil
+}
+
+// pids is the PID namespace of the container's processes.
+func (c *Container) pids() *task.PIDNamespace {
+	if c.spaces.PID != nil {
+		return c.spaces.PID
+	}
+	return c.sys.FirstPIDs()
 }
 
 // current are the namespaces that the first process is in now.

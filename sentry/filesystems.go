@@ -50,7 +50,8 @@ func (k *Kernel) registerFileSystems() error {
 		}
 		return devpts.New(o), nil
 	}})
-	procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}, Cgroup: cgroupOf}).Register(v)
+	k.proc = procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}, Cgroup: cgroupOf})
+	k.proc.Register(v)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"cordon/sentry/cred"
 	"cordon/sentry/file/hostfd"
 	"cordon/sentry/file/pipe"
+	"cordon/sentry/fs/procfs"
 	"cordon/sentry/futex"
 	"cordon/sentry/ipc"
 	"cordon/sentry/ktime"
@@ -33,6 +34,7 @@ type Kernel struct {
 	cfg      Config
 	calls    *syscalls.Calls
 	notifier *hostfd.Notifier
+	proc     *procfs.FileSystem // of which others are instances
 
 	hosts hostFiles
 

@@ -69,6 +69,9 @@ func (c *Container) mountAll() error {
 // makeFileSystem makes the instance that m shows.
 func (c *Container) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 	v := c.sys.VFS
+	if m.Type == "proc" {
+		return c.kernel.proc.Instance(m.Options, c.pids())
+	}
 	if m.Type != "gofer" {
 		t, ok := v.Type(m.Type)
 		if !ok {

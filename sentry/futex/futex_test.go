@@ -196,7 +196,7 @@ func TestPILock(t *testing.T) {
 		t.Errorf("unlock: %v, %#x", err, word())
 	}
 	dead[11] = true
-	tab.Exited(11)
+	tab.Exited(11, nil)
 	if !b.Woken() || word() != waiters|ownerDied|12 {
 		t.Errorf("owner died: %v, %#x", b.Woken(), word())
 	}

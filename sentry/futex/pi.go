@@ -311,8 +311,9 @@ func (t *Table) inheritLocked(b *bucket, w *Waiter, tid int32) bool {
 }
 
 // Exited hands on the PI locks of a thread that has ended without giving them
-// up, robust list or not. exists must already be false for tid.
-func (t *Table) Exited(tid int32) {
+// up, robust list or not. exists must already be false for tid, which is the
+// thread's number for the waiters with the same Among.
+func (t *Table) Exited(tid int32, among any) {
 	if t.piWaiters.Load() == 0 {
 		return
 	}
@@ -322,7 +323,7 @@ func (t *Table) Exited(tid int32) {
 		var next *Waiter
 		for w := b.first; w != nil; w = next {
 			next = w.next
-			if w.kind == piLock && t.topPILocked(b, w.key) == w {
+			if w.kind == piLock && w.Among == among && t.topPILocked(b, w.key) == w {
 				t.inheritLocked(b, w, tid)
 			}
 		}

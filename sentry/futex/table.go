@@ -43,7 +43,8 @@ type bucket struct {
 	_           [40]byte // a cache line each
 }
 
-// NewTable returns an empty table. exists reports whether a thread lives, for
+// NewTable returns an empty table. exists reports whether a thread of that number
+// lives, for
 // PI locks whose owner may have gone; it is called without locks.
 func NewTable(exists func(tid int32) bool) *Table {
 	return &Table{seed: maphash.MakeSeed(), exists: exists}
@@ -54,6 +55,9 @@ type Waiter struct {
 	// Wake is called when the waiter is woken, with a lock held: it must not
 	// block or call back.
 	Wake func()
+	// Among is in which numbers of threads tid is one, for PI locks: the
+	// waiter's PID namespace.
+	Among any
 
 	// atomic
 	woken  atomic.Bool

@@ -358,7 +358,7 @@ func sysCapget(t *task.Task, hdr arg.InOut[linux.CapUserHeader], out arg.Out[lin
 	}
 	target := t
 	if h.PID != 0 {
-		if target = t.System().Task(h.PID); target == nil {
+		if target = t.Find(h.PID); target == nil {
 			return 0, linux.ESRCH
 		}
 	}
@@ -377,7 +377,7 @@ func sysCapset(t *task.Task, hdr arg.InOut[linux.CapUserHeader], in arg.In[linux
 	if err != nil || words == 0 {
 		return 0, err
 	}
-	if h.PID != 0 && h.PID != t.TID() {
+	if h.PID != 0 && h.PID != t.OwnTID() {
 		return 0, linux.EPERM
 	}
 	data, err := in.LoadAll(t.MM(), words)

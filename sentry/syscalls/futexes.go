@@ -63,10 +63,10 @@ func sysFutex(t *task.Task, addr arg.Addr, op linux.FutexOp, val uint32, timeout
 		}
 		return futexLockPI(t, a, private, clock, deadline)
 	case linux.FUTEX_TRYLOCK_PI:
-		_, err := table.LockPI(m, a, private, t.TID(), nil)
+		_, err := table.LockPI(m, a, private, t.OwnTID(), nil)
 		return 0, err
 	case linux.FUTEX_UNLOCK_PI:
-		return 0, table.UnlockPI(m, a, private, t.TID())
+		return 0, table.UnlockPI(m, a, private, t.OwnTID())
 	case linux.FUTEX_WAIT_REQUEUE_PI:
 		deadline, err := futexDeadline(t, clock, uint64(timeout), false)
 		if err != nil {
@@ -140,8 +140,8 @@ func futexWaitUntil(t *task.Task, addr uint64, val, mask uint32, private bool, c
 
 func futexLockPI(t *task.Task, addr uint64, private bool, clock ktime.Clock, deadline int64) (uintptr, error) {
 	table := t.System().Futexes
-	w := &futex.Waiter{Wake: t.Nudge}
-	queued, err := table.LockPI(t.MM(), addr, private, t.TID(), w)
+	w := &futex.Waiter{Wake: t.Nudge, Among: t.Group().PIDs()}
+	queued, err := table.LockPI(t.MM(), addr, private, t.OwnTID(), w)
 	if err != nil || !queued {
 		return 0, err
 	}
@@ -156,9 +156,9 @@ func futexLockPI(t *task.Task, addr uint64, private bool, clock ktime.Clock, dea
 }
 
 func futexWaitRequeuePI(t *task.Task, addr, addr2 uint64, private bool, val, mask uint32, clock ktime.Clock, deadline int64) (uintptr, error) {
-	w := &futex.Waiter{Wake: t.Nudge}
+	w := &futex.Waiter{Wake: t.Nudge, Among: t.Group().PIDs()}
 	table := t.System().Futexes
-	if err := table.WaitRequeuePI(t.MM(), addr, addr2, private, val, mask, t.TID(), w); err != nil {
+	if err := table.WaitRequeuePI(t.MM(), addr, addr2, private, val, mask, t.OwnTID(), w); err != nil {
 		return 0, err
 	}
 	err := t.Sleep(clock, deadline, w.Woken)

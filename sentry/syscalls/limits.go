@@ -35,8 +35,8 @@ func sysPrlimit64(t *task.Task, pid arg.PID, r linux.Resource, in arg.In[linux.R
 		}
 	}
 	g := t.Group()
-	if pid != 0 && int32(pid) != t.PID() {
-		target := t.System().Task(int32(pid))
+	if pid != 0 && int32(pid) != t.OwnPID() {
+		target := t.Find(int32(pid))
 		if target == nil {
 			return 0, linux.ESRCH
 		}

@@ -47,7 +47,7 @@ func getLock(t *task.Task, d *vfs.Description, ofd bool, addr uint64) (uintptr, 
 		fl.Type = linux.F_UNLCK
 		return 0, arg.StoreAt(t.MM(), addr, &fl)
 	}
-	fl = linux.Flock{Type: held.Type, Whence: int16(linux.SEEK_SET), Start: held.Start, PID: held.PID}
+	fl = linux.Flock{Type: held.Type, Whence: int16(linux.SEEK_SET), Start: held.Start, PID: t.FromRootPID(held.PID)}
 	const forever = 1<<63 - 1
 	if held.End != forever {
 		fl.Len = held.End - held.Start
@@ -112,6 +112,7 @@ func fcntlOwner(t *task.Task, d *vfs.Description, cmd linux.FcntlCmd, a arg.Hex)
 		var o linux.FOwnerEx
 		if who != nil {
 			o = who.Owner()
+			o.PID = t.FromRootPID(o.PID)
 		}
 		if cmd == linux.F_GETOWN_EX {
 			return 0, arg.StoreAt(t.MM(), uint64(a), &o)
@@ -139,6 +140,7 @@ func setOwner(t *task.Task, d *vfs.Description, o linux.FOwnerEx) (uintptr, erro
 		d.SetOwner(nil)
 		return 0, nil
 	}
+	o.PID = t.ToRootPID(o.PID)
 	target, e := t.System().SignalTarget(t, o)
 	if e != 0 {
 		return 0, e

@@ -154,7 +154,7 @@ func controlFor(c *socket.Control, first bool) *socket.Control {
 // Control.
 func (x *exchange) receive(t *task.Task, s socket.Socket, d *vfs.Description) (uintptr, error) {
 	i := s.Info()
-	nonblock := d.Nonblocking() || x.in.Flags&linux.MSG_DONTWAIT != 0
+	nonblock := d.Nonblocking() || x.in.Flags&(linux.MSG_DONTWAIT|linux.MSG_ERRQUEUE) != 0
 	x.all = socket.WaitsForAll(i, x.in.Flags) && !nonblock
 	if x.done = int(t.Begun()); x.done > 0 {
 		x.began = true
@@ -348,6 +348,7 @@ func storeMessage(t *task.Task, msg arg.InOut[linux.MsgHdr], h *linux.MsgHdr, in
 		room = int(min(h.Controllen, socket.MaxControl))
 	}
 	limit := t.Group().Limits().Soft(linux.RLIMIT_NOFILE)
+	in.Control.NumberFor(t)
 	control := in.Control.Build(room, &out, func(d *vfs.Description, f linux.FDFlags) (linux.FD, error) {
 		return t.FDs().Install(d, 0, limit, f)
 	})

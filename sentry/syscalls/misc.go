@@ -146,7 +146,7 @@ func sysSetRobustList(t *task.Task, head arg.Addr, n arg.Size) (uintptr, error) 
 func sysGetRobustList(t *task.Task, tid arg.PID, head, n arg.Out[uint64]) (uintptr, error) {
 	target := t
 	if tid != 0 {
-		if target = t.System().Task(int32(tid)); target == nil {
+		if target = t.Find(int32(tid)); target == nil {
 			return 0, linux.ESRCH
 		}
 	}

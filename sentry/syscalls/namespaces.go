@@ -43,7 +43,11 @@ func sysSetns(t *task.Task, fd linux.FD, kinds linux.CloneFlags) (uintptr, error
 		if !mayInspect(t, leader) {
 			return 0, linux.EPERM
 		}
-		from = leader.Namespaces()
+		if from = leader.Namespaces(); from != nil {
+			own := *from
+			own.PID = f.Group().PIDs() // as in Linux, not its children's
+			from = &own
+		}
 	default:
 		return 0, linux.EINVAL
 	}

@@ -29,14 +29,14 @@ func sysPidfdOpen(t *task.Task, pid arg.PID, flags linux.PidfdFlags) (uintptr, e
 	if flags&^(linux.PIDFD_NONBLOCK|linux.PIDFD_THREAD) != 0 || pid <= 0 {
 		return 0, linux.EINVAL
 	}
-	target := t.System().Task(int32(pid))
+	target := t.Find(int32(pid))
 	if target == nil {
 		return 0, linux.ESRCH
 	}
 	var only *task.Task
 	if flags&linux.PIDFD_THREAD != 0 {
 		only = target
-	} else if target.PID() != int32(pid) {
+	} else if target != target.Group().Leader() {
 		return 0, linux.EINVAL
 	}
 	open := linux.O_RDWR
@@ -105,7 +105,7 @@ func sysPidfdSendSignal(t *task.Task, fd linux.FD, sig linux.Signal, in arg.In[l
 		if sig == 0 {
 			return 0, nil
 		}
-		return ok(to.Send(info))
+		return ok(to.Group().SendFrom(t, to, info))
 	}
 	return sendOne(t, p.Group(), info)
 }

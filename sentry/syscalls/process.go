@@ -10,16 +10,18 @@ import (
 )
 
 // sysGetpid is getpid(2).
-func sysGetpid(t *task.Task) (uintptr, error) { return uintptr(t.PID()), nil }
+func sysGetpid(t *task.Task) (uintptr, error) { return uintptr(t.OwnPID()), nil }
 
 // sysGettid is gettid(2).
-func sysGettid(t *task.Task) (uintptr, error) { return uintptr(t.TID()), nil }
+func sysGettid(t *task.Task) (uintptr, error) { return uintptr(t.OwnTID()), nil }
 
 // sysGetppid is getppid(2).
-func sysGetppid(t *task.Task) (uintptr, error) { return uintptr(t.Group().ParentID()), nil }
+func sysGetppid(t *task.Task) (uintptr, error) {
+	return uintptr(t.FromRootPID(t.Group().ParentID())), nil
+}
 
 // sysGetpgrp is getpgrp(2).
-func sysGetpgrp(t *task.Task) (uintptr, error) { return uintptr(t.ProcessGroup()), nil }
+func sysGetpgrp(t *task.Task) (uintptr, error) { return uintptr(t.FromRootPID(t.ProcessGroup())), nil }
 
 // sysGetpgid is getpgid(2).
 func sysGetpgid(t *task.Task, pid arg.PID) (uintptr, error) {
@@ -27,7 +29,7 @@ func sysGetpgid(t *task.Task, pid arg.PID) (uintptr, error) {
 	if e != 0 {
 		return 0, e
 	}
-	return uintptr(pgid), nil
+	return uintptr(t.FromRootPID(pgid)), nil
 }
 
 // sysGetsid is getsid(2).
@@ -36,7 +38,7 @@ func sysGetsid(t *task.Task, pid arg.PID) (uintptr, error) {
 	if e != 0 {
 		return 0, e
 	}
-	return uintptr(sid), nil
+	return uintptr(t.FromRootPID(sid)), nil
 }
 
 // sysSetpgid is setpgid(2).
@@ -50,7 +52,7 @@ func sysSetsid(t *task.Task) (uintptr, error) {
 	if e != 0 {
 		return 0, e
 	}
-	return uintptr(id), nil
+	return uintptr(t.FromRootPID(id)), nil
 }
 
 // sysExit is exit(2), of one thread.
@@ -68,7 +70,7 @@ func sysExitGroup(t *task.Task, code int32) (uintptr, error) {
 // sysSetTidAddress is set_tid_address(2).
 func sysSetTidAddress(t *task.Task, addr arg.Addr) (uintptr, error) {
 	t.SetClearTID(uint64(addr))
-	return uintptr(t.TID()), nil
+	return uintptr(t.OwnTID()), nil
 }
 
 // sysFork is fork(2).
@@ -125,7 +127,7 @@ func sysClone3(t *task.Task, args arg.In[linux.CloneArgs], size arg.Size) (uintp
 func clone(t *task.Task, a *linux.CloneArgs) (uintptr, error) {
 	var pid int32
 	child, e := t.Clone(a, func(c *task.Task) linux.Errno {
-		pid = c.TID()
+		pid = t.FromRootPID(c.TID())
 		return cloneStores(t, c, a)
 	})
 	if e != 0 {
@@ -137,7 +139,7 @@ func clone(t *task.Task, a *linux.CloneArgs) (uintptr, error) {
 
 // cloneStores writes the ids and makes the pidfd that a clone asks for.
 func cloneStores(t, c *task.Task, a *linux.CloneArgs) linux.Errno {
-	tid := c.TID()
+	tid := t.FromRootPID(c.TID())
 	if a.Flags&linux.CLONE_PIDFD != 0 {
 		fd, err := installPidFD(t, c, a.Flags&linux.CLONE_THREAD != 0)
 		if err != nil {
@@ -152,7 +154,8 @@ func cloneStores(t, c *task.Task, a *linux.CloneArgs) linux.Errno {
 		_ = arg.StoreAt(t.MM(), a.ParentTID, &tid) // as in Linux, a bad address is ignored
 	}
 	if a.Flags&linux.CLONE_CHILD_SETTID != 0 {
-		_ = arg.StoreAt(c.MM(), a.ChildTID, &tid)
+		own := c.OwnTID()
+		_ = arg.StoreAt(c.MM(), a.ChildTID, &own)
 	}
 	return 0
 }

@@ -11,7 +11,10 @@ import (
 // memoryOf returns another process's memory with a user added, which the caller
 // takes away.
 func memoryOf(t *task.Task, pid arg.PID) (*mm.MemoryManager, error) {
-	target := t.System().Task(int32(pid))
+	return memoryOfTask(t, t.Find(int32(pid)))
+}
+
+func memoryOfTask(t, target *task.Task) (*mm.MemoryManager, error) {
 	if target == nil {
 		return nil, linux.ESRCH
 	}
@@ -135,7 +138,7 @@ func sysProcessMadvise(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, adv
 	if p.Group().Exited() {
 		return 0, linux.ESRCH
 	}
-	m, err := memoryOf(t, arg.PID(p.Group().ID()))
+	m, err := memoryOfTask(t, p.Group().Leader())
 	if err != nil {
 		return 0, err
 	}
@@ -180,7 +183,7 @@ const unordered = 3
 //
 // Partial: KCMP_EPOLL_TFD is EOPNOTSUPP
 func sysKcmp(t *task.Task, pid1, pid2 arg.PID, kind linux.KcmpType, i1, i2 uint64) (uintptr, error) {
-	a, b := t.System().Task(int32(pid1)), t.System().Task(int32(pid2))
+	a, b := t.Find(int32(pid1)), t.Find(int32(pid2))
 	if a == nil || b == nil {
 		return 0, linux.ESRCH
 	}

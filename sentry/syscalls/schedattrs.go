@@ -109,7 +109,7 @@ func chosen(t *task.Task, kind linux.PriorityWhich, who arg.PID) []*task.Task {
 		}
 		return nil
 	case linux.PRIO_PGRP:
-		group := int32(who)
+		group := t.ToRootPID(int32(who))
 		if who == 0 {
 			group = t.ProcessGroup()
 		}

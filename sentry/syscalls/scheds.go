@@ -11,7 +11,7 @@ func schedTask(t *task.Task, pid arg.PID) (*task.Task, error) {
 	if pid == 0 {
 		return t, nil
 	}
-	if target := t.System().Task(int32(pid)); target != nil {
+	if target := t.Find(int32(pid)); target != nil {
 		return target, nil
 	}
 	return nil, linux.ESRCH

@@ -193,7 +193,7 @@ func sysSigaltstack(t *task.Task, in arg.In[linux.StackT], out arg.Out[linux.Sta
 // userInfo is the siginfo of a kill by t.
 func userInfo(t *task.Task, s linux.Signal, code linux.SigCode) *linux.SigInfo {
 	info := &linux.SigInfo{Signo: s, Code: code}
-	info.SetPID(t.PID())
+	info.SetPID(t.OwnPID())
 	info.SetUID(t.Cred().UserNS.FromRootUID(t.Cred().RUID))
 	return info
 }
@@ -205,8 +205,8 @@ func sysKill(t *task.Task, pid arg.PID, sig linux.Signal) (uintptr, error) {
 	}
 	info := userInfo(t, sig, linux.SI_USER)
 	if pid > 0 {
-		g := t.System().Process(int32(pid))
-		if target := t.System().Task(int32(pid)); g == nil && target != nil {
+		g := t.FindProcess(int32(pid))
+		if target := t.Find(int32(pid)); g == nil && target != nil {
 			g = target.Group() // kill(2) takes a thread's id for its process
 		}
 		if g == nil {
@@ -217,15 +217,16 @@ func sysKill(t *task.Task, pid arg.PID, sig linux.Signal) (uintptr, error) {
 	if pid == -0x80000000 {
 		return 0, linux.ESRCH
 	}
-	pgid := -int32(pid)
+	pgid := t.ToRootPID(-int32(pid))
 	if pid == 0 {
 		pgid = t.ProcessGroup()
 	}
 	var found, sent bool
 	err := error(linux.ESRCH)
-	for _, g := range t.System().Processes() {
+	own := t.Group().PIDs()
+	for _, g := range t.System().In(own) {
 		if pid == -1 {
-			if g == t.System().InitGroup() || g == t.Group() {
+			if g == own.Init() || g == t.Group() {
 				continue
 			}
 		} else if !g.InProcessGroup(pgid) {
@@ -251,7 +252,7 @@ func sendOne(t *task.Task, g *task.ThreadGroup, info *linux.SigInfo) (uintptr, e
 	if info.Signo == 0 || g.Exited() {
 		return 0, nil
 	}
-	return ok(g.Send(info))
+	return ok(g.SendFrom(t, nil, info))
 }
 
 // sysTkill is tkill(2).
@@ -274,8 +275,8 @@ func tgkill(t *task.Task, pid, tid int32, sig linux.Signal, info *linux.SigInfo)
 	if sig < 0 || sig > linux.NSIG {
 		return 0, linux.EINVAL
 	}
-	target := t.System().Task(tid)
-	if target == nil || pid != 0 && target.PID() != pid {
+	target := t.Find(tid)
+	if target == nil || pid != 0 && target.PID() != t.ToRootPID(pid) {
 		return 0, linux.ESRCH
 	}
 	if !target.MaySignal(t, sig) {
@@ -287,16 +288,16 @@ func tgkill(t *task.Task, pid, tid int32, sig linux.Signal, info *linux.SigInfo)
 	if info == nil {
 		info = userInfo(t, sig, linux.SI_TKILL)
 	}
-	return ok(target.Send(info))
+	return ok(target.Group().SendFrom(t, target, info))
 }
 
 // sysRtSigqueueinfo is rt_sigqueueinfo(2).
 func sysRtSigqueueinfo(t *task.Task, pid arg.PID, sig linux.Signal, in arg.In[linux.SigInfo]) (uintptr, error) {
-	info, err := queueInfo(t, t.System().Process(int32(pid)) == t.Group(), sig, in)
+	info, err := queueInfo(t, t.FindProcess(int32(pid)) == t.Group(), sig, in)
 	if err != nil {
 		return 0, err
 	}
-	g := t.System().Process(int32(pid))
+	g := t.FindProcess(int32(pid))
 	if g == nil {
 		return 0, linux.ESRCH
 	}
@@ -308,7 +309,7 @@ func sysRtTgsigqueueinfo(t *task.Task, pid, tid arg.PID, sig linux.Signal, in ar
 	if pid <= 0 || tid <= 0 {
 		return 0, linux.EINVAL
 	}
-	info, err := queueInfo(t, int32(pid) == t.PID(), sig, in)
+	info, err := queueInfo(t, int32(pid) == t.OwnPID(), sig, in)
 	if err != nil {
 		return 0, err
 	}

@@ -141,6 +141,7 @@ func sysShmctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 			return 0, err
 		}
 		d, err := ns.ShmStat(c, at, cmd == linux.SHM_STAT_ANY)
+		d.CPID, d.LPID = t.FromRootPID(d.CPID), t.FromRootPID(d.LPID)
 		return storedFor(t, buf, d, err, at)
 	case linux.IPC_INFO:
 		highest, _ := ns.Shm.Used()
@@ -152,6 +153,7 @@ func sysShmctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 		return storedFor(t, buf, linux.ShmInfo{UsedIDs: int32(n), Tot: tot, Rss: rss}, nil, highest)
 	case linux.IPC_STAT:
 		d, err := ns.ShmStat(c, id, false)
+		d.CPID, d.LPID = t.FromRootPID(d.CPID), t.FromRootPID(d.LPID)
 		return stored(t, buf, d, err)
 	case linux.IPC_SET:
 		d, err := arg.LoadAt[linux.ShmidDS](t.MM(), uint64(buf))
@@ -271,11 +273,13 @@ func sysMsgctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 			return 0, err
 		}
 		d, err := ns.MsgStat(c, at, cmd == linux.MSG_STAT_ANY)
+		d.LSPID, d.LRPID = t.FromRootPID(d.LSPID), t.FromRootPID(d.LRPID)
 		return storedFor(t, buf, d, err, at)
 	case linux.IPC_INFO, linux.MSG_INFO:
 		return msgInfo(t, ns, cmd, buf)
 	case linux.IPC_STAT:
 		d, err := ns.MsgStat(c, id, false)
+		d.LSPID, d.LRPID = t.FromRootPID(d.LSPID), t.FromRootPID(d.LRPID)
 		return stored(t, buf, d, err)
 	case linux.IPC_SET:
 		d, err := arg.LoadAt[linux.MsqidDS](t.MM(), uint64(buf))

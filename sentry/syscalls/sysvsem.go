@@ -137,6 +137,9 @@ func sysSemctl(t *task.Task, id, num int32, cmd linux.IPCCmd, value arg.Addr) (u
 		return 0, ns.SemSet(c, id, &d.Perm)
 	case linux.GETVAL, linux.GETPID, linux.GETNCNT, linux.GETZCNT:
 		v, err := ns.SemValue(c, id, num, cmd)
+		if cmd == linux.GETPID {
+			v = t.FromRootPID(v)
+		}
 		return uintptr(v), err
 	case linux.GETALL:
 		vs, err := ns.SemValues(c, id)

@@ -30,7 +30,7 @@ func clockOf(t *task.Task, id linux.ClockID) (ktime.Clock, error) {
 	if id&perThread != 0 {
 		target := t
 		if pid != 0 {
-			if target = t.System().Task(pid); target == nil || target.Group() != t.Group() {
+			if target = t.Find(pid); target == nil || target.Group() != t.Group() {
 				return nil, linux.EINVAL
 			}
 		}
@@ -38,7 +38,7 @@ func clockOf(t *task.Task, id linux.ClockID) (ktime.Clock, error) {
 	}
 	g := t.Group()
 	if pid != 0 {
-		if g = t.System().Process(pid); g == nil {
+		if g = t.FindProcess(pid); g == nil {
 			return nil, linux.EINVAL
 		}
 	}

@@ -18,8 +18,10 @@ func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (
 	if e := checkCloneFlags(a); e != 0 {
 		return nil, e
 	}
-	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP
-	if a.Flags&made != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
+	if a.Flags&(linux.CLONE_THREAD|linux.CLONE_NEWPID) != 0 && t.pidsForChildren() != t.group.pids {
+		return nil, linux.EINVAL
+	}
+	if a.Flags&madeNamespaces != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
 		return nil, linux.EPERM
 	}
 	c, e := t.copy(a)
@@ -69,7 +71,7 @@ func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
 		has(linux.CLONE_THREAD) && has(linux.CLONE_NEWUSER|linux.CLONE_NEWPID):
 		return linux.EINVAL
 	// Namespaces that cordon does not make, as a kernel built without them.
-	case has(linux.CLONE_NEWPID | linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
+	case has(linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
 		return linux.EINVAL
 	}
 	return 0
@@ -102,7 +104,12 @@ func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
 	} else {
 		c.fs.Store(t.FS().Fork())
 	}
-	c.ns.Store(t.newNamespaces(f, c.FS()))
+	ns, e := t.newNamespaces(f, c.FS())
+	if e != 0 {
+		c.discard()
+		return nil, e
+	}
+	c.ns.Store(ns)
 	if f&linux.CLONE_SYSVSEM != 0 {
 		c.undo = t.SemUndo()
 		c.undo.IncRef()
@@ -215,7 +222,11 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 	if e := cg.AddTask(); e != 0 {
 		return e
 	}
-	id, e := s.newIDTreeLocked(0)
+	pids := g.pids
+	if a.Flags&linux.CLONE_THREAD == 0 {
+		pids = c.pidsFrom(pids)
+	}
+	id, e := s.newIDTreeLocked(pids, nil)
 	if e != 0 {
 		cg.MoveTasks(-1)
 		return e
@@ -274,7 +285,8 @@ func (c *Task) linkGroupTreeLocked(t *Task, a *linux.CloneArgs) {
 		limits = limit.NewSet(g.limits.All())
 	}
 	n := s.newGroup(c, limits, actions)
-	n.container = g.container
+	n.container, n.pids = g.container, c.pidsFrom(g.pids)
+	n.adoptTreeLocked()
 	n.oomAdj.Store(g.oomAdj.Load())
 	n.loginUID.Store(g.loginUID.Load())
 	n.Membarrier.Store(g.Membarrier.Load())
@@ -351,7 +363,7 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t.fs.Store(a.FS)
 	t.ns.Store(a.Namespaces)
 	g := s.newGroup(t, a.Limits, signal.NewActions())
-	g.container = a.Container
+	g.container, g.pids = a.Container, t.pidsFrom(s.pids)
 	g.oomAdj.Store(a.OOM)
 	if a.Seccomp != nil {
 		f, _ := (*Filter)(nil).push(a.Seccomp, a.Cred.NoNewPrivs)
@@ -369,7 +381,7 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 		t.discard()
 		return nil, linux.ESRCH
 	}
-	id, e := s.newIDTreeLocked(0)
+	id, e := s.newIDTreeLocked(g.pids, nil)
 	if e != 0 {
 		t.discard()
 		return nil, e
@@ -386,9 +398,7 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	if t.heldTreeLocked() {
 		t.work.Or(workFreeze)
 	}
-	if s.init == nil {
-		s.init = g
-	}
+	g.adoptTreeLocked()
 	sess := &Session{id: id, leader: g, tty: a.TTY}
 	s.sessions[id] = sess
 	g.joinTreeLocked(s.newProcessGroupTreeLocked(id, sess))

@@ -71,6 +71,7 @@ func (t *Task) exit() {
 	g.mu.Unlock()
 	s.tree.Unlock()
 	if last {
+		t.endNamespace()
 		t.keepMaxRSS()
 	}
 	t.releaseMemory()
@@ -79,6 +80,7 @@ func (t *Task) exit() {
 	t.FS().Drop()
 	t.ctx.Release()
 
+	own := t.OwnTID()
 	s.tree.Lock()
 	s.late.begin()
 	g.mu.Lock()
@@ -112,7 +114,7 @@ func (t *Task) exit() {
 	over := s.live == 0
 	s.tree.Unlock()
 	s.late.end()
-	s.Futexes.Exited(t.TID())
+	s.Futexes.Exited(own, g.pids)
 	for _, f := range after {
 		f()
 	}
@@ -192,7 +194,7 @@ func (t *Task) orphanedBy() {
 				continue
 			}
 			info := &linux.SigInfo{Signo: o.parentDeath, Code: linux.SI_USER}
-			info.SetPID(t.group.idTreeLocked())
+			info.SetPID(c.pids.fromRootTreeLocked(t.group.idTreeLocked()))
 			info.SetUID(t.Cred().RUID)
 			c.sendTreeLocked(nil, info)
 		}
@@ -226,12 +228,13 @@ func (g *ThreadGroup) endTreeLocked(last *Task) (after []func()) {
 	g.stopTimersLocked()
 	g.mu.Unlock()
 	g.zombieNow = true
+	g.tellZappersTreeLocked()
 	g.leaveCgroupTreeLocked()
 	after = append(after, g.hangupTreeLocked()...)
 	g.leaveChildrenTreeLocked()
 	g.exitEvents.Notify(wait.In | wait.RdNorm)
-	if g == s.init {
-		for _, t := range s.tasks { // the pid namespace ends with its init
+	if g == s.pids.init {
+		for _, t := range s.tasks { // the sandbox ends with its init
 			if t.group != g {
 				t.group.mu.Lock()
 				t.group.exitLocked(linux.WaitSignaled(linux.SIGKILL, false), nil)
@@ -263,7 +266,8 @@ func (g *ThreadGroup) tellParentTreeLocked() {
 		}
 	}
 	if sig != 0 {
-		info := g.childInfoTreeLocked(exitCode(g.status))
+		code, status := exitCode(g.status)
+		info := g.childInfoTreeLocked(p, code, status)
 		info.Signo = sig
 		p.sendTreeLocked(nil, info)
 	}
@@ -287,9 +291,8 @@ func exitCode(w linux.WaitStatus) (linux.SigCode, int32) {
 // leaveChildrenTreeLocked gives the children to the nearest subreaper or to
 // process 1, and tells groups that become orphaned while stopped.
 func (g *ThreadGroup) leaveChildrenTreeLocked() {
-	s := g.sys
-	to := s.init
-	for p := g.parent; p != nil; p = p.parent {
+	to := g.pids.reaperTreeLocked()
+	for p := g.parent; p != nil && p.pids == g.pids; p = p.parent {
 		if p.subreaper && !p.zombieNow {
 			to = p
 			break
@@ -388,7 +391,7 @@ func (t *Task) walkRobustList() {
 		var following [1]uint64
 		ok := loadStruct(m, next, &following)
 		if next != h.ListOpPending&^1 {
-			t.sys.Futexes.OwnerDied(m, next+uint64(h.FutexOffset), t.TID(), pi, false)
+			t.sys.Futexes.OwnerDied(m, next+uint64(h.FutexOffset), t.OwnTID(), pi, false)
 		}
 		if !ok {
 			return
@@ -396,7 +399,7 @@ func (t *Task) walkRobustList() {
 		next, pi = following[0]&^1, following[0]&1 != 0
 	}
 	if p := h.ListOpPending; p&^1 != 0 {
-		t.sys.Futexes.OwnerDied(m, p&^1+uint64(h.FutexOffset), t.TID(), p&1 != 0, true)
+		t.sys.Futexes.OwnerDied(m, p&^1+uint64(h.FutexOffset), t.OwnTID(), p&1 != 0, true)
 	}
 }
 

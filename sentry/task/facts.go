@@ -46,10 +46,10 @@ func (t *Task) publishFacts() {
 	ns := c.UserNS
 	g := t.group
 	facts := []platform.Fact{
-		{Call: sysGetpid, Value: uint32(g.ID())},
-		{Call: sysGettid, Value: uint32(t.TID())},
-		{Call: sysGetppid, Value: uint32(g.ParentID())},
-		{Call: sysGetpgrp, Value: uint32(g.ProcessGroup())},
+		{Call: sysGetpid, Value: uint32(t.OwnPID())},
+		{Call: sysGettid, Value: uint32(t.OwnTID())},
+		{Call: sysGetppid, Value: uint32(t.FromRootPID(g.ParentID()))},
+		{Call: sysGetpgrp, Value: uint32(t.FromRootPID(g.ProcessGroup()))},
 		{Call: sysGetuid, Value: ns.FromRootUID(c.RUID)},
 		{Call: sysGeteuid, Value: ns.FromRootUID(c.EUID)},
 		{Call: sysGetgid, Value: ns.FromRootGID(c.RGID)},

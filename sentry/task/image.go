@@ -45,6 +45,7 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("task.Task", saveTask, loadTask),
 		checkpoint.Object("task.ThreadGroup", saveGroup, loadGroup),
 		checkpoint.Object("task.ProcessGroup", saveProcessGroup, loadProcessGroup),
+		checkpoint.Object("task.PIDNamespace", savePIDs, loadPIDs),
 		checkpoint.Object("task.Container", saveContainer, loadContainer),
 		checkpoint.Object("task.Session", saveSession, loadSession),
 		checkpoint.Object("task.FSContext", saveFSContext, loadFSContext),
@@ -106,7 +107,7 @@ type SystemImage struct {
 
 	Tasks   []checkpoint.Ref // by tid
 	LastPID int32
-	Init    checkpoint.Ref
+	PIDs    checkpoint.Ref
 	Started uint64
 	LoadAt  int64
 	LoadAvg [3]float64
@@ -124,7 +125,7 @@ func saveSystem(s *checkpoint.Saver, y *System) SystemImage {
 	}
 	y.tree.RLock()
 	im.Tasks = refs(s, sortedByTID(y.tasks))
-	im.LastPID, im.Init = y.lastPID, s.Ref(y.init)
+	im.LastPID, im.PIDs = y.lastPID, s.Ref(y.pids)
 	y.tree.RUnlock()
 	y.load.mu.Lock()
 	im.LoadAt, im.LoadAvg = y.load.at, y.load.avg
@@ -154,11 +155,11 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.Cgroups = get[*cgroup.Hierarchy](g, im.Cgroups)
 	y.HostMemory.Store(im.HostMemory)
 	y.Init()
-	y.lastPID, y.init = im.LastPID, get[*ThreadGroup](g, im.Init)
+	y.lastPID, y.pids = im.LastPID, get[*PIDNamespace](g, im.PIDs)
 	y.started.Store(im.Started)
 	y.load.at, y.load.avg = im.LoadAt, im.LoadAvg
 	tasks := getAll[*Task](g, im.Tasks)
-	if g.err != nil || y.VFS == nil || y.UserNS == nil || im.NumCPU < 1 || im.NumCPU > MaxCPUs || len(tasks) > 2*MaxTasks {
+	if g.err != nil || y.VFS == nil || y.UserNS == nil || y.pids == nil || im.NumCPU < 1 || im.NumCPU > MaxCPUs || len(tasks) > 2*MaxTasks {
 		return cmp.Or(g.err, errImage)
 	}
 	l.AfterLoad(func() error { return y.reassemble(parts, tasks) })
@@ -258,16 +259,16 @@ func loadFSContext(l *checkpoint.Loader, f *FSContext, im FSContextImage) error 
 }
 
 // NamespacesImage is a Namespaces in a checkpoint.
-type NamespacesImage struct{ Mount, UTS, IPC, Net, Cgroup checkpoint.Ref }
+type NamespacesImage struct{ Mount, UTS, IPC, Net, Cgroup, PID checkpoint.Ref }
 
 func saveNamespaces(s *checkpoint.Saver, n *Namespaces) NamespacesImage {
-	return NamespacesImage{s.Ref(n.Mount), s.Ref(n.UTS), s.Ref(n.IPC), s.Ref(n.Net), s.Ref(n.Cgroup)}
+	return NamespacesImage{s.Ref(n.Mount), s.Ref(n.UTS), s.Ref(n.IPC), s.Ref(n.Net), s.Ref(n.Cgroup), s.Ref(n.PID)}
 }
 
 func loadNamespaces(l *checkpoint.Loader, n *Namespaces, im NamespacesImage) error {
 	g := &getter{l: l}
 	n.Mount, n.UTS, n.IPC, n.Net = get[*vfs.MountNamespace](g, im.Mount), get[*UTSNamespace](g, im.UTS), get[any](g, im.IPC), get[any](g, im.Net)
-	n.Cgroup = get[*CgroupNamespace](g, im.Cgroup)
+	n.Cgroup, n.PID = get[*CgroupNamespace](g, im.Cgroup), get[*PIDNamespace](g, im.PID)
 	return g.err
 }
 

@@ -17,7 +17,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[System, SystemImage](map[string]string{
 			"Futexes": "waiters ask again", "Calls": parts, "Traced": "the new sandbox's", "Random": parts, "NewIPC": parts, "Sockets": parts,
 			"Turn": parts, "Epoll": "instances count themselves", "Inotify": "instances count themselves", "tree": lockField,
-			"groups": "found by their members", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
+			"groups": "found by their members", "idTables": "PIDs; inner is found by the namespaces", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
 			"live": "counted by StartRestored", "workers": "made when tasks start", "late": "empty while all are frozen", "spare": "Go's, not the system's", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
 			"cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
 			"Reserve": parts, "Reclaim": parts, "OnOOM": parts, "reclaimed": idle, "maxTasks": "follows from MemoryLimit", "watch": "begins anew",
@@ -36,6 +36,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[stopState, StopImage](map[string]string{"parked": "counted as tasks park again"}),
 		checkpoint.CheckCovered[posixTimer, PosixTimerImage](map[string]string{"group": "the image's owner"}),
 		checkpoint.CheckCovered[ProcessGroup, ProcessGroupImage](nil),
+		checkpoint.CheckCovered[PIDNamespace, PIDNamespaceImage](map[string]string{"level": "counted", "zapper": "a checkpoint waits for the exit"}),
 		checkpoint.CheckCovered[Container, ContainerImage](map[string]string{"frozen": "the saver's own", "freezing": "a paused container is let go on by a restore"}),
 		checkpoint.CheckCovered[Session, SessionImage](nil),
 		checkpoint.CheckCovered[FSContext, FSContextImage](map[string]string{"mu": lockField, "places": "Root, Cwd and Umask"}),

@@ -57,7 +57,7 @@ type PosixTimerImage struct {
 // GroupImage is a ThreadGroup in a checkpoint.
 type GroupImage struct {
 	Sys, Limits, Actions checkpoint.Ref
-	Container            checkpoint.Ref
+	Container, PIDs      checkpoint.Ref
 	Cgroup               checkpoint.Ref
 	CgroupBase           [2]int64
 	Start                int64
@@ -92,7 +92,7 @@ func saveGroup(s *checkpoint.Saver, g *ThreadGroup) GroupImage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	im := GroupImage{
-		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Container: s.Ref(g.container), Cgroup: s.Ref(g.Cgroup()), CgroupBase: g.cgroupBase, Start: g.start, DidExec: g.didExec.Load(),
+		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Container: s.Ref(g.container), PIDs: s.Ref(g.pids), Cgroup: s.Ref(g.Cgroup()), CgroupBase: g.cgroupBase, Start: g.start, DidExec: g.didExec.Load(),
 		OOMAdj: g.oomAdj.Load(), LoginUID: g.loginUID.Load(), Membarrier: g.Membarrier.Load(), MaxRSS: g.maxRSS.Load(), Leader: s.Ref(g.leader),
 		Tasks: refs(s, g.tasks), Parent: s.Ref(g.parent), Children: refs(s, g.children), PGrp: s.Ref(g.pgrp),
 		Gone: g.gone, Reaped: g.reaped, Subreaper: g.subreaper, ReapedSelf: g.reapedSelf, ZombieNow: g.zombieNow, Status: g.status,
@@ -169,14 +169,14 @@ func (y *System) clockOf(g *getter, im *ClockImage) ktime.Clock {
 
 func loadGroup(l *checkpoint.Loader, p *ThreadGroup, im GroupImage) error {
 	g := &getter{l: l}
-	p.container = get[*Container](g, im.Container)
+	p.container, p.pids = get[*Container](g, im.Container), get[*PIDNamespace](g, im.PIDs)
 	p.cgroup.Store(get[*cgroup.Group](g, im.Cgroup))
 	p.cgroupBase = im.CgroupBase
 	p.sys, p.limits = get[*System](g, im.Sys), get[*limit.Set](g, im.Limits)
 	actions := get[*signal.Actions](g, im.Actions)
 	p.leader, p.tasks, p.parent = get[*Task](g, im.Leader), getAll[*Task](g, im.Tasks), get[*ThreadGroup](g, im.Parent)
 	p.children, p.pgrp = getAll[*ThreadGroup](g, im.Children), get[*ProcessGroup](g, im.PGrp)
-	if g.err != nil || p.sys == nil || p.limits == nil || actions == nil || p.leader == nil ||
+	if g.err != nil || p.sys == nil || p.limits == nil || p.pids == nil || actions == nil || p.leader == nil ||
 		slices.Contains(p.tasks, nil) || slices.Contains(p.children, nil) || (p.pgrp == nil) != im.ReapedSelf || len(im.Timers) > MaxTimers {
 		return cmp.Or(g.err, errImage)
 	}

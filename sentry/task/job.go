@@ -87,7 +87,7 @@ func (s *System) newProcessGroupTreeLocked(id int32, in *Session) *ProcessGroup 
 	return p
 }
 
-// SetSID is setsid(2).
+// SetSID is setsid(2), but for the number that the caller sees.
 func (t *Task) SetSID() (int32, linux.Errno) {
 	s, g := t.sys, t.group
 	s.tree.Lock()
@@ -108,6 +108,7 @@ func (t *Task) SetPGID(pid, pgid int32) linux.Errno {
 	s.tree.Lock()
 	defer s.tree.Unlock()
 	self := t.group
+	pid, pgid = self.pids.toRootTreeLocked(pid), self.pids.toRootTreeLocked(pgid)
 	if pid == 0 {
 		pid = self.idTreeLocked()
 	}
@@ -150,14 +151,15 @@ func (t *Task) SetPGID(pid, pgid int32) linux.Errno {
 	return 0
 }
 
-// GroupOf returns the process group and the session of process pid.
+// GroupOf returns the process group and the session of the process that t knows
+// by the number pid.
 func (t *Task) GroupOf(pid int32) (pgid, sid int32, e linux.Errno) {
 	s := t.sys
 	s.tree.RLock()
 	defer s.tree.RUnlock()
 	g := t.group
 	if pid != 0 {
-		target := s.tasks[pid]
+		target := s.tasks[g.pids.toRootTreeLocked(pid)]
 		if target == nil {
 			return 0, 0, linux.ESRCH
 		}

@@ -24,6 +24,25 @@ func (g *ThreadGroup) Send(info *linux.SigInfo) linux.Errno {
 	return g.sendTreeLocked(nil, info)
 }
 
+// SendFrom is Send of a signal that from's process sends, to the process or to
+// one thread of it if to is not nil. As in Linux, a process that the receiver
+// does not see is number 0 to it, and its SIGKILL and SIGSTOP reach process 1 of
+// a namespace, too.
+func (g *ThreadGroup) SendFrom(from *Task, to *Task, info *linux.SigInfo) linux.Errno {
+	s := g.sys
+	s.tree.RLock()
+	defer s.tree.RUnlock()
+	if n := g.pids; n != from.group.pids && n.fromRootTreeLocked(from.group.idTreeLocked()) == 0 {
+		i := *info
+		i.SetPID(0)
+		if i.Signo == linux.SIGKILL || i.Signo == linux.SIGSTOP {
+			i.Code = codeFromOutside
+		}
+		info = &i
+	}
+	return g.sendTreeLocked(to, info)
+}
+
 // sendTreeLocked queues info for to, or for the whole group if to is nil, and
 // wakes who will take it (Linux: kernel/signal.c __send_signal_locked).
 func (g *ThreadGroup) sendTreeLocked(to *Task, info *linux.SigInfo) linux.Errno {
@@ -92,7 +111,7 @@ func (g *ThreadGroup) ignoredLocked(to *Task, info *linux.SigInfo) bool {
 
 // protectedTreeLocked reports whether signals without a handler pass the
 // process by, as they do process 1 of a pid namespace.
-func (g *ThreadGroup) protectedTreeLocked() bool { return g == g.sys.init && !g.sys.PlainInit }
+func (g *ThreadGroup) protectedTreeLocked() bool { return g == g.pids.init && !g.pids.plain }
 
 // forced reports whether process 1 takes the signal whatever its handlers: a
 // fault of its own, or the sandbox's owner (see System.KillInit).

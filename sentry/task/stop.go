@@ -103,14 +103,14 @@ func (g *ThreadGroup) notifyParent(code linux.SigCode, sig linux.Signal) {
 		return
 	}
 	if p.Actions().Get(linux.SIGCHLD).Flags&linux.SA_NOCLDSTOP == 0 {
-		p.sendTreeLocked(nil, g.childInfoTreeLocked(code, int32(sig)))
+		p.sendTreeLocked(nil, g.childInfoTreeLocked(p, code, int32(sig)))
 	}
 	p.childEvents.Notify(eventChild)
 }
 
-func (g *ThreadGroup) childInfoTreeLocked(code linux.SigCode, status int32) *linux.SigInfo {
+func (g *ThreadGroup) childInfoTreeLocked(p *ThreadGroup, code linux.SigCode, status int32) *linux.SigInfo {
 	info := &linux.SigInfo{Signo: linux.SIGCHLD, Code: code}
-	info.SetPID(g.idTreeLocked())
+	info.SetPID(p.pids.fromRootTreeLocked(g.idTreeLocked()))
 	info.SetUID(g.leader.Cred().RUID)
 	info.SetStatus(status)
 	u := g.usageTreeLocked()

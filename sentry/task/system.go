@@ -4,7 +4,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"cordon/internal/linux"
 	"cordon/internal/lock"
 	"cordon/platform"
 	"cordon/platform/memfile"
@@ -73,6 +72,8 @@ type System struct {
 	// OnOOM is told of processes that are killed for memory; it may be nil.
 	OnOOM func(OOMEvent)
 
+	idTables
+
 	// tree guards who is whose parent, child, member, leader and zombie.
 	tree treeLock
 
@@ -81,7 +82,6 @@ type System struct {
 	groups   map[int32]*ProcessGroup
 	sessions map[int32]*Session
 	lastPID  int32
-	init     *ThreadGroup
 	freezing int // how many hold the system frozen
 	allGone  chan struct{}
 	live     int       // goroutines running
@@ -116,6 +116,7 @@ func (s *System) Init() {
 	s.groups = make(map[int32]*ProcessGroup)
 	s.sessions = make(map[int32]*Session)
 	s.allGone = make(chan struct{})
+	s.makeIDTables()
 	s.frozenCond = sync.NewCond(&s.frozenMu)
 	s.watch.again = make(chan struct{}, 1)
 	if s.Cgroups == nil {
@@ -127,7 +128,7 @@ func (s *System) Init() {
 func (s *System) InitGroup() *ThreadGroup {
 	s.tree.RLock()
 	defer s.tree.RUnlock()
-	return s.init
+	return s.pids.init
 }
 
 // Task returns the thread tid, a zombie too, or nil.
@@ -146,12 +147,25 @@ func (s *System) Process(pid int32) *ThreadGroup {
 	return t.group
 }
 
-// Lives reports whether thread tid has not ended: a zombie has.
+// Lives reports whether a thread that has the number tid, in any PID namespace,
+// has not ended: a zombie has.
 func (s *System) Lives(tid int32) bool {
 	s.tree.RLock()
 	defer s.tree.RUnlock()
-	t := s.tasks[tid]
-	return t != nil && t.exitState < zombie
+	if t := s.tasks[tid]; t != nil && t.exitState < zombie {
+		return true
+	}
+	if len(s.inner) == 0 {
+		return false
+	}
+	for id, t := range s.tasks {
+		for n := t.group.pids; n.level > 0; n = n.parent {
+			if n.numbers[id] == tid && t.exitState < zombie {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Tasks returns every thread, in order of id.
@@ -182,34 +196,6 @@ func (s *System) LastPID() int32 {
 	return s.lastPID
 }
 
-// newIDTreeLocked finds a free id for a task: not a thread's, a process
-// group's or a session's. want asks for one in particular (clone3's set_tid).
-func (s *System) newIDTreeLocked(want int32) (int32, linux.Errno) {
-	used := func(id int32) bool {
-		return s.tasks[id] != nil || s.groups[id] != nil || s.sessions[id] != nil
-	}
-	if want != 0 {
-		if used(want) {
-			return 0, linux.EEXIST
-		}
-		return want, 0
-	}
-	if len(s.tasks) >= s.MaxTasks() {
-		return 0, linux.EAGAIN
-	}
-	id := s.lastPID
-	for range MaxPID {
-		if id++; id >= MaxPID {
-			id = 300 // Linux: RESERVED_PIDS
-		}
-		if !used(id) {
-			s.lastPID = id
-			return id, 0
-		}
-	}
-	return 0, linux.EAGAIN
-}
-
 // CPUs is how many processors the guest sees.
 func (s *System) CPUs() int { return s.NumCPU }
 
@@ -222,6 +208,8 @@ type Namespaces struct {
 	UTS   *UTSNamespace
 	IPC   any // *ipc.Namespace
 	Net   any // *socket.Namespace
+	// PID is the one that children are put into; nil is the task's own.
+	PID *PIDNamespace
 	// Cgroup is the view of the control groups; nil is the whole tree.
 	Cgroup *CgroupNamespace
 }

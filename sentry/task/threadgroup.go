@@ -21,7 +21,8 @@ type ThreadGroup struct {
 	sys                 *System
 	limits              *limit.Set
 	container           *Container // nil: no label
-	start               int64      // Boottime at creation, ns
+	pids                *PIDNamespace
+	start               int64 // Boottime at creation, ns
 	cpuClock, userClock *cpuClock
 
 	// atomic
@@ -115,7 +116,7 @@ func (g *ThreadGroup) Count() int {
 	return len(g.tasks)
 }
 
-// ParentID is getppid(2): 0 for process 1.
+// ParentID is the parent's id: 0 for process 1.
 func (g *ThreadGroup) ParentID() int32 {
 	g.sys.tree.RLock()
 	defer g.sys.tree.RUnlock()

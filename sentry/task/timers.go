@@ -35,7 +35,7 @@ func (t *Task) CreateTimer(c ktime.Clock, ev linux.Sigevent, byDefault bool) (li
 	g := t.group
 	var to *Task
 	if ev.Notify == linux.SIGEV_THREAD_ID {
-		if to = t.sys.Task(ev.TID); to == nil || to.group != g {
+		if to = t.Find(ev.TID); to == nil || to.group != g {
 			return 0, linux.EINVAL
 		}
 	}

@@ -7,13 +7,21 @@ import (
 
 // newNamespaces returns t's namespaces with those of f made anew, for a task
 // with the context fs. Permission is the caller's to check.
-func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) *Namespaces {
+func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) (*Namespaces, linux.Errno) {
 	old := t.Namespaces()
-	const made = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP
-	if f&made == 0 {
-		return old
+	if f&madeNamespaces == 0 {
+		return old, 0
 	}
 	n := *old
+	if f&linux.CLONE_NEWPID != 0 {
+		if t.pidsForChildren() != t.group.pids {
+			return nil, linux.EINVAL
+		}
+		var e linux.Errno
+		if n.PID, e = t.sys.NewPIDNamespace(t.group.pids, t.Cred().UserNS); e != 0 {
+			return nil, e
+		}
+	}
 	if f&linux.CLONE_NEWUTS != 0 {
 		n.UTS = n.UTS.Fork()
 	}
@@ -26,13 +34,27 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) *Namespaces {
 	if f&linux.CLONE_NEWNS != 0 {
 		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(t.Cred().UserNS, paths...) })
 	}
-	return &n
+	return &n, 0
+}
+
+// madeNamespaces are the kinds that clone and unshare make.
+const madeNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP | linux.CLONE_NEWPID
+
+// pidsForChildren is the PID namespace that t's children are put into.
+func (t *Task) pidsForChildren() *PIDNamespace { return t.pidsFrom(t.group.pids) }
+
+// pidsFrom is pidsForChildren for a task without a group, whose maker is in own.
+func (t *Task) pidsFrom(own *PIDNamespace) *PIDNamespace {
+	if n := t.Namespaces(); n != nil && n.PID != nil {
+		return n.PID
+	}
+	return own
 }
 
 // Unshare is unshare(2). Task-only.
 func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	const (
-		made  = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP
+		made  = madeNamespaces
 		parts = linux.CLONE_FS | linux.CLONE_FILES | linux.CLONE_SYSVSEM | linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM
 	)
 	if f&^(made|parts) != 0 {
@@ -56,7 +78,11 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	if f&(linux.CLONE_SYSVSEM|linux.CLONE_NEWIPC) != 0 {
 		t.dropUndo()
 	}
-	t.ns.Store(t.newNamespaces(f, t.FS()))
+	n, e := t.newNamespaces(f, t.FS())
+	if e != 0 {
+		return e
+	}
+	t.ns.Store(n)
 	return 0
 }
 
@@ -64,6 +90,12 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 // Permission is the caller's to check. Task-only.
 func (t *Task) Join(f linux.CloneFlags, from *Namespaces) linux.Errno {
 	n := *t.Namespaces()
+	if f&linux.CLONE_NEWPID != 0 {
+		if !from.PID.Within(t.group.pids) {
+			return linux.EINVAL
+		}
+		n.PID = from.PID
+	}
 	if f&linux.CLONE_NEWNS != 0 {
 		if t.FS().Shared() {
 			return linux.EINVAL

@@ -4,7 +4,8 @@ import (
 	"cordon/internal/linux"
 )
 
-// WaitOptions says which children a wait wants (wait4(2), waitid(2)).
+// WaitOptions says which children a wait wants (wait4(2), waitid(2)). Its ID, and
+// the result's, are the numbers that the caller knows.
 type WaitOptions struct {
 	Type    linux.WaitIDType
 	ID      int32 // of the process or the group, by Type
@@ -25,6 +26,9 @@ type WaitResult struct {
 // WNOHANG with nothing to report. Task-only.
 func (t *Task) Wait(o *WaitOptions) (WaitResult, error) {
 	g := t.group
+	own := *o
+	own.ID = t.ToRootPID(o.ID)
+	o = &own
 	e := t.Waker(eventChild)
 	g.childEvents.Add(e)
 	defer g.childEvents.Remove(e)
@@ -59,6 +63,7 @@ func (t *Task) tryWait(o *WaitOptions) (res WaitResult, any bool) {
 		}
 		any = true
 		if r, ok := c.stateTreeLocked(o); ok {
+			r.PID = t.group.pids.fromRootTreeLocked(r.PID)
 			return r, true
 		}
 	}

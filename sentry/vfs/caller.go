@@ -34,7 +34,11 @@ type Caller struct {
 // A Job is what a terminal and a few other files need to know of the calling
 // task. task.Task implements it.
 type Job interface {
-	// IDs, as the caller's pid namespace counts.
+	// IDs, as the first PID namespace counts. FromRootPID and ToRootPID are the
+	// numbers that the caller knows them by, 0 for one that it does not, and the
+	// way back.
+	FromRootPID(id int32) int32
+	ToRootPID(number int32) int32
 	PID() int32
 	ProcessGroup() int32
 	Session() int32

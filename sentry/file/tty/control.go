@@ -156,7 +156,7 @@ func (c *Control) Ioctl(caller *vfs.Caller, mem usermem.Space, req linux.IoctlCm
 		if side == Terminal && !c.Controls(caller.Job) {
 			return true, linux.ENOTTY
 		}
-		return true, PutInt(mem, arg, c.ForegroundGroup())
+		return true, PutInt(mem, arg, seen(caller.Job, c.ForegroundGroup()))
 	case linux.TIOCSPGRP:
 		return true, c.changeForeground(caller.Job, mem, arg)
 	case linux.TIOCGSID:
@@ -164,9 +164,17 @@ func (c *Control) Ioctl(caller *vfs.Caller, mem usermem.Space, req linux.IoctlCm
 		if s == 0 || side == Terminal && !c.Controls(caller.Job) {
 			return true, linux.ENOTTY
 		}
-		return true, PutInt(mem, arg, s)
+		return true, PutInt(mem, arg, seen(caller.Job, s))
 	}
 	return false, nil
+}
+
+// seen is the number by which a caller knows a process group or a session.
+func seen(job vfs.Job, id int32) int32 {
+	if job == nil {
+		return id
+	}
+	return job.FromRootPID(id)
 }
 
 func (c *Control) setControlling(caller *vfs.Caller, arg uint64) error {
@@ -221,6 +229,7 @@ func (c *Control) changeForeground(job vfs.Job, mem usermem.Space, arg uint64) e
 	if pgid < 0 {
 		return linux.EINVAL
 	}
+	pgid = job.ToRootPID(pgid)
 	session, ok := c.groups.SessionOfGroup(pgid)
 	if !ok {
 		return linux.ESRCH

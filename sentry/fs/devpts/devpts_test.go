@@ -32,10 +32,12 @@ type job struct {
 	tty            *vfs.TTY
 }
 
-func (j *job) PID() int32            { return j.group }
-func (j *job) ProcessGroup() int32   { return j.group }
-func (j *job) Session() int32        { return j.session }
-func (j *job) IsSessionLeader() bool { return j.group == j.session }
+func (j *job) PID() int32                 { return j.group }
+func (j *job) FromRootPID(id int32) int32 { return id }
+func (j *job) ToRootPID(n int32) int32    { return n }
+func (j *job) ProcessGroup() int32        { return j.group }
+func (j *job) Session() int32             { return j.session }
+func (j *job) IsSessionLeader() bool      { return j.group == j.session }
 func (j *job) SignalGroup(pgid int32, sig linux.Signal) linux.Errno {
 	j.g.SignalProcessGroup(pgid, sig)
 	return 0

@@ -197,10 +197,10 @@ func fdInfo(o *opening, fd linux.FD) ([]byte, error) {
 	for i, l := range d.Locks() {
 		if l.PID == own || l.PID < 0 {
 			b = append(b, "lock:\t"...)
-			b = appendLock(b, i+1, &l, d)
+			b = appendLock(b, i+1, o.fs.shown(l.PID), &l, d)
 		}
 	}
-	return appendKind(b, d.File()), nil
+	return o.fs.appendKind(b, d.File()), nil
 }
 
 // heldFile is an open description, by whom.

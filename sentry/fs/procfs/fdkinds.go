@@ -20,7 +20,7 @@ type FDInfoer interface {
 }
 
 // appendKind writes what kinds of files add to fdinfo.
-func appendKind(b []byte, f vfs.File) []byte {
+func (fs *FileSystem) appendKind(b []byte, f vfs.File) []byte {
 	switch f := f.(type) {
 	case FDInfoer:
 		return append(b, f.FDInfo()...)
@@ -46,11 +46,11 @@ func appendKind(b []byte, f vfs.File) []byte {
 		}
 		return b
 	case *task.PidFD:
-		id := int32(-1)
-		if g := f.Group(); !g.Exited() {
-			id = g.ID()
+		g := f.Group()
+		if g.Exited() {
+			return append(b, "Pid:\t-1\nNSpid:\t-1\n"...)
 		}
-		return fmt.Appendf(b, "Pid:\t%d\nNSpid:\t%d\n", id, id)
+		return fmt.Appendf(b, "Pid:\t%d\nNSpid:%s\n", fs.shown(g.ID()), fs.levels(g, g.ID()))
 	}
 	return b
 }

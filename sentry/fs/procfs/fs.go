@@ -69,6 +69,7 @@ type FileSystem struct {
 	dev  uint64
 	opts mountOptions
 	root *dirInode
+	pids *task.PIDNamespace // whose processes are shown, by their numbers there
 }
 
 // mountOptions are an instance's own.
@@ -90,18 +91,19 @@ func New(sys *task.System, opts Options) *FileSystem {
 	sh.sysctls = sh.sysctlTable(opts.Sysctls)
 	sh.process, sh.thread = sh.processEntries(), sh.threadEntries()
 	sh.netTable = sh.netEntries()
-	return sh.instance(mountOptions{})
+	return sh.instance(mountOptions{}, sys.FirstPIDs())
 }
 
-func (sh *shared) instance(o mountOptions) *FileSystem {
-	f := &FileSystem{shared: sh, dev: sh.sys.VFS.NextDevice(), opts: o}
+func (sh *shared) instance(o mountOptions, pids *task.PIDNamespace) *FileSystem {
+	f := &FileSystem{shared: sh, dev: sh.sys.VFS.NextDevice(), opts: o, pids: pids}
 	f.root = f.newRoot()
 	return f
 }
 
-// Instance returns another instance that shares f's state. data are the mount
-// options: gid=, hidepid=0 and subset=pid (EINVAL for others).
-func (f *FileSystem) Instance(data string) (*FileSystem, error) {
+// Instance returns another instance that shares f's state and shows the
+// processes of a PID namespace. data are the mount options: gid=, hidepid=0 and
+// subset=pid (EINVAL for others).
+func (f *FileSystem) Instance(data string, pids *task.PIDNamespace) (*FileSystem, error) {
 	var o mountOptions
 	for opt := range strings.SplitSeq(data, ",") {
 		k, v, _ := strings.Cut(opt, "=")
@@ -120,15 +122,21 @@ func (f *FileSystem) Instance(data string) (*FileSystem, error) {
 			return nil, linux.EINVAL
 		}
 	}
-	return f.instance(o), nil
+	return f.instance(o, pids), nil
 }
 
 // Register makes "proc" mountable: each mount is an instance.
 func (f *FileSystem) Register(v *vfs.VFS) {
 	v.Register("proc", vfs.FileSystemType{
 		NoDev: true, UserMount: true,
-		New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
-			i, err := f.Instance(data)
+		New: func(c *vfs.Caller, _, data string) (vfs.FileSystem, error) {
+			pids := f.sys.FirstPIDs()
+			if c == nil {
+				data, pids = f.regenerated(data)
+			} else if t := callerTask(c); t != nil {
+				pids = t.Group().PIDs()
+			}
+			i, err := f.Instance(data, pids)
 			if err != nil {
 				return nil, err
 			}

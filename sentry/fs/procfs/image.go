@@ -2,10 +2,12 @@ package procfs
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"cordon/checkpoint"
 	"cordon/internal/linux"
+	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
 
@@ -14,7 +16,28 @@ import (
 
 // Regenerate implements vfs.Regenerated.
 func (f *FileSystem) Regenerate() (typ, data string) {
-	return "proc", strings.TrimPrefix(f.MountOptions(), ",")
+	data = f.MountOptions()
+	if n := f.pids.Serial(); n != 0 {
+		data += savedPIDs + strconv.FormatUint(n, 10)
+	}
+	return "proc", strings.TrimPrefix(data, ",")
+}
+
+// savedPIDs is an option that only Regenerate writes.
+const savedPIDs = ",pids="
+
+// regenerated takes what Regenerate adds out of the options.
+func (f *FileSystem) regenerated(data string) (string, *task.PIDNamespace) {
+	options, number, ok := strings.Cut(","+data, savedPIDs)
+	if !ok {
+		return data, f.sys.FirstPIDs()
+	}
+	n, err := strconv.ParseUint(number, 10, 64)
+	pids := f.sys.LoadedPIDs(n)
+	if err != nil || pids == nil {
+		pids = f.sys.FirstPIDs()
+	}
+	return strings.TrimPrefix(options, ","), pids
 }
 
 // SetDevice implements vfs.Regenerated.

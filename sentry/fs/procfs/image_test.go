@@ -12,7 +12,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[nsInode, struct{ Inode, NS int }](nil),
 		checkpoint.CheckCovered[Namespace, NSImage](map[string]string{"fs": "a new instance"}),
 		checkpoint.CheckCovered[FileSystem, struct{ Dev, Opts int }](map[string]string{
-			"shared": "made by whoever restores: nsIDs and busiest begin anew", "root": "made by the type",
+			"shared": "made by whoever restores: nsIDs and busiest begin anew", "root": "made by the type", "pids": "Regenerate writes its serial",
 		}),
 	} {
 		if err != nil {

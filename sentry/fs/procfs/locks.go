@@ -19,8 +19,12 @@ func locksText(o *opening) ([]byte, error) {
 		if locks := f.d.Locks(); len(locks) > 0 && !seen[key{dev, ino}] {
 			seen[key{dev, ino}] = true
 			for i := range locks {
+				pid := o.fs.shown(locks[i].PID)
+				if pid == 0 {
+					continue // as in Linux, of nobody that is seen here
+				}
 				id++
-				b = appendLock(b, id, &locks[i], f.d)
+				b = appendLock(b, id, pid, &locks[i], f.d)
 			}
 		}
 		f.d.DecRef()
@@ -29,7 +33,7 @@ func locksText(o *opening) ([]byte, error) {
 }
 
 // appendLock writes a line of /proc/locks.
-func appendLock(b []byte, id int, l *vfs.LockInfo, d *vfs.Description) []byte {
+func appendLock(b []byte, id int, pid int32, l *vfs.LockInfo, d *vfs.Description) []byte {
 	kind := "READ "
 	if l.Write {
 		kind = "WRITE"
@@ -39,6 +43,6 @@ func appendLock(b []byte, id int, l *vfs.LockInfo, d *vfs.Description) []byte {
 	if l.End != math.MaxInt64 {
 		end = fmt.Sprint(l.End - 1)
 	}
-	return fmt.Appendf(b, "%d: %-6s %s %s %d %02x:%02x:%d %d %s\n", id, l.Kind, "ADVISORY ", kind, l.PID,
+	return fmt.Appendf(b, "%d: %-6s %s %s %d %02x:%02x:%d %d %s\n", id, l.Kind, "ADVISORY ", kind, pid,
 		linux.DevMajor(dev), linux.DevMinor(dev), ino, l.Start, end)
 }

@@ -130,16 +130,20 @@ func (sh *shared) sysvipcEntries() []entry {
 
 // The links in the root.
 
-func readSelf(c *vfs.Caller, _ *proc) (string, error) {
+func (f *FileSystem) readSelf(c *vfs.Caller, _ *proc) (string, error) {
 	if t := callerTask(c); t != nil {
-		return itoa(t.PID()), nil
+		if id := f.shown(t.PID()); id != 0 {
+			return itoa(id), nil
+		}
 	}
 	return "", linux.ENOENT
 }
 
-func readThreadSelf(c *vfs.Caller, _ *proc) (string, error) {
+func (f *FileSystem) readThreadSelf(c *vfs.Caller, _ *proc) (string, error) {
 	if t := callerTask(c); t != nil {
-		return itoa(t.PID()) + "/task/" + itoa(t.TID()), nil
+		if id := f.shown(t.PID()); id != 0 {
+			return itoa(id) + "/task/" + itoa(f.shown(t.TID())), nil
+		}
 	}
 	return "", linux.ENOENT
 }

@@ -47,20 +47,33 @@ type nsKind struct {
 	label string // before the number
 	flag  linux.CloneFlags
 	first uint32
-	of    func(n *task.Namespaces) any // nil: there is but one
+	of    func(t *task.Task) any // nil: there is but one
 }
 
 var nsKinds = []nsKind{
-	{"cgroup", "cgroup", linux.CLONE_NEWCGROUP, cgroupInitNS, func(n *task.Namespaces) any { return n.Cgroup }},
-	{"ipc", "ipc", linux.CLONE_NEWIPC, ipcInitNS, func(n *task.Namespaces) any { return n.IPC }},
-	{"mnt", "mnt", linux.CLONE_NEWNS, mntInitNS, func(n *task.Namespaces) any { return n.Mount }},
-	{"net", "net", linux.CLONE_NEWNET, netInitNS, func(n *task.Namespaces) any { return n.Net }},
-	{"pid", "pid", linux.CLONE_NEWPID, pidInitNS, nil},
-	{"pid_for_children", "pid", linux.CLONE_NEWPID, pidInitNS, nil},
+	{"cgroup", "cgroup", linux.CLONE_NEWCGROUP, cgroupInitNS, func(t *task.Task) any { return t.Namespaces().Cgroup }},
+	{"ipc", "ipc", linux.CLONE_NEWIPC, ipcInitNS, func(t *task.Task) any { return t.Namespaces().IPC }},
+	{"mnt", "mnt", linux.CLONE_NEWNS, mntInitNS, func(t *task.Task) any { return t.Namespaces().Mount }},
+	{"net", "net", linux.CLONE_NEWNET, netInitNS, func(t *task.Task) any { return t.Namespaces().Net }},
+	{"pid", "pid", linux.CLONE_NEWPID, pidInitNS, func(t *task.Task) any { return t.Group().PIDs() }},
+	{"pid_for_children", "pid", linux.CLONE_NEWPID, pidInitNS, pidsForChildren},
 	{"time", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
 	{"time_for_children", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
 	{"user", "user", linux.CLONE_NEWUSER, userInitNS, nil},
-	{"uts", "uts", linux.CLONE_NEWUTS, utsInitNS, func(n *task.Namespaces) any { return n.UTS }},
+	{"uts", "uts", linux.CLONE_NEWUTS, utsInitNS, func(t *task.Task) any { return t.Namespaces().UTS }},
+}
+
+// pidsForChildren is the namespace that t's children are put into, once it has
+// had its first.
+func pidsForChildren(t *task.Task) any {
+	n := t.Namespaces().PID
+	switch {
+	case n == nil:
+		return t.Group().PIDs()
+	case n.Init() == nil:
+		return nil
+	}
+	return n
 }
 
 func newNSNames(f *FileSystem, p *proc, ino uint64) names {
@@ -91,7 +104,9 @@ func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
 	var object any
 	id := k.first
 	if k.of != nil {
-		object = k.of(t.Namespaces())
+		if object = k.of(t); object == nil && k.flag == linux.CLONE_NEWPID {
+			return vfs.Path{}, linux.ENOENT
+		}
 		id = p.fs.nsID(k, object)
 	}
 	i := &nsInode{inode{fs: p.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{k.flag, object, p.fs}}
@@ -101,7 +116,7 @@ func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
 // nsID returns the number of a namespace.
 func (sh *shared) nsID(k *nsKind, object any) uint32 {
 	first := sh.sys.InitGroup()
-	if object == nil || first != nil && object == k.of(first.Leader().Namespaces()) {
+	if object == nil || object == any(sh.sys.FirstPIDs()) || k.flag != linux.CLONE_NEWPID && first != nil && object == k.of(first.Leader()) {
 		return k.first
 	}
 	sh.mu.Lock()
@@ -122,6 +137,9 @@ func (sh *shared) nsID(k *nsKind, object any) uint32 {
 func (sh *shared) forgetNSLocked() {
 	used := map[any]bool{}
 	for _, t := range sh.sys.Tasks() {
+		for p := t.Group().PIDs(); p != nil; p = p.Parent() {
+			used[p] = true
+		}
 		if n := t.Namespaces(); n != nil {
 			used[n.Mount], used[n.UTS], used[n.IPC], used[n.Net], used[n.Cgroup] = true, true, true, true, true
 		}

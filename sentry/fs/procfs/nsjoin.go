@@ -16,6 +16,8 @@ func (n *Namespace) Namespaces(base *task.Namespaces) *task.Namespaces {
 		s.UTS = n.Object.(*task.UTSNamespace)
 	case linux.CLONE_NEWIPC:
 		s.IPC = n.Object
+	case linux.CLONE_NEWPID:
+		s.PID = n.Object.(*task.PIDNamespace)
 	case linux.CLONE_NEWNET:
 		s.Net = n.Object
 	}

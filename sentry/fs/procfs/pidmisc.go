@@ -234,7 +234,7 @@ func childrenText(o *opening) ([]byte, error) {
 	var b []byte
 	if t == t.Group().Leader() {
 		for _, id := range t.Group().Children() {
-			b = fmt.Appendf(b, "%d ", id)
+			b = fmt.Appendf(b, "%d ", o.fs.shown(id))
 		}
 	}
 	return b, nil

@@ -43,9 +43,9 @@ func statText(o *opening) ([]byte, error) {
 	if o.p.id != g.ID() {
 		exit = -1
 	}
-	b := fmt.Appendf(nil, "%d (%s) %c", o.p.id, t.Name(), t.State())
+	b := fmt.Appendf(nil, "%d (%s) %c", o.fs.shown(o.p.id), t.Name(), t.State())
 	n := statNumbers{
-		int64(g.ParentID()), int64(pgid), int64(sid), tty, foreground, kernelFlags(t),
+		int64(o.fs.shown(g.ParentID())), int64(o.fs.shown(pgid)), int64(o.fs.shown(sid)), tty, int64(o.fs.shown(int32(foreground))), kernelFlags(t),
 		usage.MinorFaults, reaped.MinorFaults, 0, 0,
 		usage.UserNS / tickNS, usage.SystemNS / tickNS, reaped.UserNS / tickNS, reaped.SystemNS / tickNS,
 		prio, nice, int64(max(g.Count(), 1)), 0, g.StartTime() / tickNS,

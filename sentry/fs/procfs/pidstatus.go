@@ -54,7 +54,7 @@ func identity(b []byte, o *opening, t *task.Task) []byte {
 		b = fmt.Appendf(b, "Umask:\t%#04o\n", uint32(umask))
 	}
 	b = fmt.Appendf(b, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		stateNames[state], g.ID(), o.p.id, g.ParentID())
+		stateNames[state], o.fs.shown(g.ID()), o.fs.shown(o.p.id), o.fs.shown(g.ParentID()))
 	b = fmt.Appendf(b, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t%d\nGroups:\t",
 		ns.FromRootUID(c.RUID), ns.FromRootUID(c.EUID), ns.FromRootUID(c.SUID), ns.FromRootUID(c.FSUID),
 		ns.FromRootGID(c.RGID), ns.FromRootGID(c.EGID), ns.FromRootGID(c.SGID), ns.FromRootGID(c.FSGID), fds)
@@ -65,8 +65,18 @@ func identity(b []byte, o *opening, t *task.Task) []byte {
 		b = fmt.Appendf(b, "%d", ns.FromRootGID(gid))
 	}
 	pgid, sid := job(t)
-	return fmt.Appendf(b, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n",
-		g.ID(), o.p.id, pgid, sid)
+	return fmt.Appendf(b, " \nNStgid:%s\nNSpid:%s\nNSpgid:%s\nNSsid:%s\nKthread:\t0\n",
+		o.fs.levels(g, g.ID()), o.fs.levels(g, o.p.id), o.fs.levels(g, pgid), o.fs.levels(g, sid))
+}
+
+// levels lists the numbers of an id from the instance's namespace to the one that
+// g is in.
+func (f *FileSystem) levels(g *task.ThreadGroup, id int32) []byte {
+	var b []byte
+	for _, n := range g.PIDs().Numbers(f.pids, id) {
+		b = fmt.Appendf(b, "\t%d", n)
+	}
+	return b
 }
 
 // job returns the process group and the session, 0 for a process that has been

@@ -162,12 +162,23 @@ func (r *rootNames) find(name string) (vfs.Inode, error) {
 	if !ok {
 		return r.table.find(name)
 	}
-	t := r.fs.sys.Task(id)
+	t := r.fs.taskOf(id)
 	if t == nil {
 		return nil, linux.ENOENT
 	}
-	return r.fs.procDir(&proc{fs: r.fs, group: t.Group(), id: id}, r.ino, name), nil
+	return r.fs.procDir(&proc{fs: r.fs, group: t.Group(), id: t.TID()}, r.ino, name), nil
 }
+
+// taskOf returns the thread that has a number in the instance's namespace.
+func (f *FileSystem) taskOf(number int32) *task.Task {
+	if number <= 0 {
+		return nil
+	}
+	return f.sys.Task(f.pids.ToRoot(number))
+}
+
+// shown is the number that an id has in the instance's namespace.
+func (f *FileSystem) shown(id int32) int32 { return f.pids.FromRoot(id) }
 
 func (r *rootNames) each(from int64, emit func(int64, vfs.Dirent) bool) {
 	if from < rootKey {
@@ -180,8 +191,15 @@ func (r *rootNames) each(from int64, emit func(int64, vfs.Dirent) bool) {
 			return
 		}
 	}
-	for _, g := range r.fs.sys.Processes() {
-		id := g.ID()
+	groups := r.fs.sys.In(r.fs.pids)
+	if r.fs.pids.Parent() != nil {
+		slices.SortFunc(groups, func(a, b *task.ThreadGroup) int { return cmp.Compare(r.fs.shown(a.ID()), r.fs.shown(b.ID())) })
+	}
+	for _, g := range groups {
+		id := r.fs.shown(g.ID())
+		if id == 0 {
+			continue // it has ended
+		}
 		if key := rootKey + int64(id); key >= from {
 			name := strconv.Itoa(int(id))
 			if !emit(key, vfs.Dirent{Name: name, Ino: inoOf(r.ino, name), Type: uint8(linux.DT_DIR)}) {
@@ -197,13 +215,13 @@ func (r *rootNames) valid(name string, child vfs.Inode) bool {
 		return true
 	}
 	if child == nil {
-		return r.fs.sys.Task(id) == nil
+		return r.fs.taskOf(id) == nil
 	}
 	return child.(*dirInode).p.task() != nil
 }
 
 func (r *rootNames) directories() uint32 {
-	return r.table.directories() + uint32(len(r.fs.sys.Processes()))
+	return r.table.directories() + uint32(len(r.fs.sys.In(r.fs.pids)))
 }
 
 // taskNames is /proc/pid/task.
@@ -219,7 +237,7 @@ func (d *taskNames) find(name string) (vfs.Inode, error) {
 	if !ok {
 		return nil, linux.ENOENT
 	}
-	t := &proc{fs: d.p.fs, group: d.p.group, id: id, thread: true}
+	t := &proc{fs: d.p.fs, group: d.p.group, id: d.p.fs.pids.ToRoot(id), thread: true}
 	if t.task() == nil {
 		return nil, linux.ENOENT
 	}
@@ -234,7 +252,7 @@ func (d *taskNames) each(from int64, emit func(int64, vfs.Dirent) bool) {
 	}
 	byID(tasks)
 	for _, t := range tasks {
-		id := t.TID()
+		id := d.p.fs.shown(t.TID())
 		if key := 2 + int64(id); key >= from {
 			name := strconv.Itoa(int(id))
 			if !emit(key, vfs.Dirent{Name: name, Ino: inoOf(d.ino, name), Type: uint8(linux.DT_DIR)}) {

@@ -53,7 +53,7 @@ func (f *FileSystem) rootEntries() []entry {
 		goTo("mounts", "self/mounts"),
 		goTo("net", "self/net"),
 		text("partitions", constant("major minor  #blocks  name\n\n")),
-		{name: "self", mode: link, readlink: readSelf},
+		{name: "self", mode: link, readlink: f.readSelf},
 		text("softirqs", softirqsText),
 		text("stat", systemStatText),
 		text("swaps", constant("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")),
@@ -61,7 +61,7 @@ func (f *FileSystem) rootEntries() []entry {
 		{name: "sysvipc", mode: dirRX, dir: func(f *FileSystem, _ *proc, ino uint64) names {
 			return f.newTable(nil, ino, f.sysvipcEntries())
 		}},
-		{name: "thread-self", mode: link, readlink: readThreadSelf},
+		{name: "thread-self", mode: link, readlink: f.readThreadSelf},
 		text("uptime", uptimeText),
 		text("version", constant("Linux version "+linux.Release+" (cordon) "+linux.Version+"\n")),
 		text("vmstat", vmstatText),

@@ -29,7 +29,7 @@ func (sh *shared) liveSysctls() []Sysctl {
 		{Path: "kernel/version", Get: say(func() string { return linux.Version })},
 		{Path: "kernel/pid_max", Mode: 0o644, Get: num(task.MaxPID)},
 		{Path: "kernel/threads-max", Mode: 0o644, Get: say(func() string { return strconv.Itoa(sys.MaxTasks()) })},
-		{Path: "kernel/ns_last_pid", Mode: 0o444, Get: say(func() string { return itoa(sys.LastPID()) })},
+		{Path: "kernel/ns_last_pid", Mode: 0o444, Get: lastPID(sys)},
 		{Path: "kernel/cap_last_cap", Get: num(cred.LastCap)},
 		{Path: "kernel/random/boot_id", Get: say(func() string { return sh.bootID })},
 		{Path: "kernel/random/uuid", Get: say(func() string {
@@ -115,4 +115,14 @@ func (sh *shared) setName(t *task.Task, s string, set func(*task.UTSNamespace, s
 	s, _, _ = strings.Cut(s, "\n")
 	set(u, s[:min(len(s), 64)])
 	return 0
+}
+
+// lastPID is the newest number in the caller's PID namespace.
+func lastPID(sys *task.System) func(*task.Task) string {
+	return func(t *task.Task) string {
+		if t == nil {
+			return itoa(sys.LastPID())
+		}
+		return itoa(t.Group().PIDs().LastPID())
+	}
 }

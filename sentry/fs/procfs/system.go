@@ -56,7 +56,7 @@ func (sh *shared) running() (running, all int) {
 func loadText(o *opening) ([]byte, error) {
 	l := o.fs.sys.LoadAverages()
 	running, all := o.fs.running()
-	return fmt.Appendf(nil, "%.2f %.2f %.2f %d/%d %d\n", l[0], l[1], l[2], running, all, o.fs.sys.LastPID()), nil
+	return fmt.Appendf(nil, "%.2f %.2f %.2f %d/%d %d\n", l[0], l[1], l[2], running, all, o.fs.pids.LastPID()), nil
 }
 
 // systemStatText is /proc/stat. Which processor a task ran on is not known to
