@@ -45,12 +45,9 @@ func (c *Container) makeCgroup() error {
 		return &StartError{Message: "control group " + name + ": " + e.Error()}
 	}
 	c.cgroup = g
+	// Shared or not, the view is the container's own: what it could see beyond is
+	// the sandbox's.
 	c.spaces.Cgroup = task.NewCgroupNamespace(g)
-	if id := c.conf.Join.Cgroup; id != "" {
-		if o := c.kernel.Find(id); o != nil && o.cgroup != nil {
-			c.spaces.Cgroup = task.NewCgroupNamespace(o.cgroup)
-		}
-	}
 	c.SetResources(c.conf.Resources)
 	return nil
 }
@@ -174,12 +171,15 @@ const (
 	reserveTask  = 192 << 10
 )
 
+// TaskBytes implements task.Reserve.
+func (reserve) TaskBytes() int64 { return reserveTask }
+
 // Bytes implements task.Reserve.
-func (reserve) Bytes(tasks int) int64 {
+func (reserve) Bytes() int64 {
 	sample := [...]metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(sample[:])
 	n := sample[0].Value.Uint64() - sample[1].Value.Uint64() - sample[2].Value.Uint64()
-	return reserveFixed + int64(n) + int64(tasks)*reserveTask
+	return reserveFixed + int64(n)
 }
 
 // registerCgroups makes the control groups' file system mountable.
@@ -208,7 +208,7 @@ func (k *Kernel) watchAgain() {
 func (k *Kernel) boundObjects() {
 	const perTask, perFile = 256 << 10, 10 << 10
 	total := k.sys.MemoryTotal()
-	k.sys.SetMaxTasks(int(min(task.MaxTasks, max(128, total/perTask))))
+	k.sys.SetMaxTasks(int(min(task.MaxTasks, max(64, total/perTask))))
 	k.sys.VFS.SetMaxOpen(int64(max(4096, total/perFile)))
 }
 

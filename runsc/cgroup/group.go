@@ -24,6 +24,7 @@ type Group struct {
 	lib       cgroups.Manager // nil: the host has none that we can use
 	warnings  []string
 	parents   []string // made by us if they are made, uppermost first
+	bounds    bool     // some limit is set
 	tasks     string   // the sandbox's group of version 1's pids hierarchy, or empty
 }
 
@@ -32,6 +33,7 @@ type Record struct {
 	Config *cgroups.Cgroup   `json:"config"`
 	Paths  map[string]string `json:"paths"`
 	Tasks  string            `json:"tasks,omitempty"`
+	Bounds bool              `json:"bounds,omitempty"`
 }
 
 // New plans control groups. What the host cannot honour is an error that names
@@ -90,7 +92,7 @@ func Load(r *Record) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{host: h, config: r.Config, tasks: r.Tasks}
+	g := &Group{host: h, config: r.Config, tasks: r.Tasks, bounds: r.Bounds}
 	if len(r.Paths) == 0 {
 		return g, nil
 	}
@@ -106,7 +108,7 @@ func Load(r *Record) (*Group, error) {
 
 // Record returns what Load takes.
 func (g *Group) Record() *Record {
-	r := &Record{Config: g.config, Tasks: g.tasks}
+	r := &Record{Config: g.config, Tasks: g.tasks, Bounds: g.Bounds()}
 	if g.lib != nil {
 		r.Paths = g.lib.GetPaths()
 	}

@@ -126,4 +126,4 @@ func countList(s string) int {
 
 // Bounds reports whether the group keeps the sandbox to the limits of memory and
 // processor time that its resources have.
-func (g *Group) Bounds() bool { return g.lib != nil && asksAny(g.resources) }
+func (g *Group) Bounds() bool { return g.lib != nil && (g.bounds || asksAny(g.resources)) }

@@ -32,6 +32,7 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 	}
 	next.SkipDevices, next.MemoryCheckBeforeUpdate = g.config.SkipDevices, false
 	g.config.Resources = next
+	g.bounds = g.bounds || asksAny(r)
 	if pids != 0 && g.tasks == "" && !g.host.unified {
 		// The first limit of a container without one: the sandbox moves out.
 		if dir := g.lib.Path("pids"); dir != "" {

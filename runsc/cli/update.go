@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 
-	"cordon/runsc/cgroup"
 	"cordon/runsc/container"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -130,17 +129,11 @@ func (u *updateFlags) run(g *globals, id string) error {
 // updateContainer sets limits on the host and tells the Sentry those that it
 // shows and enforces itself.
 func updateContainer(g *globals, c *container.Container, r *specs.LinuxResources) error {
-	err := c.ChangeGroups(func(group *cgroup.Group) error {
-		err := group.Set(r)
-		for _, w := range group.Warnings() {
-			g.logger.log("warning", w)
-		}
-		return err
-	})
-	if err != nil {
-		return err
+	warnings, err := c.Update(r)
+	for _, w := range warnings {
+		g.logger.log("warning", w)
 	}
-	return nil
+	return err
 }
 
 // read gathers the limits from the file or the flags.

@@ -173,6 +173,9 @@ func (c *Container) started(p *Params, boot, gofer int) (err error) {
 		if gofer != 0 {
 			pids = append(pids, gofer)
 		}
+		if err := cgroup.Score(p.Sandbox.Spec.Process.OOMScoreAdj, boot, gofer); err != nil {
+			return err
+		}
 		if err := p.Cgroups.Create(pids...); err != nil {
 			return err
 		}
@@ -204,6 +207,9 @@ func (c *Container) finish(p *Params, box *sandbox.Sandbox) error {
 		}
 	}
 	c.State.Creating = false
+	if p.Cgroups != nil {
+		cgroup.Protect(p.Sandbox.Spec.Process.OOMScoreAdj, box.BootPID, box.GoferPID)
+	}
 	if err := c.save(); err != nil {
 		return err
 	}

@@ -77,8 +77,10 @@ func (s *System) usedBy(cg *cgroup.Group) int64 {
 // A Reserve is memory that a sandbox takes beside what its guest has: the
 // Sentry's own, its gofer's and its stubs'. The host's limit is for both.
 type Reserve interface {
-	// Bytes returns how much it is now, given how many tasks there are.
-	Bytes(tasks int) int64
+	// Bytes returns how much it is now without tasks, TaskBytes what each of
+	// them adds.
+	Bytes() int64
+	TaskBytes() int64
 }
 
 // overLimit returns by how much cg has exceeded a limit of memory; less than
@@ -103,9 +105,11 @@ func (s *System) usable() int64 {
 	n := int64(cgroup.NoLimit)
 	if limit := s.HostMemory.Load(); limit > 0 && s.Reserve != nil {
 		s.tree.RLock()
-		tasks := len(s.tasks)
+		tasks := int64(len(s.tasks))
 		s.tree.RUnlock()
-		n = max(limit/4, limit-s.Reserve.Bytes(tasks))
+		own := s.Reserve.Bytes()
+		s.watch.own.Store(own)
+		n = max(limit/4, limit-own-tasks*s.Reserve.TaskBytes())
 	}
 	if most := s.watch.guest.Load(); most > 0 {
 		n = min(n, most-min(mostSlack, max(leastSlack, most/16)))
@@ -278,3 +282,15 @@ func (t *Task) makeRoom() bool {
 // SetGuestMemory says how large the memory file can become, in bytes; 0 is no
 // bound.
 func (s *System) SetGuestMemory(n int64) { s.watch.guest.Store(n) }
+
+// roomTreeLocked reports whether the host's limit has room for another task: its
+// threads and its stub are memory too.
+func (s *System) roomTreeLocked() bool {
+	limit := s.HostMemory.Load()
+	if limit == 0 || s.Reserve == nil {
+		return true
+	}
+	const slack = 16 // one part in so many
+	need := s.watch.own.Load() + int64(len(s.tasks)+1)*s.Reserve.TaskBytes()
+	return int64(s.Memory.Total())-int64(s.Memory.Kept())+need <= limit-limit/slack
+}

@@ -19,6 +19,7 @@ type watch struct {
 	guest atomic.Int64 // what the memory file can have, in bytes; 0: no bound
 	again chan struct{}
 
+	own atomic.Int64 // what the sandbox needed for itself when somebody looked
 	oom sync.Mutex
 	// guarded by oom
 	victim *ThreadGroup // killed last for memory

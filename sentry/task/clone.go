@@ -219,6 +219,9 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 			return linux.EOPNOTSUPP // groups are of processes here
 		}
 	}
+	if !s.roomTreeLocked() {
+		return linux.EAGAIN
+	}
 	if e := cg.AddTask(); e != 0 {
 		return e
 	}
