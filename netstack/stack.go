@@ -52,8 +52,11 @@ type Stack struct {
 	halves    map[ends]*Endpoint // ends of TCP connections that wait for the other end
 	spliced   splicedCount       // of endpoints that are closed
 	taps      map[*Tap]struct{}
+	icmpTaps  []*errorTap
 
 	// atomic
+	errorWatches atomic.Pointer[[]*ErrorWatch]
+
 	watched atomic.Int64 // who has to see all packets: what goes past the stack cannot be
 }
 

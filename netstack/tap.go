@@ -96,11 +96,17 @@ func (s *Stack) pauseTaps() {
 	for _, t := range s.allTaps() {
 		t.unregister()
 	}
+	if len(s.watches()) > 0 {
+		s.unregisterErrors()
+	}
 }
 
 func (s *Stack) resumeTaps() {
 	for _, t := range s.allTaps() {
 		t.register(tcpip.NICID(t.index)) // a link that has gone meanwhile is not heard of
+	}
+	if len(s.watches()) > 0 {
+		s.registerErrors() // as before
 	}
 }
 

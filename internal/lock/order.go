@@ -38,7 +38,7 @@ const order = `
 	Socket - a socket's state
 	StreamRead - one reader of a TCP endpoint at a time
 	StreamWrite - one writer to a TCP endpoint at a time
-	PacketQueue - frames for a packet socket; the stack delivers them with locks of connections held
+	PacketQueue - frames and errors for a socket; the stack delivers them with locks of connections held
 	Pipe - a pipe's slots and ends
 	FileLocks - record locks and flocks of one inode
 	LockWaits - who waits for whose record locks

@@ -14,6 +14,10 @@ func le32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
 // addControl writes the control messages that the guest asked for, in Linux's order.
 func (s *Socket) addControl(in *socket.Incoming, c *netstack.Control) {
 	socket.AddTimestamp(&s.Base, &in.Control, c.TimestampNS)
+	s.addPacketControl(in, c)
+}
+
+func (s *Socket) addPacketControl(in *socket.Incoming, c *netstack.Control) {
 	if c.Has&netstack.HasPktInfo4 != 0 {
 		b := le32(uint32(c.Index))
 		b = appendIP4(b, c.Local)
@@ -200,6 +204,9 @@ func (s *Socket) parseIPv6Control(m socket.ControlMessage, o *netstack.WriteOpti
 
 // receiveError takes an entry of the error queue: IP_RECVERR.
 func (s *Socket) receiveError(in *socket.Incoming) (int, error) {
+	if e := s.takeICMP(); e != nil {
+		return s.receiveICMP(in, e)
+	}
 	e := s.ep().TakeQueuedError()
 	if e == nil {
 		return 0, linux.EAGAIN

@@ -25,6 +25,7 @@ type Image struct {
 	Told       bool
 	ICMPFilter uint32
 	Backlog    int32
+	RecvErr    uint32
 	Dest       []byte // an IP address
 	DestPort   uint16
 	DestIndex  int32
@@ -37,7 +38,7 @@ type Image struct {
 func saveSocket(s *checkpoint.Saver, k *Socket) Image {
 	im := Image{
 		Base: k.Base.Image(s, k), Cur: k.Namespace().EndpointNumber(k.ep()), ReadShut: k.readShut.Load(), WriteShut: k.writeShut.Load(),
-		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(), Backlog: k.backlog.Load(),
+		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(), Backlog: k.backlog.Load(), RecvErr: k.recvErr.Load(),
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -60,6 +61,7 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 	k.told.Store(im.Told)
 	k.icmpFilter.Store(im.ICMPFilter)
 	k.backlog.Store(im.Backlog)
+	k.recvErr.Store(im.RecvErr & (recvErr4 | recvErr6))
 	if ip, ok := netip.AddrFromSlice(im.Dest); ok {
 		k.dest = netstack.Addr{IP: ip, Port: im.DestPort, Index: im.DestIndex}
 	}
@@ -74,6 +76,11 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 		}
 		k.cur.Store(ep)
 		ep.Attach(k.notify)
+		if k.recvErr.Load() != 0 {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			return k.watchLocked(true)
+		}
 		return nil
 	})
 	return nil

@@ -145,6 +145,9 @@ func (s *Socket) receiveStream(in *socket.Incoming) (int, error) {
 func (s *Socket) receiveDatagram(in *socket.Incoming) (int, error) {
 	k := newSink()
 	defer k.put()
+	if err := s.pendingError(); err != nil {
+		return 0, err
+	}
 	for {
 		whole := *in.Data
 		*k = sink{to: in.Data, datagram: true, filter: s.icmpFilter.Load()}
@@ -244,7 +247,7 @@ func (s *Socket) sendDatagram(_ *vfs.Caller, m *socket.Outgoing) (int, error) {
 		}
 		n = toPeer(n)
 		o.To = &n
-	} else if _, err := s.ep().RemoteAddr(); err != nil {
+	} else if _, ok := s.remote(); !ok {
 		return 0, linux.EDESTADDRREQ
 	}
 	if m.Control != nil {

@@ -23,7 +23,7 @@ var ipOptions = []row{
 	ipFlag(linux.IP_PKTINFO, netstack.RecvPktInfo),
 	ipFlag(linux.IP_RECVTTL, netstack.RecvTTL),
 	ipFlag(linux.IP_RECVTOS, netstack.RecvTOS),
-	ipFlag(linux.IP_RECVERR, netstack.RecvErr4),
+	recvErrRow(linux.SOL_IP, int32(linux.IP_RECVERR), "IP_RECVERR", recvErr4, netstack.RecvErr4),
 	ipFlag(linux.IP_RECVORIGDSTADDR, netstack.RecvOrigDst),
 	ipFlag(linux.IP_MULTICAST_LOOP, netstack.MulticastLoop),
 	{Level: linux.SOL_IP, Opt: int32(linux.IP_HDRINCL), Name: "IP_HDRINCL", Get: getHdrIncl, Set: setHdrIncl, Support: socket.Full},
@@ -35,11 +35,12 @@ var ipOptions = []row{
 	{Level: linux.SOL_IP, Opt: linux.MCAST_JOIN_GROUP, Name: "MCAST_JOIN_GROUP", Set: group((*netstack.Endpoint).Join), Support: socket.Full},
 	{Level: linux.SOL_IP, Opt: linux.MCAST_LEAVE_GROUP, Name: "MCAST_LEAVE_GROUP", Set: group((*netstack.Endpoint).Leave), Support: socket.Full},
 	{Level: linux.SOL_IP, Opt: int32(linux.IP_OPTIONS), Name: "IP_OPTIONS", Get: getNothing, Set: setNothing, Support: socket.Partial, Note: "no options can be set"},
+	{Level: linux.SOL_IP, Opt: int32(linux.IP_RETOPTS), Name: "IP_RETOPTS", Get: getRetOpts, Set: setRetOpts, Support: socket.Partial, Note: "on raw and ping sockets: options are seen in what a raw socket reads, and answers to what has none have none"},
 	{Level: linux.SOL_IP, Opt: int32(linux.IP_PROTOCOL), Name: "IP_PROTOCOL", Get: func(s *Socket, c *socket.OptionCall) error { return c.PutInt(int(s.Info().Protocol)) }, Support: socket.Full},
 }
 
 var ipAbsent = absent(linux.SOL_IP, map[int32]string{
-	int32(linux.IP_ROUTER_ALERT): "IP_ROUTER_ALERT", int32(linux.IP_RECVOPTS): "IP_RECVOPTS", int32(linux.IP_RETOPTS): "IP_RETOPTS",
+	int32(linux.IP_ROUTER_ALERT): "IP_ROUTER_ALERT", int32(linux.IP_RECVOPTS): "IP_RECVOPTS",
 	int32(linux.IP_PKTOPTIONS): "IP_PKTOPTIONS", int32(linux.IP_FREEBIND): "IP_FREEBIND", int32(linux.IP_IPSEC_POLICY): "IP_IPSEC_POLICY",
 	int32(linux.IP_XFRM_POLICY): "IP_XFRM_POLICY", int32(linux.IP_PASSSEC): "IP_PASSSEC", int32(linux.IP_TRANSPARENT): "IP_TRANSPARENT",
 	int32(linux.IP_MINTTL): "IP_MINTTL", int32(linux.IP_NODEFRAG): "IP_NODEFRAG", int32(linux.IP_CHECKSUM): "IP_CHECKSUM",
@@ -232,6 +233,17 @@ func setNothing(_ *Socket, c *socket.OptionCall) error {
 	return nil
 }
 
+// IP_RETOPTS asks for a message with the options of each packet. They can be seen in what a raw socket reads.
+func getRetOpts(_ *Socket, c *socket.OptionCall) error { return c.PutInt(0) }
+
+func setRetOpts(s *Socket, c *socket.OptionCall) error {
+	v, err := c.ByteOrInt()
+	if err == nil && v != 0 && s.ep().Kind() != netstack.Raw && s.ep().Kind() != netstack.Ping {
+		return linux.ENOPROTOOPT
+	}
+	return err
+}
+
 var ipv6Options = []row{
 	{Level: linux.SOL_IPV6, Opt: int32(linux.IPV6_V6ONLY), Name: "IPV6_V6ONLY", Get: getV6Only, Set: setV6Only, Support: socket.Full},
 	{Level: linux.SOL_IPV6, Opt: int32(linux.IPV6_UNICAST_HOPS), Name: "IPV6_UNICAST_HOPS", Get: getHops(netstack.HopLimit6), Set: setHops(netstack.HopLimit6), Support: socket.Full},
@@ -248,7 +260,7 @@ var ipv6Options = []row{
 	ip6Flag(linux.IPV6_RECVPKTINFO, netstack.RecvPktInfo6),
 	ip6Flag(linux.IPV6_RECVHOPLIMIT, netstack.RecvHopLimit),
 	ip6Flag(linux.IPV6_RECVTCLASS, netstack.RecvTClass),
-	ip6Flag(linux.IPV6_RECVERR, netstack.RecvErr6),
+	recvErrRow(linux.SOL_IPV6, int32(linux.IPV6_RECVERR), "IPV6_RECVERR", recvErr6, netstack.RecvErr6),
 	ip6Flag(linux.IPV6_RECVORIGDSTADDR, netstack.RecvOrigDst),
 	{Level: linux.SOL_IPV6, Opt: int32(linux.IPV6_CHECKSUM), Name: "IPV6_CHECKSUM", Get: getChecksum, Set: setChecksum, Support: socket.Full},
 }

@@ -27,10 +27,14 @@ type Socket struct {
 	told       atomic.Bool                       // the error that ended the connection was told
 	icmpFilter atomic.Uint32                     // of raw ICMP: types that are not wanted
 	backlog    atomic.Int32                      // of a listener, as it asked for
+	recvErr    atomic.Uint32                     // recvErr4 and recvErr6, of datagram sockets
+
+	errors errorQueue
 
 	mu lock.Mutex[lock.Socket]
 	// guarded by mu
-	dest    netstack.Addr // of a connect under way
+	dest    netstack.Addr // of a connect under way, or of a raw socket
+	watch   *netstack.ErrorWatch
 	bound   netstack.Addr // what bind(2) was given
 	isBound bool
 }
@@ -62,6 +66,12 @@ func (s *Socket) Release() {
 	if o := s.Options(); s.tcp() && o.LingerOn {
 		s.ep().SetLinger(true, time.Duration(o.LingerSec)*time.Second)
 	}
+	s.mu.Lock()
+	if s.watch != nil {
+		s.watch.Close()
+		s.watch = nil
+	}
+	s.mu.Unlock()
 	s.ep().Close()
 	s.Namespace().Remove(s)
 }
@@ -85,7 +95,7 @@ func (s *Socket) Readiness(mask wait.Events) wait.Events {
 			ev |= wait.Hup
 		}
 	}
-	if s.ep().PeekQueuedError() != nil {
+	if s.ep().PeekQueuedError() != nil || s.hasErrors() {
 		ev |= wait.Err
 	}
 	return ev & (mask | wait.Always)
@@ -180,9 +190,9 @@ func (s *Socket) PeerName() (socket.Address, error) {
 	if s.tcp() && (s.ep().Phase() != netstack.Live || s.ep().State() == netstack.StateTimeWait) {
 		return nil, linux.ENOTCONN
 	}
-	n, err := s.ep().RemoteAddr()
-	if err != nil {
-		return nil, err
+	n, ok := s.remote()
+	if !ok {
+		return nil, linux.ENOTCONN
 	}
 	return s.format(n), nil
 }
@@ -210,7 +220,15 @@ func (s *Socket) Connect(c *vfs.Caller, a socket.Address) error {
 		if n.IP == broadcast && !s.Has(socket.Broadcast) {
 			return linux.EACCES
 		}
-		return s.ep().Connect(n)
+		if err := s.ep().Connect(n); err != nil {
+			return err
+		}
+		if s.ep().Kind() == netstack.Raw {
+			s.mu.Lock()
+			s.dest = n
+			s.mu.Unlock()
+		}
+		return nil
 	}
 	if n.IP.IsMulticast() {
 		return linux.ENETUNREACH
@@ -386,6 +404,9 @@ func (s *Socket) shut(rd, wr bool) {
 // TakeError implements socket.Hooks.
 func (s *Socket) TakeError() error {
 	if !s.tcp() {
+		if err := s.pendingError(); err != nil {
+			return err
+		}
 		return s.ep().TakeError()
 	}
 	if s.ep().Phase() == netstack.Failed {
