@@ -111,7 +111,7 @@ func newKubelet(t *testing.T, bin string) *kubelet {
 		t.Fatal(err)
 	}
 	c.write(filepath.Join(c.dir, "cni/net.d/10-bridge.conflist"), `{"cniVersion":"0.4.0","name":"clients","plugins":[{"type":"bridge"}]}`)
-	c.write(c.config, fmt.Sprintf(criConfig, c.dir, c.address, imageName, c.runsc))
+	c.write(c.config, fmt.Sprintf(criConfig, c.dir, c.address, pauseName, c.runsc))
 	c.start()
 	c.must(c.ctr, "--address", c.address, "--namespace", "k8s.io", "images", "import", c.image())
 	k.dial()

@@ -17,6 +17,9 @@ import (
 // imageName is what the image is called in every client.
 const imageName = "docker.io/local/bbox:latest"
 
+// pauseName is an image that waits, for the first container of a pod.
+const pauseName = "docker.io/local/pause:latest"
+
 // busybox returns the host's static busybox.
 func (w *world) busybox() string {
 	w.Helper()
@@ -88,8 +91,14 @@ func (w *world) copyFile(from, to string, mode fs.FileMode) {
 	}
 }
 
-// image makes an archive as `docker save` writes it, of an image imageName with
-// the rootfs. `ctr images import`, `docker load` and `podman load` take it.
+// archived is a file of an image's archive.
+type archived struct {
+	name string
+	data []byte
+}
+
+// image makes an archive as `docker save` writes it, of the images
+// imageName and pauseName with the rootfs. `ctr images import`, `docker load` and `podman load` take it.
 func (w *world) image() string {
 	w.Helper()
 	path := filepath.Join(w.dir, "image.tar")
@@ -98,21 +107,24 @@ func (w *world) image() string {
 	}
 	layer := w.tarTree(w.rootfs())
 	sum := sha256.Sum256(layer)
-	config := w.json(map[string]any{
-		"architecture": "amd64", "os": "linux",
-		"config": map[string]any{"Env": []string{"PATH=/bin:/sbin:/usr/bin"}, "Cmd": []string{"sh"}, "WorkingDir": "/"},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
-	})
-	configSum := sha256.Sum256(config)
-	configName := hex.EncodeToString(configSum[:]) + ".json"
 	layerName := hex.EncodeToString(sum[:]) + "/layer.tar"
-	manifest := w.json([]map[string]any{{"Config": configName, "RepoTags": []string{imageName}, "Layers": []string{layerName}}})
+	files := []archived{{layerName, layer}}
+	var manifest []map[string]any
+	for name, cmd := range map[string][]string{imageName: {"sh"}, pauseName: {"sleep", "1000000"}} {
+		config := w.json(map[string]any{
+			"architecture": "amd64", "os": "linux",
+			"config": map[string]any{"Env": []string{"PATH=/bin:/sbin:/usr/bin"}, "Cmd": cmd, "WorkingDir": "/"},
+			"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
+		})
+		configSum := sha256.Sum256(config)
+		configName := hex.EncodeToString(configSum[:]) + ".json"
+		files = append(files, archived{configName, config})
+		manifest = append(manifest, map[string]any{"Config": configName, "RepoTags": []string{name}, "Layers": []string{layerName}})
+	}
+	files = append(files, archived{"manifest.json", w.json(manifest)})
 	var out bytes.Buffer
 	t := tar.NewWriter(&out)
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{layerName, layer}, {configName, config}, {"manifest.json", manifest}} {
+	for _, f := range files {
 		if err := t.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.data))}); err != nil {
 			w.Fatal(err)
 		}

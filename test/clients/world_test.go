@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 
 // Times after which something is wrong.
 const (
-	commandTimeout = 60 * time.Second
-	daemonTimeout  = 60 * time.Second
+	commandTimeout = 40 * time.Second
+	daemonTimeout  = 30 * time.Second
 	goneTimeout    = 20 * time.Second
 )
 
