@@ -3,6 +3,7 @@ package task
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/cgroup"
+	"cordon/sentry/vfs"
 )
 
 // Processes belong to control groups: a process to one, with all its threads.
@@ -21,8 +22,8 @@ func (t *Task) CgroupRoot() *cgroup.Group {
 	return t.sys.Cgroups.Root()
 }
 
-// ChargeFiles counts memory of files for t's control group (tmpfs.Charger).
-func (t *Task) ChargeFiles() *cgroup.Group { return t.group.Cgroup() }
+// Charger is who is charged for the memory of files that t makes.
+func (t *Task) Charger() vfs.Charger { return t.group.Cgroup() }
 
 // A CgroupNamespace is a view of the control groups (cgroup_namespaces(7)).
 type CgroupNamespace struct {
@@ -110,7 +111,10 @@ func (s *System) holdTreeLocked(which func(g *ThreadGroup) bool) {
 		switch held := t.heldTreeLocked(); {
 		case !held:
 			t.work.And(^workFreeze)
-		case t.work.Load()&workFreeze == 0:
+		case t.work.Load()&workFreeze != 0:
+		case t.sleeps.Load() && !t.group.cgroup.Load().Frozen() && s.freezing == 0 && !t.group.container.freezingTreeLocked():
+			t.work.Or(workFreeze) // its time is used up: it may sleep on
+		default:
 			t.kick(workFreeze)
 		}
 	}

@@ -131,6 +131,7 @@ func (t *Task) freeze() {
 	t.runState = Frozen
 	s.frozenMu.Lock()
 	s.frozen.Add(1)
+	t.account(&t.times.system)
 	t.parked.Store(true)
 	defer t.parked.Store(false)
 	if cg := t.group.Cgroup(); cg.Frozen() {
@@ -151,6 +152,7 @@ func (t *Task) freeze() {
 		s.Turn.Park(t.thawed)
 		s.frozenMu.Lock()
 	}
+	t.switched.Store(s.Clocks.Monotonic.Now())
 	s.frozen.Add(-1)
 	s.frozenMu.Unlock()
 	t.runState = t.frozenIn

@@ -97,6 +97,21 @@ type NewInode struct {
 	UID, GID uint32
 	Rdev     uint64
 	Target   string // of a symbolic link
+	// Charge is told what memory the contents take; nil: nobody is.
+	Charge Charger
+}
+
+// A Charger counts memory of files (the control group of whoever made them).
+type Charger interface {
+	ChargeFiles(bytes int64)
+}
+
+// ChargeOf returns who is charged for what c makes, nil for nobody.
+func ChargeOf(c *Caller) Charger {
+	if j, ok := c.Job.(interface{ Charger() Charger }); ok {
+		return j.Charger()
+	}
+	return nil
 }
 
 // A Directory is an Inode that has names. Names are single components of 1 to

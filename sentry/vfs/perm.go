@@ -198,6 +198,9 @@ func mayCreate(c *Caller, dir Path) error {
 // inode_init_owner, vfs_prepare_mode).
 func newOwner(c *Caller, dir *Attr, n *NewInode) {
 	n.UID, n.GID = c.Cred.FSUID, c.Cred.FSGID
+	if n.Mode.IsRegular() {
+		n.Charge = ChargeOf(c)
+	}
 	if dir.Mode&linux.S_ISGID == 0 {
 		return
 	}

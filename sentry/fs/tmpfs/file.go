@@ -23,6 +23,8 @@ type file struct {
 	// size is changed with io and mu held; either suffices to read it.
 	size atomic.Uint64
 
+	charge vfs.Charger // immutable; nil: nobody pays
+
 	// guarded by node.mu
 	pages seg.Set[uint64]
 	ahead memfile.Range // reserved for what is written after the end

@@ -267,7 +267,7 @@ func (fs *FS) newInode(n *vfs.NewInode) (inode, error) {
 		d.names = make(map[string]*entry)
 		return d, nil
 	case linux.S_IFREG:
-		f := &file{}
+		f := &file{charge: n.Charge}
 		f.init(&base)
 		f.seals = linux.F_SEAL_SEAL
 		f.pages = newPages()

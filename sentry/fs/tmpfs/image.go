@@ -185,6 +185,8 @@ type FileImage struct {
 	Size  uint64
 	Pages []PagesImage
 	Seals linux.Seals
+	// Charge has been charged for Pages.
+	Charge checkpoint.Ref
 }
 
 func saveFile(s *checkpoint.Saver, f *file) FileImage {
@@ -194,6 +196,9 @@ func saveFile(s *checkpoint.Saver, f *file) FileImage {
 	// What is reserved for writes to come is not worth saving.
 	f.dropAheadLocked()
 	im.Size, im.Seals = f.size.Load(), f.seals
+	if f.charge != nil {
+		im.Charge = s.Ref(f.charge)
+	}
 	for r, v := range f.pages.All() {
 		im.Pages = append(im.Pages, PagesImage{r.Start, r.End, *v})
 	}
@@ -209,7 +214,11 @@ func loadFile(l *checkpoint.Loader, f *file, im FileImage) error {
 	if !ok || f.kind != linux.S_IFREG || im.Size > maxSize {
 		return errImage
 	}
-	f.seals, f.pages = im.Seals, newPages()
+	charge, err := checkpoint.Get[vfs.Charger](l, im.Charge)
+	if err != nil {
+		return err
+	}
+	f.charge, f.seals, f.pages = charge, im.Seals, newPages()
 	f.size.Store(im.Size)
 	at := uint64(0)
 	for _, p := range im.Pages {

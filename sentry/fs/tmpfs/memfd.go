@@ -15,7 +15,7 @@ func NewMemfd(v *vfs.VFS, fs *FS, c *vfs.Caller, name string, flags linux.MemfdF
 	if flags&linux.MFD_NOEXEC_SEAL != 0 {
 		mode = 0o666
 	}
-	i, err := fs.newInode(&vfs.NewInode{Mode: linux.S_IFREG | mode, UID: c.Cred.FSUID, GID: c.Cred.FSGID})
+	i, err := fs.newInode(&vfs.NewInode{Mode: linux.S_IFREG | mode, UID: c.Cred.FSUID, GID: c.Cred.FSGID, Charge: vfs.ChargeOf(c)})
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,13 @@ func (f *file) fillSomeLocked(hole seg.Range) error {
 }
 
 func (f *file) fillHoleLocked(hole seg.Range) (fresh bool, err error) {
+	if fresh, err = f.placeHoleLocked(hole); err == nil && f.charge != nil {
+		f.charge.ChargeFiles(int64(hole.Len()))
+	}
+	return fresh, err
+}
+
+func (f *file) placeHoleLocked(hole seg.Range) (fresh bool, err error) {
 	if !f.fs.usePages(hole.Len() / pageSize) {
 		return false, linux.ENOSPC
 	}
@@ -115,6 +122,9 @@ func (f *file) free(rs []memfile.Range) {
 	for _, r := range rs {
 		f.fs.mem.DecRef(r)
 		f.fs.freePages(r.Len() / pageSize)
+		if f.charge != nil {
+			f.charge.ChargeFiles(-int64(r.Len()))
+		}
 	}
 }
 
