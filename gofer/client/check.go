@@ -122,7 +122,11 @@ func checkWalk(q *donate.Request, r *donate.Reply) bool {
 // or its contents.
 func checkMany(q *donate.Request, r *donate.Reply) bool {
 	n := len(r.Entries)
-	if n == 0 || n > donate.MaxOpen || uint64(n) > uint64(len(q.Names))-q.Offset ||
+	files := 0
+	for _, h := range q.Handles {
+		files += int(h & (1<<32 - 1))
+	}
+	if n == 0 || n > donate.MaxOpen || n > files ||
 		r.Inline>>n != 0 || bits.OnesCount64(r.Inline)+len(r.FDs) != n {
 		return false
 	}

@@ -144,7 +144,7 @@ type Opened struct {
 // directory that path leads to from n for reading, up to the first that it
 // cannot open, or for which there is no room in one answer.
 func (n *Node) OpenMany(path, names []string) ([]Opened, error) {
-	o, err := n.BeginOpenMany(path, names)
+	o, err := n.BeginOpenMany([]Group{{path, names}})
 	if err != nil {
 		return nil, err
 	}
@@ -159,15 +159,24 @@ type Opening struct {
 	wait func()
 }
 
-// BeginOpenMany is OpenMany without waiting. The descriptors are there, and have
-// to be closed, only after Wait.
-func (n *Node) BeginOpenMany(path, names []string) (*Opening, error) {
-	if len(names) > MaxOpen {
-		return nil, linux.EINVAL
-	}
+// A Group is files of one directory, to which Path leads.
+type Group struct{ Path, Names []string }
+
+// BeginOpenMany is OpenMany of files of several directories, in order, without waiting.
+// The descriptors are there, and have to be closed, only after Wait.
+func (n *Node) BeginOpenMany(groups []Group) (*Opening, error) {
 	o := &Opening{c: n.c, q: donate.Request{Op: donate.OpOpenMany, Handle: n.handle}}
-	if e := join(&o.q, path, names, donate.MaxNames); e != 0 {
-		return nil, e
+	for _, g := range groups {
+		o.q.Names = append(append(o.q.Names, g.Path...), g.Names...)
+		o.q.Handles = append(o.q.Handles, donate.OpenGroup(len(g.Path), len(g.Names)))
+	}
+	for _, name := range o.q.Names {
+		if e := checkName(name); e != 0 {
+			return nil, e
+		}
+	}
+	if _, ok := o.q.OpenGroups(); !ok || len(o.q.Names) > donate.MaxBatch {
+		return nil, linux.EINVAL
 	}
 	o.wait = n.c.t.Begin(&o.q, &o.r)
 	return o, nil

@@ -19,7 +19,7 @@ const (
 	// MaxFDs is the most descriptors of one packet.
 	MaxFDs = 16
 	// MaxOpen is the most files that are opened at once.
-	MaxOpen = 32
+	MaxOpen = 64
 	// MaxInline is the largest file that comes as its contents, MaxContents bounds
 	// those of one packet; the rest is for entries.
 	MaxInline   = 32 << 10
@@ -47,12 +47,14 @@ const (
 	OpStat
 	// OpOpen donates a descriptor of Handle, a regular file.
 	OpOpen
-	// OpOpenMany donates, for reading, the regular files called Names in
-	// Handle, up to the first that cannot be had; an error if that is the
-	// first of all. There is an entry for each, and a descriptor in FDs; but
+	// OpOpenMany donates, for reading, regular files of one or more
+	// directories, up to the first that cannot be had; an error if that is the
+	// first of all. Each of Handles is a directory (OpenGroup): so many of Names
+	// lead to it from Handle, and the next are files in it. There is an entry for
+	// each file, and a descriptor in FDs; but
 	// a small file of a mount that cannot be written comes as its contents, in
 	// Data, and then has its bit in Inline. It may end before a file for which
-	// there is no room. The first Offset Names are as in OpScan.
+	// there is no room.
 	OpOpenMany
 	// OpCreate makes the regular file Name in Handle and donates it.
 	OpCreate
@@ -113,6 +115,25 @@ const (
 	OpClunk
 	opCount
 )
+
+// OpenGroup is an element of OpOpenMany's Handles: a directory that way names lead to,
+// and so many files in it.
+func OpenGroup(way, files int) uint64 { return uint64(way)<<32 | uint64(files) }
+
+// OpenGroups returns what Handles say, in order; false unless they take all of Names
+// and are not more files than MaxOpen.
+func (q *Request) OpenGroups() (groups [][2][]string, ok bool) {
+	names, files := q.Names, 0
+	for _, h := range q.Handles {
+		way, n := h>>32, h&(1<<32-1)
+		if n == 0 || n > MaxOpen || way > uint64(len(names)) || n > uint64(len(names))-way {
+			return nil, false
+		}
+		groups = append(groups, [2][]string{names[:way], names[way : way+n]})
+		names, files = names[way+n:], files+int(n)
+	}
+	return groups, len(names) == 0 && files <= MaxOpen && files > 0
+}
 
 // Walk flags, in Request.Mode.
 const (
@@ -228,7 +249,7 @@ var ops = [opCount]opInfo{
 	OpWalk:        {"walk", fHandle | fNames | fFlags | fMode, fEntries | fFD},
 	OpStat:        {"stat", fHandle, fEntries},
 	OpOpen:        {"open", fHandle | fFlags, fEntries | fFD},
-	OpOpenMany:    {"openmany", fHandle | fNames | fRange, fEntries | fFD | fInline},
+	OpOpenMany:    {"openmany", fHandle | fNames | fHandles, fEntries | fFD | fInline},
 	OpCreate:      {"create", fCreate | fFlags, fEntries | fFD},
 	OpTmpfile:     {"tmpfile", fHandle | fMode | fOwners | fFlags, fEntries | fFD},
 	OpMkdir:       {"mkdir", fCreate, fEntries},

@@ -9,54 +9,114 @@ import (
 
 // openMany donates several files of n for reading, or reads them.
 func openMany(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
-	n, names, e := f.dirAt(n, q)
-	if e != 0 {
-		return e
-	}
-	defer n.release()
-	if len(names) > donate.MaxOpen {
+	groups, ok := q.OpenGroups()
+	if !ok {
 		return linux.EINVAL
 	}
-	r.Entries = make([]donate.Entry, 0, len(names))
-	for i, name := range names {
-		c, ent, e := f.lookup(n, name)
-		fd := -1
-		if e == 0 {
-			if !hasRoom(c, &ent.Attr, r) && i > 0 {
-				c.release()
-				return 0
-			}
-			fd, e = f.openData(c, unix.O_RDONLY)
-			c.release()
+	r.Entries = make([]donate.Entry, 0, len(q.Names))
+	for _, g := range groups {
+		all, e := openSome(f, n, g[0], g[1], r)
+		if e != 0 && len(r.Entries) == 0 {
+			return e
 		}
-		if e != 0 {
-			if i == 0 {
-				return e
-			}
-			return 0
-		}
-		r.Entries = append(r.Entries, ent)
-		if comesInline(c, &ent.Attr) && inline(fd, int(ent.Attr.Size), r) {
-			r.Inline |= 1 << i
-			unix.Close(fd)
-		} else {
-			r.FDs = append(r.FDs, fd)
+		if !all {
+			break
 		}
 	}
 	return 0
 }
 
-// comesInline reports whether the file n is to be read rather than donated: one of a
-// mount that cannot be written, small enough, and on a disk, for what takes no room
-// there may be made by a kernel when it is read.
-func comesInline(n *node, a *donate.Attr) bool {
-	return n.m.readOnly && a.Mode.IsRegular() && a.Size <= donate.MaxInline && a.Blocks > 0
+// openSome adds the files called names, in the directory that way leads to from n, to r,
+// up to the first that cannot be had or for which there is no room.
+func openSome(f *fsys, n *node, way, names []string, r *donate.Reply) (all bool, e linux.Errno) {
+	if n, e = f.dirAlong(n, way); e != 0 {
+		return false, e
+	}
+	defer n.release()
+	for _, name := range names {
+		if ok, e := openOne(f, n, name, len(r.Entries), r); !ok {
+			return false, e
+		}
+	}
+	return true, 0
 }
 
-// hasRoom reports whether there is room for the file n in r in the form that it has
+// openOne adds the file called name in n to r. False: it cannot be had, or there is no
+// room.
+func openOne(f *fsys, n *node, name string, i int, r *donate.Reply) (bool, linux.Errno) {
+	if e := checkName(name); e != 0 {
+		return false, e
+	}
+	var ent donate.Entry
+	var e linux.Errno
+	fd := -1
+	if n.m.readOnly {
+		fd, ent.Attr, e = openNamed(n, name, func(a *donate.Attr) bool { return i == 0 || hasRoom(n.m, a, r) })
+	} else {
+		var c *node
+		if c, ent, e = f.lookup(n, name); e == 0 {
+			if i == 0 || hasRoom(n.m, &ent.Attr, r) {
+				fd, e = f.openData(c, unix.O_RDONLY)
+			}
+			c.release()
+		}
+	}
+	if e != 0 || fd < 0 {
+		return false, e
+	}
+	r.Entries = append(r.Entries, ent)
+	if comesInline(n.m, &ent.Attr) && inline(fd, int(ent.Attr.Size), r) {
+		r.Inline |= 1 << i
+		unix.Close(fd)
+	} else {
+		r.FDs = append(r.FDs, fd)
+	}
+	return true, 0
+}
+
+// openNamed opens the regular file called name in n, of a mount that cannot be written,
+// for reading, if wanted says so of its attributes; -1 if not. Unlike openData it opens
+// by name, after a look at what is there; it takes what it got for the same file only if
+// that is what it is. Who puts a device in place of a file of such a mount in between
+// has it opened and closed, without being waited for.
+func openNamed(n *node, name string, wanted func(*donate.Attr) bool) (int, donate.Attr, linux.Errno) {
+	if !n.mode.IsDir() {
+		return -1, donate.Attr{}, linux.ENOTDIR
+	}
+	a, e := statAt(n.fd, name, 0)
+	switch {
+	case e != 0:
+		return -1, a, e
+	case !a.Mode.IsRegular():
+		return -1, a, linux.EINVAL
+	case !wanted(&a):
+		return -1, a, 0
+	}
+	// Not openat2, which tries for as long as a lease of the host's is not given up.
+	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: resolve}
+	fd, err := unix.Openat2(n.fd, name, &how)
+	if err != nil {
+		return -1, a, donate.Errno(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Ino != a.Ino || st.Dev != a.Dev || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		unix.Close(fd)
+		return -1, a, linux.EAGAIN
+	}
+	return fd, a, 0
+}
+
+// comesInline reports whether a file of m is to be read rather than donated: one of a
+// mount that cannot be written, small enough, and on a disk, for what takes no room
+// there may be made by a kernel when it is read.
+func comesInline(m *mount, a *donate.Attr) bool {
+	return m.readOnly && a.Mode.IsRegular() && a.Size <= donate.MaxInline && a.Blocks > 0
+}
+
+// hasRoom reports whether there is room for a file of m in r in the form that it has
 // there. A file whose contents turn out to be unfit needs a descriptor's.
-func hasRoom(n *node, a *donate.Attr, r *donate.Reply) bool {
-	return len(r.FDs) < donate.MaxFDs && (!comesInline(n, a) || len(r.Data)+int(a.Size) <= donate.MaxContents)
+func hasRoom(m *mount, a *donate.Attr, r *donate.Reply) bool {
+	return len(r.FDs) < donate.MaxFDs && (!comesInline(m, a) || len(r.Data)+int(a.Size) <= donate.MaxContents)
 }
 
 // inline appends what is in fd to r's contents, if it is as long as it should be.

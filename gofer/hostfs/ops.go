@@ -145,6 +145,12 @@ func walk(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
 	cur := n
 	cur.refs.Add(1)
 	for i, name := range q.Names {
+		if i == len(q.Names)-1 && q.Mode&donate.WalkHandle == 0 {
+			if done, e := peek(cur, name, q, r); done {
+				cur.release()
+				return e
+			}
+		}
 		next, ent, e := f.lookup(cur, name)
 		cur.release()
 		if e != 0 {
@@ -174,6 +180,38 @@ func walk(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {
 	}
 	cur.release()
 	return 0
+}
+
+// peek ends a walk with what name is in n, if no node of it has to be made for that.
+func peek(n *node, name string, q *donate.Request, r *donate.Reply) (done bool, e linux.Errno) {
+	if e := checkName(name); e != 0 {
+		return true, e
+	}
+	if !n.mode.IsDir() {
+		return true, linux.ENOTDIR
+	}
+	var ent donate.Entry
+	fd := -1
+	if q.Mode&donate.WalkOpen != 0 && q.Flags&unix.O_ACCMODE == unix.O_RDONLY && n.m.readOnly {
+		fd, ent.Attr, e = openNamed(n, name, func(*donate.Attr) bool { return true })
+		if e != 0 && e != linux.ENOENT {
+			return false, 0
+		}
+	} else if ent.Attr, e = statAt(n.fd, name, 0); e == 0 && ent.Attr.Mode.IsRegular() && q.Mode&donate.WalkOpen != 0 {
+		return false, 0
+	}
+	switch {
+	case e != 0:
+		return true, e
+	case ent.Attr.Mode.IsDir() && q.Mode&donate.WalkBare == 0:
+		return false, 0
+	case ent.Attr.Mode.IsSymlink():
+		if ent.Target, e = readlink(n.fd, name); e != 0 {
+			return false, 0
+		}
+	}
+	r.Entries, r.FD = append(r.Entries, ent), fd
+	return true, 0
 }
 
 func stat(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno {

@@ -84,26 +84,32 @@ func (f *fsys) dirAt(n *node, q *donate.Request) (*node, []string, linux.Errno) 
 	if q.Offset > uint64(len(q.Names)) {
 		return nil, nil, linux.EINVAL
 	}
+	n, e := f.dirAlong(n, q.Names[:q.Offset])
+	return n, q.Names[q.Offset:], e
+}
+
+// dirAlong walks names from n to a directory, and returns it with a reference.
+func (f *fsys) dirAlong(n *node, names []string) (*node, linux.Errno) {
 	n.refs.Add(1)
-	for i, name := range q.Names[:q.Offset] {
+	for i, name := range names {
 		var next *node
 		var e linux.Errno
-		if i == int(q.Offset)-1 {
+		if i == len(names)-1 {
 			next, _, e = f.lookup(n, name)
 		} else {
 			next, e = passing(n, name)
 		}
 		n.release()
 		if e != 0 {
-			return nil, nil, e
+			return nil, e
 		}
 		n = next
 	}
 	if !n.mode.IsDir() {
 		n.release()
-		return nil, nil, linux.ENOTDIR
+		return nil, linux.ENOTDIR
 	}
-	return n, q.Names[q.Offset:], 0
+	return n, 0
 }
 
 // passing returns the directory called name in n as a node that is only good to look

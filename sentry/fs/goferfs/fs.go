@@ -63,6 +63,7 @@ type FS struct {
 	reads   atomic.Int64  // directories that were read lately
 	wanted  atomic.Int64  // those of which the files' attributes were wanted
 	looked  atomic.Int64  // files that were asked about by name lately
+	inlines atomic.Bool   // files have come as their contents
 	opened  atomic.Int64  // those of them that were opened then
 	habit   atomic.Int32  // 1 + the order that files were opened in last; 0: none
 

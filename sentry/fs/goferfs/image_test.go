@@ -13,7 +13,7 @@ func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[FS, Image](map[string]string{
 			"client": "Gofer", "hosts": "Gofer", "self": "of Shared", "mu": lockField, "inodes": "put there by the inodes", "idle": opened,
-			"noded": host, "bounds": "of this process", "looked": cached, "opened": cached, "changes": cached, "reads": cached, "wanted": cached, "habit": cached, "listings": cached, "listed": cached,
+			"noded": host, "bounds": "of this process", "looked": cached, "opened": cached, "inlines": cached, "changes": cached, "reads": cached, "wanted": cached, "habit": cached, "listings": cached, "listed": cached,
 			"trees": cached, "ahead": cached, "brought": cached,
 		}),
 		checkpoint.CheckCovered[Inode, InodeImage](map[string]string{

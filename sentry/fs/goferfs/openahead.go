@@ -1,12 +1,12 @@
 package goferfs
 
 import (
-	"cmp"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"cordon/gofer/client"
-	"cordon/internal/linux"
 )
 
 const (
@@ -17,20 +17,52 @@ const (
 	streakGap = 8
 )
 
-// An openAhead is files of a directory that are being opened because a program
-// goes through it, in one round trip: what it opens next, here or in the directory
-// that it comes to then. Who needs one of them takes it off the list and waits for
-// it, or who drops it because there are too many.
+// An openAhead is files that are being opened because a program goes through a tree, in
+// one round trip: what it opens next, here and in the directories that it comes to then.
+// Who needs one of them takes those of its directory and waits for all, or who drops it
+// because there are too many.
 type openAhead struct {
 	// immutable
 	fs     *FS
-	l      *names // of their directory, which may have no Inode yet
-	batch  []string
-	at     []int // their positions in l
+	line   *line
 	before uint64
+	call   *client.Opening
+	node   *nodeRef // what it was asked of, until it is waited for
 
-	call *client.Opening
-	node *nodeRef // what it was asked of, until it is waited for
+	// set by once: what came, until when contents are good, and the answer with them
+	once    sync.Once
+	got     []client.Opened
+	until   time.Time
+	brought *answer
+
+	left atomic.Int32 // groups that are not done with
+
+	// guarded by fs.mu
+	groups []group // that nobody has taken
+	begun  bool    // one of them was
+}
+
+// A group is the files of one directory in an openAhead, at positions of its listing.
+type group struct {
+	l     *names // may have no Inode yet
+	batch []string
+	at    []int
+	first int    // where in the answer they begin
+	from  cursor // what comes from the first of them on
+
+	// The directory: it is where way leads to from base.
+	base *Inode
+	way  []string
+}
+
+// A line is a program's way through the files of a tree.
+type line struct {
+	// guarded by fs.mu
+	busy  bool // somebody looks for the next files
+	ahead int  // openAheads that nobody has taken from
+
+	// by who has made it busy, or has the first of what is ahead
+	cur cursor
 }
 
 // openBatch opens in for reading with the files behind it, if a program goes
@@ -48,57 +80,48 @@ func (in *Inode) openBatch() {
 		return
 	}
 	fs := in.fs
-	o := fs.opening(l, name)
+	o, g := fs.opening(l, name)
 	if o == nil {
-		f := parent.behind(l, name)
-		if len(f.batch) == 0 {
+		if g = parent.behind(l, name); len(g.batch) == 0 {
 			return
 		}
-		if o = parent.openMany(f); o == nil {
+		ln := &line{ahead: 1, cur: g.from.after(len(g.batch))}
+		if o = fs.openMany(ln, parent, []group{g}); o == nil {
 			return
 		}
+		o.groups = nil // taken here
 	}
-	if !o.take(parent) {
-		return
+	if o.take(&g, parent) {
+		o.goOn() // the program needed it, so it will need the next
 	}
-	// The program needed it, so it will need the next.
-	if base, f := parent.beyond(l); len(f.batch) > 0 {
-		fs.enlist(base.openMany(f))
-	}
-}
-
-// A following is files to open: those at positions of a listing, of the directory
-// that way leads to from another.
-type following struct {
-	way   []string
-	l     *names
-	batch []string
-	at    []int
 }
 
 // maxOpenings is how many openAheads there are at a time.
 const maxOpenings = 4
 
-// opening returns what opens the file called name in the directory of l, and takes it
-// off the list.
-func (fs *FS) opening(l *names, name string) *openAhead {
+// opening takes the group of the file called name in the directory of l off what is
+// being opened.
+func (fs *FS) opening(l *names, name string) (*openAhead, group) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for i, o := range fs.ahead {
-		if o.l == l && slices.Contains(o.batch, name) {
-			fs.ahead = slices.Delete(fs.ahead, i, i+1)
-			return o
+		for k := range o.groups {
+			g := o.groups[k]
+			if g.l != l || !slices.Contains(g.batch, name) {
+				continue
+			}
+			if o.groups = slices.Delete(o.groups, k, k+1); len(o.groups) == 0 {
+				fs.ahead = slices.Delete(fs.ahead, i, i+1)
+			}
+			return o, g
 		}
 	}
-	return nil
+	return nil, group{}
 }
 
 // enlist has o wait for who needs it, and gives up what was being opened longest ago
 // if there is too much.
 func (fs *FS) enlist(o *openAhead) {
-	if o == nil {
-		return
-	}
 	fs.mu.Lock()
 	old := pushBounded(&fs.ahead, o, maxOpenings)
 	fs.mu.Unlock()
@@ -116,333 +139,200 @@ func pushBounded[T any](q *[]*T, v *T, most int) (old *T) {
 	return old
 }
 
-// openMany begins to open files in or below in.
-func (in *Inode) openMany(f following) *openAhead {
-	fs := in.fs
+// openMany begins to open files in and below base. It returns nil if it cannot.
+func (fs *FS) openMany(ln *line, base *Inode, groups []group) *openAhead {
 	before := fs.changes.Load()
-	n, _, path, err := in.nearest()
+	n, _, path, err := base.nearest()
 	if err != nil {
 		return nil
 	}
-	call, err := n.node.BeginOpenMany(append(path, f.way...), f.batch)
+	wire, first := make([]client.Group, len(groups)), 0
+	for i := range groups {
+		g := &groups[i]
+		way, ok := g.base.below(base)
+		if !ok {
+			n.release()
+			return nil
+		}
+		wire[i] = client.Group{Path: slices.Concat(path, way, g.way), Names: g.batch}
+		g.first = first
+		first += len(g.batch)
+	}
+	call, err := n.node.BeginOpenMany(wire)
 	if err != nil {
 		n.release()
 		return nil
 	}
-	return &openAhead{fs: fs, l: f.l, batch: f.batch, at: f.at, before: before, call: call, node: n}
+	o := &openAhead{fs: fs, line: ln, before: before, call: call, node: n, groups: groups}
+	o.left.Store(int32(len(groups)))
+	return o
 }
 
-// take gives the files, which are in dir, their descriptors or their contents, and
+// below returns the names that lead from top to in.
+func (in *Inode) below(top *Inode) (way []string, ok bool) {
+	for range maxWay {
+		if in == top {
+			slices.Reverse(way)
+			return way, true
+		}
+		in.mu.Lock()
+		parent, name := in.parent, in.name
+		in.mu.Unlock()
+		if parent == nil {
+			break
+		}
+		way, in = append(way, name), parent
+	}
+	return nil, false
+}
+
+// receive waits for what was opened.
+func (o *openAhead) receive(groups []group) {
+	got, err := o.call.Wait()
+	o.node.release()
+	if err != nil {
+		return
+	}
+	o.got, o.until = got, time.Now().Add(goodFor)
+	for i := range got {
+		if got[i].FD < 0 {
+			o.brought = &answer{call: o.call}
+			o.brought.refs.Store(2) // ours, and that of the list
+			o.fs.inlines.Store(true)
+			o.fs.boundContents(o.brought)
+			break
+		}
+	}
+	for i := range groups {
+		// It goes on with the first that did not come.
+		if g := &groups[i]; len(got) > 0 && len(got) < g.first+len(g.batch) {
+			o.line.cur = g.from.after(max(len(got)-g.first, 0))
+			break
+		}
+	}
+}
+
+// await receives what was opened if nobody has.
+func (o *openAhead) await(g *group) {
+	o.once.Do(func() {
+		o.fs.mu.Lock()
+		groups := append([]group{*g}, o.groups...)
+		o.fs.mu.Unlock()
+		slices.SortFunc(groups, func(a, b group) int { return a.first - b.first })
+		o.receive(groups)
+	})
+}
+
+// of returns what came for g.
+func (o *openAhead) of(g *group) []client.Opened {
+	return o.got[min(g.first, len(o.got)):min(g.first+len(g.batch), len(o.got))]
+}
+
+// take gives the files of g, which are in dir, their descriptors or their contents, and
 // reports whether there were any.
-func (o *openAhead) take(dir *Inode) bool {
-	got := o.wait()
+func (o *openAhead) take(g *group, dir *Inode) bool {
+	o.await(g)
 	fs := o.fs
-	var brought *answer
+	got := o.of(g)
 	var all []contents
-	until := time.Now().Add(goodFor)
+	var read []*Inode
 	for i := range got {
 		f := &got[i]
 		if fs.changes.Load() != o.before {
 			closeFD(f.FD)
 			continue
 		}
-		o.l.mu.Lock()
-		if o.l.ents[o.at[i]].attr == attrNone {
-			o.l.tell(o.at[i], &f.Attr, "")
+		g.l.mu.Lock()
+		if g.l.ents[g.at[i]].attr == attrNone {
+			g.l.tell(g.at[i], &f.Attr, "")
 		}
-		o.l.mu.Unlock()
-		c := fs.inode(dir, o.batch[i], client.Step{Attr: f.Attr}, kept)
+		g.l.mu.Unlock()
+		c := fs.inode(dir, g.batch[i], client.Step{Attr: f.Attr}, kept)
 		if f.FD >= 0 {
 			c.install(f.FD, false)
 		} else if c.size.Load() == f.Attr.Size {
 			if all == nil {
-				all = make([]contents, len(got))
-				brought = &answer{call: o.call, read: make([]*Inode, 0, len(got))}
-				brought.refs.Store(1)
+				all, read = make([]contents, len(got)), make([]*Inode, 0, len(got))
 			}
-			all[i] = contents{data: f.Contents, until: until, of: brought}
+			all[i] = contents{data: f.Contents, until: o.until, of: o.brought}
 			c.inline.Store(&all[i])
-			brought.read = append(brought.read, c)
+			read = append(read, c)
 		}
 		fs.idled(c)
 	}
-	if brought != nil {
-		fs.boundContents(brought)
-	} else {
-		o.call.Free()
+	if len(read) > 0 {
+		fs.mu.Lock()
+		o.brought.read = append(o.brought.read, read...)
+		fs.mu.Unlock()
 	}
-	if k := len(got); k > 0 && k < len(o.batch) {
+	if k := len(got); k > 0 && k < len(g.batch) {
 		// It goes on behind the last.
-		o.l.mu.Lock()
-		o.l.open.last = o.at[k-1]
-		o.l.mu.Unlock()
+		g.l.mu.Lock()
+		g.l.open.last = g.at[k-1]
+		g.l.mu.Unlock()
 	}
+	o.leave(1)
 	return len(got) > 0
 }
 
-// drop closes what o has opened.
+// leave notes that n groups are done with.
+func (o *openAhead) leave(n int) {
+	switch {
+	case o.left.Add(int32(-n)) > 0:
+	case o.brought != nil:
+		o.brought.release()
+	default:
+		o.call.Free()
+	}
+}
+
+// goOn asks for the files behind those of o, unless that was done.
+func (o *openAhead) goOn() {
+	fs, ln := o.fs, o.line
+	habit := order(fs.habit.Load()) - 1
+	fs.mu.Lock()
+	if !o.begun {
+		o.begun = true
+		ln.ahead--
+	}
+	if ln.busy || ln.ahead > 0 || habit < 0 {
+		fs.mu.Unlock()
+		return
+	}
+	ln.busy = true
+	fs.mu.Unlock()
+	var next *openAhead
+	if groups := ln.cur.gather(habit, fs.inlines.Load()); len(groups) > 0 {
+		next = fs.openMany(ln, ln.cur.base, groups)
+	}
+	fs.mu.Lock()
+	ln.busy = false
+	if next != nil {
+		ln.ahead++
+	}
+	fs.mu.Unlock()
+	if next != nil {
+		fs.enlist(next)
+	}
+}
+
+// drop closes what nobody has taken of o.
 func (o *openAhead) drop() {
 	if o == nil {
 		return
 	}
-	for _, f := range o.wait() {
-		closeFD(f.FD)
-	}
-	o.call.Free()
-}
-
-// wait returns what was opened.
-func (o *openAhead) wait() []client.Opened {
-	got, err := o.call.Wait()
-	o.node.release()
-	if err != nil {
-		return nil
-	}
-	return got
-}
-
-// An order is one that programs open the files of a directory in.
-type order int32
-
-const (
-	asListed order = iota
-	byNumber       // of the inode: find, cp and tar spare a disk so
-	byName
-	orders
-)
-
-// An opening is how the files of a directory are opened.
-type opening struct {
-	started bool
-	last    int // the position of the last file that was opened, or ahead
-	streak  int // how many were opened one after the other
-	strays  int // how many were not
-
-	order order
-	ranks []int32 // of positions in the listing, by order; nil: themselves
-	at    []int32 // positions by rank
-}
-
-// straysAllowed is how many opens out of order it takes to try another.
-const straysAllowed = 2
-
-// arrange puts the names of l into the order o.
-func (l *names) arrange(o order) {
-	p := &l.open
-	p.order, p.strays, p.ranks, p.at = o, 0, nil, nil
-	if o == asListed {
+	o.fs.mu.Lock()
+	groups := o.groups
+	o.groups = nil
+	o.fs.mu.Unlock()
+	if len(groups) == 0 {
 		return
 	}
-	p.at, p.ranks = make([]int32, len(l.ents)), make([]int32, len(l.ents))
-	for i := range p.at {
-		p.at[i] = int32(i)
-	}
-	slices.SortFunc(p.at, func(a, b int32) int {
-		if o == byNumber {
-			return cmp.Compare(l.number(int(a)), l.number(int(b)))
-		}
-		return cmp.Compare(l.name(int(a)), l.name(int(b)))
-	})
-	for r, i := range p.at {
-		p.ranks[i] = int32(r)
-	}
-}
-
-// rank returns where the name at position i comes in the order of opens, -1 if
-// that is not known.
-func (l *names) rank(i int) int {
-	switch p := &l.open; {
-	case p.ranks == nil:
-		return i
-	case i < len(p.ranks):
-		return int(p.ranks[i])
-	}
-	return -1
-}
-
-// next returns the position of the name with a rank.
-func (l *names) next(rank int) int {
-	if l.open.at == nil {
-		return rank
-	}
-	return int(l.open.at[rank])
-}
-
-// follows reports whether the file at position i comes soon after the last.
-func (l *names) follows(i int) bool {
-	gap := l.rank(i) - l.rank(l.open.last)
-	return gap > 0 && gap <= streakGap
-}
-
-// note notes that the file at position i is opened, and returns how many files
-// to open with it. habit is the order of the directories before, or -1.
-func (l *names) note(i int, habit order) int {
-	p := &l.open
-	switch {
-	case !p.started && habit >= 0:
-		l.arrange(habit)
-		if r := l.rank(i); r >= 0 && r < streakGap {
-			p.streak = client.MaxOpen / 2
-		}
-	case !p.started:
-	case l.follows(i):
-		p.streak++
-	default:
-		p.streak = 0
-		if p.strays++; p.strays > straysAllowed && p.order+1 < orders {
-			l.arrange(p.order + 1)
-			if l.follows(i) {
-				p.streak = 1
-			}
+	o.await(&groups[0])
+	for i := range groups {
+		for _, f := range o.of(&groups[i]) {
+			closeFD(f.FD)
 		}
 	}
-	p.started, p.last = true, i
-	if p.streak < streakFrom {
-		return 1
-	}
-	return min(2*p.streak, client.MaxOpen)
-}
-
-// behind notes that the file called name, which l has, is opened, and returns its
-// name and those of the files behind it if they are opened in order.
-func (in *Inode) behind(l *names, name string) following {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := l.find(name)
-	if i < 0 {
-		return following{}
-	}
-	most := l.note(i, order(in.fs.habit.Load())-1)
-	if most == 1 {
-		if l.open.strays > 0 {
-			in.fs.habit.Store(0)
-		}
-		return following{}
-	}
-	in.fs.habit.Store(int32(l.open.order) + 1)
-	return l.files(following{l: l, batch: []string{name}, at: []int{i}}, most)
-}
-
-// files adds the files behind the last that was opened, up to most in all, and up to
-// the next directory, which a program that goes through the tree enters first.
-func (l *names) files(f following, most int) following {
-	r := l.rank(l.open.last)
-	if r < 0 {
-		return f
-	}
-	for r++; r < l.ranked() && len(f.batch) < most; r++ {
-		i := l.next(r)
-		if l.typ(i) == linux.DT_DIR && !l.isGone(i) {
-			break
-		}
-		if l.opensAlone(i) {
-			continue
-		}
-		f.batch, f.at = append(f.batch, l.name(i)), append(f.at, i)
-		l.open.last = i
-	}
-	return f
-}
-
-// ranked is how many names have a place in the order of opens.
-func (l *names) ranked() int {
-	if l.open.at != nil {
-		return len(l.open.at)
-	}
-	return len(l.ents)
-}
-
-// maxBeyond is how many names, and how many levels up and down, beyond looks at.
-const maxBeyond = 16
-
-// beyond returns the files that a program comes to that goes through the tree and
-// has opened those of in, with the listing l, that were opened ahead: files behind
-// them, or those of the next directory in the order of opens, here or above, and the
-// Inode that they are below. There may be none, or none that is listed.
-func (in *Inode) beyond(l *names) (base *Inode, f following) {
-	habit := order(in.fs.habit.Load()) - 1
-	if habit < 0 {
-		return nil, f
-	}
-	l.mu.Lock()
-	name := l.name(l.open.last)
-	l.open.streak *= 2
-	l.mu.Unlock()
-	for range maxBeyond {
-		f, end := l.filesAfter(name, habit)
-		if !end {
-			return in, f
-		}
-		in.mu.Lock()
-		parent := in.parent
-		name = in.name
-		in.mu.Unlock()
-		if in = parent; in == nil {
-			return nil, f
-		}
-		if l = in.knownNames(); l == nil {
-			return nil, f
-		}
-	}
-	return nil, f
-}
-
-// filesAfter returns the first files after the directory called name, or at all if
-// name is empty, in l or below. end says that there is nothing more.
-func (l *names) filesAfter(name string, habit order) (f following, end bool) {
-	var way []string
-	for range maxBeyond {
-		sub, f, end := l.step(name, habit)
-		if sub == nil {
-			f.way = way
-			return f, end && len(way) == 0
-		}
-		way, l, name = append(way, f.way...), sub, ""
-	}
-	return f, false
-}
-
-// step looks at what comes after name in l: files, or a directory, which it returns.
-func (l *names) step(name string, habit order) (sub *names, f following, end bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if p := &l.open; !p.started && (p.order != habit || habit != asListed && p.at == nil) {
-		l.arrange(habit)
-	}
-	r := 0
-	if name != "" {
-		i := l.find(name)
-		if i < 0 || l.rank(i) < 0 {
-			return nil, f, false
-		}
-		r = l.rank(i) + 1
-	}
-	for ; r < l.ranked(); r++ {
-		switch i := l.next(r); {
-		case l.isGone(i):
-		case l.typ(i) == linux.DT_DIR:
-			// What is not listed yet, or empty, is not looked behind.
-			if sub = l.belowAt(i).load(); sub != nil {
-				f.way = []string{l.name(i)}
-			}
-			return sub, f, false
-		case !l.opensAlone(i):
-			if p := &l.open; !p.started {
-				p.started, p.streak = true, client.MaxOpen/2
-			}
-			l.open.last = i
-			f = following{l: l, batch: []string{l.name(i)}, at: []int{i}}
-			return nil, l.files(f, min(2*l.open.streak, client.MaxOpen)), false
-		}
-	}
-	return nil, f, true
-}
-
-// opensAlone reports whether the name at position i is none to open ahead.
-func (l *names) opensAlone(i int) bool {
-	if l.typ(i) != linux.DT_REG || l.ents[i].flags&(gone|distrusted) != 0 {
-		return true
-	}
-	a, _, known := l.attrs(i)
-	return known && a.Nlink > 1
+	o.leave(len(groups))
 }

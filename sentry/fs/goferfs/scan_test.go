@@ -306,7 +306,7 @@ func TestOpenAheadInTree(t *testing.T) {
 	fs := e.fs.(*FS)
 	before := e.fds()
 	top := e.lookup("top")
-	foreseen, last := 0, ""
+	foreseen := 0
 	var walk func(in vfs.Inode)
 	walk = func(in vfs.Inode) {
 		for _, name := range e.names(in) {
@@ -316,8 +316,12 @@ func TestOpenAheadInTree(t *testing.T) {
 				walk(c)
 				continue
 			}
-			if last != "" && name == last {
-				foreseen++
+			for _, o := range fs.ahead {
+				for _, g := range o.groups {
+					if g.batch[0] == name {
+						foreseen++
+					}
+				}
 			}
 			f, err := c.Open(nil, vfs.Path{}, linux.O_RDONLY)
 			e.must(err)
@@ -325,14 +329,15 @@ func TestOpenAheadInTree(t *testing.T) {
 				t.Errorf("%s has %q", name, got)
 			}
 			f.Release()
-			if n := len(fs.ahead); n > 0 {
-				last = fs.ahead[n-1].batch[0]
-			}
 		}
 	}
+	e.trips()
 	walk(top)
 	if foreseen < dirs-3 {
 		t.Errorf("the first file of %d of %d directories was being opened", foreseen, dirs)
+	}
+	if n := e.trips(); n > dirs*files/2 {
+		t.Errorf("%d round trips for the files of %d directories", n, dirs)
 	}
 	fs.Release()
 	e.trips()
