@@ -57,18 +57,20 @@ func (g *Gateway) look(frame *buffer.Buffer) bool {
 	return true
 }
 
-// Answer sends an echo reply with the data to who asked.
-func (e *EchoRequest) Answer(data []byte) {
-	g := e.gateway
+// Answer is AnswerEcho for a request.
+func (e *EchoRequest) Answer(data []byte) { e.gateway.AnswerEcho(e.From, e.To, data) }
+
+// AnswerEcho sends an echo reply with the data, as if it came from the address that was asked.
+func (g *Gateway) AnswerEcho(asker, asked netip.Addr, data []byte) {
 	ipSize, typ := header.IPv4MinimumSize, byte(header.ICMPv4EchoReply)
-	if e.To.Is6() {
+	if asked.Is6() {
 		ipSize, typ = header.IPv6MinimumSize, byte(header.ICMPv6EchoReply)
 	}
 	if ipSize+echoHeader+len(data) > int(g.end.MTU()) {
 		return
 	}
 	frame := make([]byte, header.EthernetMinimumSize+ipSize+echoHeader+len(data))
-	proto := neighbourProto(e.To)
+	proto := neighbourProto(asked)
 	header.Ethernet(frame).Encode(&header.EthernetFields{
 		SrcAddr: g.end.LinkAddress(), DstAddr: g.end.peer.LinkAddress(), Type: proto,
 	})
@@ -76,8 +78,8 @@ func (e *EchoRequest) Answer(data []byte) {
 	icmp := packet[ipSize:]
 	icmp[0] = typ
 	copy(icmp[echoHeader:], data)
-	src, dst := toAddress(e.To), toAddress(e.From)
-	if e.To.Is6() {
+	src, dst := toAddress(asked), toAddress(asker)
+	if asked.Is6() {
 		header.IPv6(packet).Encode(&header.IPv6Fields{
 			PayloadLength: uint16(len(icmp)), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: echoTTL, SrcAddr: src, DstAddr: dst,
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -86,8 +87,9 @@ type EchoRequest struct {
 
 // GatewayConfig says where a Gateway stands.
 type GatewayConfig struct {
-	// Addrs are the gateway's addresses with their networks, of which one is IPv4.
+	// Addrs are the gateway's addresses with their networks; Also are further ones that it answers echoes for itself.
 	Addrs []netip.Prefix
+	Also  []netip.Addr
 	MTU   uint32
 	// HWAddr is the gateway's, Guest the interface's on the other side.
 	HWAddr, Guest HWAddr
@@ -138,6 +140,9 @@ func NewGateway(c GatewayConfig, outside Outside) (*Gateway, Link, error) {
 			return nil, Link{}, errnoOf(err)
 		}
 	}
+	for _, a := range c.Also {
+		g.own[a] = true
+	}
 	divert(st, outside, func(netip.AddrPort) bool { return true })
 	return g, Link{HWAddr: c.Guest, MTU: c.MTU, FD: -1, wire: guest}, nil
 }
@@ -148,10 +153,12 @@ func (g *Gateway) Close() {
 	g.s.Destroy()
 }
 
-// Divert has what the stack's own programs send to a TCP or UDP port of an address that nobody listens on carried on by an
-// Outside. The address is one of the stack's.
-func (s *Stack) Divert(to netip.AddrPort, outside Outside) {
-	divert(s.s, outside, func(dst netip.AddrPort) bool { return dst == to })
+// Divert has what the stack's own programs send to TCP or UDP ports that nobody listens on carried on by an Outside. The
+// addresses are the stack's. It is called once at most.
+func (s *Stack) Divert(to []netip.AddrPort, outside Outside) {
+	if len(to) > 0 {
+		divert(s.s, outside, func(dst netip.AddrPort) bool { return slices.Contains(to, dst) })
+	}
 }
 
 // divert is asked for packets that no endpoint of the stack wants.

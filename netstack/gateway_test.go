@@ -144,7 +144,7 @@ func TestGateway(t *testing.T) {
 		check(t, err)
 		t.Cleanup(s.Close)
 		to := netip.MustParseAddrPort("127.0.0.11:53")
-		s.Divert(to, mirror{})
+		s.Divert([]netip.AddrPort{to}, mirror{})
 		e := endpoint(t, s, UDP, IPv4)
 		check(t, e.Connect(Addr{IP: to.Addr(), Port: 53}))
 		if _, err := e.Write(payload{bytes.NewReader([]byte("query"))}, WriteOptions{}); err != nil {

@@ -98,6 +98,9 @@ const (
 	NetworkNone NetworkMode = "none"
 	// NetworkSandbox is a user-space network stack of the sandbox's own.
 	NetworkSandbox NetworkMode = "sandbox"
+	// NetworkUser is NetworkSandbox with a way out by sockets of the host that a
+	// broker process opens.
+	NetworkUser NetworkMode = "user"
 	// NetworkHost passes sockets on to the host's stack.
 	NetworkHost NetworkMode = "host"
 )

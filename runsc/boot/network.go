@@ -18,8 +18,8 @@ type Network struct {
 
 	// Gateway is the stack's way out by sockets of the host; nil for none.
 	Gateway *Gateway `json:"gateway,omitempty"`
-	// Resolver has packets to this address answered by the broker, although it is one of loopback: Docker's 127.0.0.11:53.
-	Resolver netip.AddrPort `json:"resolver,omitzero"`
+	// Diverted are addresses of loopback that nobody in the guest listens on and the broker answers for.
+	Diverted []netip.AddrPort `json:"diverted,omitempty"`
 	// Broker opens the host's sockets for the two: a place in FDs, or -1.
 	Broker int `json:"broker"`
 
@@ -66,7 +66,9 @@ type Gateway struct {
 	Guest []netip.Prefix `json:"guest"`
 	// DNS are addresses of the gateway's network at which the host's resolver is asked.
 	DNS []netip.Addr `json:"dns"`
-	MTU uint32       `json:"mtu"`
+	// Default are the gateways of the guest's default routes.
+	Default []netip.Addr `json:"default"`
+	MTU     uint32       `json:"mtu"`
 }
 
 // maxNetworkFDs is how many descriptors fit into one message (SCM_MAX_FD).

@@ -180,7 +180,7 @@ func (g *globals) declare(fs *flag.FlagSet) {
 	fs.StringVar(&g.criu, "criu", "criu", "accepted for runc's sake: a checkpoint is the sandbox's own")
 	both(fs.BoolVar, &g.version, "version", "v", false, "print the version")
 	fs.StringVar(&g.platform, "platform", "", "what runs guest code: systrap or ptrace; the default is the faster that works")
-	fs.StringVar(&g.network, "network", "", "what sockets stand on: none, sandbox or host")
+	fs.StringVar(&g.network, "network", "", "what sockets stand on: none, sandbox, user or host")
 	fs.BoolVar(&g.strace, "strace", false, "log every system call of the guest")
 	fs.StringVar(&g.straceOf, "strace-syscalls", "", "log these system calls only, separated by commas")
 	fs.BoolVar(&g.noFilter, "unsafe-no-filter", false, "run without the host's system call filters (to debug cordon itself)")
@@ -248,10 +248,10 @@ func (g *globals) networkMode() (boot.NetworkMode, error) {
 	switch m := boot.NetworkMode(g.network); m {
 	case "":
 		return boot.NetworkSandbox, nil
-	case boot.NetworkNone, boot.NetworkSandbox, boot.NetworkHost:
+	case boot.NetworkNone, boot.NetworkSandbox, boot.NetworkUser, boot.NetworkHost:
 		return m, nil
 	}
-	return "", fmt.Errorf("--network: %q is none of none, sandbox, host", g.network)
+	return "", fmt.Errorf("--network: %q is none of none, sandbox, user, host", g.network)
 }
 
 // checkPlatform settles what runs guest code.

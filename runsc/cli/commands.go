@@ -15,7 +15,7 @@ func commands() []*command {
 		pauseCommand("pause", "stop all code of a container", boot.OpPause, "running"),
 		pauseCommand("resume", "let a paused container go on", boot.OpResume, "paused"),
 		stateCommand(), listCommand(), psCommand(), eventsCommand(), updateCommand(), specCommand(), featuresCommand(), debugCommand(),
-		bootCommand(), goferCommand(), monitorCommand(),
+		bootCommand(), goferCommand(), netCommand(), monitorCommand(),
 	}
 }
 

@@ -20,6 +20,7 @@ type doFlags struct {
 	binds, rwBinds, tmpfs, env list
 	cwd, user, hostname        string
 	network, memory            string
+	net                        netFlags
 	timeout                    time.Duration
 	clearEnv                   bool
 	platform                   string
@@ -49,7 +50,8 @@ func doCommand() *command {
 			fs.StringVar(&d.cwd, "cwd", "", "`DIR`: working directory (default: the caller's)")
 			fs.StringVar(&d.user, "user", "", "`USER[:GROUP]`: by name or number (default: the caller)")
 			fs.StringVar(&d.hostname, "hostname", "", "`NAME`: host name (default: the host's)")
-			fs.StringVar(&d.network, "network", "", "`MODE`: none, sandbox (a stack of its own with loopback) or host (default sandbox)")
+			fs.StringVar(&d.network, "network", "", "`MODE`: none, sandbox (a stack of its own with loopback), user (and a way out by the host's sockets) or host (default sandbox, for ordinary users user)")
+			d.net.declare(fs)
 			fs.StringVar(&d.memory, "memory", "", "`SIZE`: limit of memory, as 64m or 2g")
 			fs.DurationVar(&d.timeout, "timeout", 0, "`DURATION`: end the sandbox after this time, with exit code 124")
 			fs.BoolVar(&d.strace, "strace", false, "print every system call to standard error")
@@ -73,6 +75,9 @@ func (d *doFlags) run(g *globals, args []string) (int, error) {
 	if d.timeout < 0 {
 		return 0, fmt.Errorf("--timeout: %v is negative", d.timeout)
 	}
+	if err := d.net.choose(g); err != nil {
+		return 0, err
+	}
 	spec, roots, err := d.spec(g, args)
 	if err != nil {
 		return 0, err
@@ -87,6 +92,9 @@ func (d *doFlags) run(g *globals, args []string) (int, error) {
 			Errors:   os.Stderr,
 			Attached: true,
 		},
+	}
+	if spec.Network == boot.NetworkUser {
+		p.Sandbox.Network = d.net.start(g)
 	}
 	if spec.MemoryLimit != 0 {
 		if p.Cgroups, err = cgroup.ForMemory(p.State.ID, spec.MemoryLimit); err != nil {

@@ -29,7 +29,7 @@ func Attach(s *netstack.Stack, n *boot.Network) error {
 			return fmt.Errorf("neighbour %s: %w", nb.Addr, err)
 		}
 	}
-	return nil
+	return attachUser(s, n)
 }
 
 func attachLink(s *netstack.Stack, n *boot.Network, l *boot.Link, index map[string]int32) error {

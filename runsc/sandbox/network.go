@@ -35,3 +35,32 @@ func (s *Sandbox) sendNetwork(c *Config) error {
 	}
 	return nil
 }
+
+// StartBroker executes `runsc net`, which opens the host's sockets for a sandbox, in a network namespace (empty: the
+// caller's) and in namespaces of its own otherwise. spec is what it reads; files are its descriptors from number 5 on. It
+// ends when the other end of the first of these does.
+func StartBroker(netns string, attached bool, spec []byte, files []*os.File) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	mem, err := memFile("broker", spec)
+	if err != nil {
+		return err
+	}
+	defer mem.Close()
+	attr, id := unprivilegedAttr()
+	zone, errs := "CORDON_ZONE=net"+id, null
+	if attached {
+		zone += "+"
+		errs = os.Stderr // one that is detached must not hold a client's pipe
+	}
+	all := append([]*os.File{null, null, errs, null, mem}, files...)
+	p, err := startOnOwnThread(netns, []string{"runsc", "net"}, append(passedEnv(), zone), all, attr)
+	if err != nil {
+		return fmt.Errorf("starting the network broker: %w", err)
+	}
+	go p.Wait() // leaves no zombie to a caller that stays
+	return nil
+}

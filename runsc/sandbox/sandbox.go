@@ -292,10 +292,7 @@ func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
 	}
 	defer filter.Close()
 
-	errs := c.Errors
-	if errs == nil {
-		errs = null
-	}
+	errs := c.errorsOr(null)
 	// The number after the filter is fdProc's place, which enter.c fills.
 	files := []*os.File{null, null, errs, w, ends.nineP[1], ends.donate[1], null}
 	argv := []string{"runsc", "gofer"}
@@ -333,6 +330,14 @@ func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
 	return p, r, nil
 }
 
+// errorsOr is where crash reports go.
+func (c *Config) errorsOr(null *os.File) *os.File {
+	if c.Errors == nil {
+		return null
+	}
+	return c.Errors
+}
+
 // firstSpecFD is the first of boot's descriptors that Spec.FDs numbers.
 const firstSpecFD = 6
 
@@ -357,10 +362,7 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 	}
 	defer lifeR.Close()
 
-	errs := c.Errors
-	if errs == nil {
-		errs = null
-	}
+	errs := c.errorsOr(null)
 	files := []*os.File{null, null, errs, readyW, nil, null}
 	add := func(f *os.File) int {
 		if f == nil {
@@ -424,15 +426,29 @@ func bootEnv(c *Config) []string {
 // give it one of its own ("nobody" everywhere).
 const unprivilegedID = 65534
 
-// bootAttr says which namespaces the Sentry gets and what it is called there.
-func bootAttr(c *Config) (*syscall.SysProcAttr, string) {
-	attr := &syscall.SysProcAttr{
+// unprivilegedAttr gives a process namespaces of its own but for the network, and says as whom it is to go on there (":ID"
+// in its zone).
+func unprivilegedAttr() (attr *syscall.SysProcAttr, id string) {
+	attr = &syscall.SysProcAttr{
 		Setsid: true,
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID |
 			unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 	}
+	if os.Geteuid() == 0 && canMap(unprivilegedID) {
+		attr.GidMappingsEnableSetgroups = true
+		own := syscall.SysProcIDMap{ContainerID: unprivilegedID, HostID: unprivilegedID, Size: 1}
+		attr.UidMappings = append(attr.UidMappings, own)
+		attr.GidMappings = append(attr.GidMappings, own)
+		id = ":" + strconv.Itoa(unprivilegedID)
+	}
+	return attr, id
+}
+
+// bootAttr says which namespaces the Sentry gets and what it is called there.
+func bootAttr(c *Config) (*syscall.SysProcAttr, string) {
+	attr, id := unprivilegedAttr()
 	if c.Spec.Network != boot.NetworkHost && c.NetNS == "" {
 		attr.Cloneflags |= unix.CLONE_NEWNET
 	}
@@ -440,14 +456,7 @@ func bootAttr(c *Config) (*syscall.SysProcAttr, string) {
 		attr.Setctty = true
 		attr.Ctty = firstSpecFD
 	}
-	zone := "CORDON_ZONE=boot"
-	if os.Geteuid() == 0 && canMap(unprivilegedID) {
-		attr.GidMappingsEnableSetgroups = true
-		own := syscall.SysProcIDMap{ContainerID: unprivilegedID, HostID: unprivilegedID, Size: 1}
-		attr.UidMappings = append(attr.UidMappings, own)
-		attr.GidMappings = append(attr.GidMappings, own)
-		zone += ":" + strconv.Itoa(unprivilegedID)
-	}
+	zone := "CORDON_ZONE=boot" + id
 	if c.Attached {
 		zone += "+"
 	}

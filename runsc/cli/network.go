@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"cordon/runsc/boot"
+	"cordon/runsc/network"
+)
+
+// netCommand is the process that opens sockets of the host; package network starts it.
+func netCommand() *command {
+	return &command{name: "net", hidden: true, summary: "the network broker's process", flags: func(*flag.FlagSet) runner {
+		return func(*globals, []string) (int, error) { return network.BrokerMain(), nil }
+	}}
+}
+
+// netFlags are those of network "user".
+type netFlags struct {
+	publish      list
+	allow        list
+	deny         denyFlag
+	hostLoopback bool
+
+	user network.User
+}
+
+// A denyFlag is --deny-net, for everything, or --deny-net=LIST.
+type denyFlag struct {
+	all  bool
+	list []string
+}
+
+func (d *denyFlag) String() string   { return "" }
+func (d *denyFlag) IsBoolFlag() bool { return true }
+func (d *denyFlag) Set(v string) error {
+	switch v {
+	case "true":
+		d.all = true
+	case "false":
+		*d = denyFlag{}
+	default:
+		d.list = append(d.list, v)
+	}
+	return nil
+}
+
+func (n *netFlags) declare(fs *flag.FlagSet) {
+	fs.Var(&n.publish, "publish", "`[ADDR:]HOST:GUEST[/udp]`: have a port of the host lead to one of the guest's (network user)")
+	fs.Var(&n.publish, "p", "short for --publish")
+	fs.Var(&n.allow, "allow-net", "`HOST:PORT,...`: all that the guest may reach: names, *.NAME, addresses, networks or *; a port, a range or nothing (network user)")
+	fs.Var(&n.deny, "deny-net", "let the guest reach nothing that --allow-net does not name; with =`HOST:PORT,...` not these (network user)")
+	fs.BoolVar(&n.hostLoopback, "allow-host-loopback", false, "have the gateway's address, 10.0.2.2, lead to 127.0.0.1 of the host (network user)")
+}
+
+// choose settles whether the network is "user", which it is for ordinary users and with flags of its own, and reads these.
+func (n *netFlags) choose(g *globals) error {
+	given := len(n.publish) > 0 || len(n.allow) > 0 || n.deny.all || len(n.deny.list) > 0 || n.hostLoopback
+	switch {
+	case g.network == "" && (given || os.Geteuid() != 0):
+		g.network = string(boot.NetworkUser)
+	case given && g.network != string(boot.NetworkUser):
+		return fmt.Errorf("--network: -p, --allow-net, --deny-net and --allow-host-loopback are for network user, not %s", g.network)
+	}
+	for _, s := range n.publish {
+		p, err := network.ParsePublished(s)
+		if err != nil {
+			return fmt.Errorf("--publish: %w", err)
+		}
+		n.user.Published = append(n.user.Published, p)
+	}
+	p := &n.user.Policy
+	var err error
+	if p.Allow, err = network.ParseRules(strings.Join(n.allow, ",")); err != nil {
+		return fmt.Errorf("--allow-net: %w", err)
+	}
+	if p.Deny, err = network.ParseRules(strings.Join(n.deny.list, ",")); err != nil {
+		return fmt.Errorf("--deny-net: %w", err)
+	}
+	p.Restricted = len(n.allow) > 0 || n.deny.all
+	p.HostLoopback = n.hostLoopback
+	return nil
+}
+
+// start returns what starts the broker.
+func (n *netFlags) start(g *globals) func(int) (*boot.Network, error) {
+	n.user.Log, n.user.JSON = os.Stderr, g.logger.json
+	if g.logger.file != nil {
+		n.user.Log = g.logger.file
+	}
+	n.user.Attached, n.user.NoFilter = true, g.noFilter
+	return func(int) (*boot.Network, error) { return n.user.Start() }
+}
