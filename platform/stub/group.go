@@ -33,6 +33,10 @@ const (
 	looksAround = 200
 	maxRounds   = 60
 
+	// maxCrowded is for how many rounds more guests may want to run than there are
+	// CPUs: one that has woken another goes on for a moment.
+	maxCrowded = 30
+
 	// An owner that others wait for on its CPU looks linger times more, because
 	// the next call often comes at once, and answers no more than maxAnswers calls.
 	linger     = 40
@@ -45,11 +49,19 @@ const (
 	maxLooking = 2
 	maxYields  = 12
 
-	// maxMembers bounds a group.
-	maxMembers = 32
+	// maxMembers bounds a group, maxSeats those of it that others look for, and
+	// lastRested is how many of those who rested last may still have stubs that look.
+	maxMembers = 4096
+	maxSeats   = 64
+	lastRested = 2
+
+	// Of so many owners that are ready the stubs get ready too.
+	soonReady = 2
 )
 
-// A Group is some contexts whose guests share one CPU and whose owners another.
+// A Group is some contexts whose guests share one CPU and whose owners another. A member
+// whose guest runs, or is being answered, has a seat, where others look for it. Those
+// that rest cost nothing: there may be a thousand of them.
 type Group struct {
 	// immutable: indices in Placer.allowed
 	guests, owners int
@@ -57,10 +69,18 @@ type Group struct {
 	// atomic: ready counts the owners that have been woken and have not run since.
 	ready   atomic.Int32
 	looking atomic.Int32 // owners that look for what wakes them
-	members atomic.Pointer[[]*Place]
+	rested  [lastRested]atomic.Pointer[Place]
+	rests   atomic.Uint32
+
+	// atomic: changed under Placer.mu. over says that the group has ended: members
+	// that had no seat find out by themselves.
+	seats [maxSeats]atomic.Pointer[Place]
+	taken atomic.Uint64 // which of them
+	over  atomic.Bool
 
 	// guarded by Placer.mu: out is how many of the members' guests run.
-	out int
+	out     int
+	members int
 }
 
 // An Outcome is what became of a look for a guest.
@@ -106,22 +126,21 @@ func (p *Placer) Look(h *Place, look func(n int32) bool) Outcome {
 		return Over
 	}
 	h.answered++
-	waiting := 0
+	waiting, crowded := 0, 0
 	for range maxRounds {
 		for done := int32(0); done < looksAround; {
-			n := int32(aloneLooks)
-			members := *g.members.Load()
-			if len(members) > 1 {
-				n = groupLooks
+			n := int32(groupLooks)
+			if g.alone() && g.ready.Load() <= 0 {
+				n = aloneLooks
 			}
 			if look(n) {
 				return Came
 			}
 			done += n
-			if len(members) == 1 && g.ready.Load() <= 0 {
+			if g.alone() && g.ready.Load() <= 0 {
 				continue
 			}
-			switch g.others(h, members) {
+			switch g.others(h) {
 			case othersCalled:
 				return Park
 			case othersRun:
@@ -132,10 +151,12 @@ func (p *Placer) Look(h *Place, look func(n int32) bool) Outcome {
 				}
 			}
 		}
-		if h.group.Load() != g {
-			return Over
+		if h.group.Load() != g || g.over.Load() {
+			break
 		}
-		if p.crowded() {
+		if !p.crowded() {
+			crowded = 0
+		} else if crowded++; crowded > maxCrowded {
 			break
 		}
 	}
@@ -151,15 +172,12 @@ const (
 )
 
 // others looks at the other members' guests, and wakes an owner whose guest has come.
-func (g *Group) others(h *Place, members []*Place) int {
+func (g *Group) others(h *Place) int {
 	state := othersWait
 	if g.ready.Load() > 0 {
 		state = othersRun
 	}
-	for _, m := range members {
-		if m == h {
-			continue
-		}
+	for m := range g.seated(h) {
 		w := m.word.Load()
 		if w == nil || m.resting.Load() || atomic.LoadUint32(w) == 0 {
 			continue
@@ -182,112 +200,6 @@ func (p *Placer) Parking(h *Place) { h.parked.Store(true) }
 func (p *Placer) Parked(h *Place) {
 	h.parked.Store(false)
 	h.settle()
-}
-
-// rouse counts a sleeping owner that is being woken among those that want to run.
-func (h *Place) rouse() {
-	if g := h.group.Load(); g != nil && h.credit.CompareAndSwap(nil, g) {
-		g.ready.Add(1)
-		// Its stub is likely to have its answer soon.
-		if w := h.word.Load(); w != nil && h.resting.Load() {
-			atomic.CompareAndSwapUint32(w, 2, 1)
-		}
-	}
-}
-
-// settle ends the count that rouse began.
-func (h *Place) settle() {
-	if h.credit.Load() != nil {
-		if g := h.credit.Swap(nil); g != nil {
-			g.ready.Add(-1)
-		}
-	}
-}
-
-// Roused says that the owner has been woken from its sleep in the Sentry. Anyone
-// calls it.
-func (p *Placer) Roused(h *Place) { h.rouse() }
-
-// Risen says that the owner, the caller, has slept in the Sentry.
-func (p *Placer) Risen(h *Place) {
-	if g := h.looks; g != nil {
-		h.looks = nil
-		g.looking.Add(-1)
-	}
-	if h.resting.Load() {
-		h.resting.Store(false)
-	}
-	h.settle()
-}
-
-// Rest says that the owner, the caller, is about to sleep in the Sentry. Another owner
-// then looks for the group. The stub goes on looking for its answer for a while, and
-// lets others have the CPU meanwhile: a CPU that does nothing takes long to wake up.
-// So may the owner: Rest says whether it had better look for what wakes it, and Yield
-// in between, because to yield is cheaper than to sleep and to be woken.
-func (p *Placer) Rest(h *Place) bool {
-	h.resting.Store(true)
-	if !h.out {
-		return false
-	}
-	g := h.group.Load()
-	p.Exit(h)
-	if g == nil {
-		return false
-	}
-	h.yields = 0
-	look := g.looking.Add(1) <= maxLooking
-	if look {
-		h.looks = g
-	} else {
-		g.looking.Add(-1)
-	}
-	if g.ready.Load() > 0 {
-		h.press()
-		return look // whoever is ready will look
-	}
-	members := *g.members.Load()
-	for _, m := range members {
-		if m != h && !m.resting.Load() {
-			h.press()
-			break
-		}
-	}
-	for _, m := range members {
-		if w := m.word.Load(); m != h && w != nil && m.parked.Load() {
-			m.rouse()
-			WakeWord(w)
-			break
-		}
-	}
-	return look
-}
-
-// Yield lets another owner have the CPU of h, the caller, which looks for what wakes
-// it. It is false when h has to sleep.
-func (p *Placer) Yield(h *Place) bool {
-	if h.yields++; h.yields > maxYields {
-		return false
-	}
-	Yield()
-	return true
-}
-
-// press has a stub whose owner sleeps let others have its CPU.
-func (h *Place) press() {
-	if w := h.word.Load(); w != nil {
-		atomic.CompareAndSwapUint32(w, 1, 2)
-	}
-}
-
-// pressOthers does so for all members whose owners sleep, because h's guest is about to
-// run.
-func (g *Group) pressOthers(h *Place) {
-	for _, m := range *g.members.Load() {
-		if m != h && m.resting.Load() {
-			m.press()
-		}
-	}
 }
 
 // join puts a context whose guest is quick into a group: one for itself if two CPUs
@@ -320,9 +232,9 @@ func (p *Placer) joinLocked(h *Place) bool {
 			p.out.Add(-1)
 		}
 		p.groupOutLocked(g, 1)
+		g.sitLocked(h)
 	}
-	members := append(slices.Clip(*g.members.Load()), h)
-	g.members.Store(&members)
+	g.members++
 	h.answered = 0
 	h.group.Store(g)
 	h.cpu = g.guests
@@ -346,7 +258,6 @@ func (p *Placer) roomLocked(h *Place) *Group {
 		for i := range taken {
 			if i != guests && !taken[i] {
 				g := &Group{guests: guests, owners: i}
-				g.members.Store(new([]*Place))
 				p.groups = append(p.groups, g)
 				return g
 			}
@@ -354,12 +265,12 @@ func (p *Placer) roomLocked(h *Place) *Group {
 	}
 	var best *Group
 	for _, g := range p.groups {
-		n := len(*g.members.Load())
+		n := g.members
 		need := busy
 		if g.out == 0 {
 			need += 2
 		}
-		if n < maxMembers && need <= len(p.allowed) && (best == nil || n < len(*best.members.Load())) {
+		if n < maxMembers && need <= len(p.allowed) && (best == nil || n < best.members) {
 			best = g
 		}
 	}
@@ -378,12 +289,41 @@ func (p *Placer) groupTurn(h *Place, n int) bool {
 	if g == nil {
 		return false
 	}
+	if g.over.Load() {
+		if g = p.nextLocked(h, g); g == nil {
+			p.outsideLocked(h, false)
+			return false
+		}
+	}
 	h.out, h.slow = n > 0, false
 	p.groupOutLocked(g, n)
 	if n > 0 {
+		g.sitLocked(h)
 		g.pressOthers(h)
+	} else {
+		g.standLocked(h)
 	}
 	return true
+}
+
+// nextLocked returns the group that h, a member of g, which has ended, is in now, where
+// there is one on the same CPUs: its threads stay where they are.
+func (p *Placer) nextLocked(h *Place, g *Group) *Group {
+	if h.out || h.slowed.Load() || p.now() < p.until.Load() {
+		return nil
+	}
+	next := p.roomLocked(h)
+	if next == nil {
+		return nil
+	}
+	if next.guests != g.guests || next.owners != g.owners {
+		p.dropLocked(next)
+		return nil
+	}
+	g.members--
+	next.members++
+	h.group.Store(next)
+	return next
 }
 
 // groupOutLocked counts guests of a group that run. A group of which any does has the use
@@ -406,7 +346,11 @@ func (p *Placer) crowded() bool { return int(p.out.Load()+p.live.Load()) > len(p
 func (p *Placer) end(h *Place, g *Group) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if h.group.Load() == g {
+	switch {
+	case h.group.Load() != g:
+	case g.over.Load():
+		p.outsideLocked(h, false)
+	default:
 		p.endLocked(g)
 	}
 }
@@ -417,7 +361,9 @@ func (p *Placer) endLocked(g *Group) {
 		p.groups = slices.Delete(p.groups, i, i+1)
 	}
 	p.groupOutLocked(g, -g.out)
-	for _, m := range *g.members.Load() {
+	g.over.Store(true)
+	for m := range g.seated(nil) {
+		g.standLocked(m)
 		p.outsideLocked(m, !crowded)
 	}
 }
@@ -446,10 +392,10 @@ func (p *Placer) leaveLocked(h *Place) {
 		h.out = false
 		h.turns.Add(1)
 		switch {
-		case g != nil:
-			p.groupOutLocked(g, -1)
-		case h.slow:
+		case g == nil && h.slow:
 			p.out.Add(-1)
+		case g != nil && !g.over.Load():
+			p.groupOutLocked(g, -1)
 		}
 	}
 	if g == nil {
@@ -458,14 +404,17 @@ func (p *Placer) leaveLocked(h *Place) {
 	h.group.Store(nil)
 	SetBatch(0, false)
 	h.settle()
-	var members []*Place
-	for _, m := range *g.members.Load() {
-		if m != h {
-			members = append(members, m)
-		}
+	g.standLocked(h)
+	for i := range g.rested {
+		g.rested[i].CompareAndSwap(h, nil)
 	}
-	g.members.Store(&members)
-	if len(members) == 0 {
+	g.members--
+	p.dropLocked(g)
+}
+
+// dropLocked forgets a group without members.
+func (p *Placer) dropLocked(g *Group) {
+	if g.members == 0 {
 		p.groups = slices.DeleteFunc(p.groups, func(o *Group) bool { return o == g })
 	}
 }

@@ -1,6 +1,7 @@
 package stub
 
 import (
+	"math/bits"
 	"math/rand"
 	"os"
 	"runtime"
@@ -161,10 +162,13 @@ func TestGroupCounts(t *testing.T) {
 		busy := int32(0)
 		for _, g := range p.groups {
 			n := 0
-			for _, m := range *g.members.Load() {
-				if m.out {
+			for _, m := range hs {
+				if m.out && m.group.Load() == g {
 					n++
 				}
+			}
+			if n != bits.OnesCount64(g.taken.Load()) {
+				t.Fatalf("%d guests of a group have %b seats", n, g.taken.Load())
 			}
 			if n != g.out {
 				t.Fatalf("a group counts %d guests, has %d", g.out, n)
@@ -277,5 +281,114 @@ func TestOwnersLook(t *testing.T) {
 	}
 	if g.looking.Load() != 0 || g.ready.Load() != 0 {
 		t.Errorf("%d look, %d are ready", g.looking.Load(), g.ready.Load())
+	}
+}
+
+// TestSleepersOutliveTheirGroup: members that rest when their group ends go on in the next
+// one, or alone when there is none, and cost it nothing to end.
+func TestSleepersOutliveTheirGroup(t *testing.T) {
+	p, hs := crew(t, 4)
+	for _, h := range hs {
+		p.Enter(h)
+		p.Wait(h)
+	}
+	g := hs[0].group.Load()
+	for _, h := range hs[1:] {
+		p.Rest(h)
+	}
+	if g.taken.Load() != 1 || g.members != 4 {
+		t.Fatalf("%b seats are taken by %d members", g.taken.Load(), g.members)
+	}
+	p.mu.Lock()
+	p.endLocked(g)
+	p.mu.Unlock()
+	if hs[0].group.Load() != nil || hs[1].group.Load() != g {
+		t.Error("who runs is a member, or who rests is none")
+	}
+	p.Exit(hs[0])
+	p.Risen(hs[1])
+	p.Enter(hs[1])
+	next := hs[1].group.Load()
+	if next == nil || next == g || next.members != 1 || next.out != 1 || next.taken.Load() != 1 {
+		t.Fatalf("the next group is %+v", next)
+	}
+	// A computing guest wants one of its CPUs: it ends, and there is none.
+	p.mu.Lock()
+	p.endLocked(next)
+	p.mu.Unlock()
+	p.Risen(hs[2])
+	p.Enter(hs[2])
+	if hs[2].group.Load() != nil || !hs[2].out {
+		t.Error("a group while a guest runs that had one")
+	}
+	// One leaves that never learned of the end.
+	p.Leave(hs[3])
+	if hs[3].group.Load() != nil {
+		t.Error("it has a group")
+	}
+	for _, h := range hs[:3] {
+		p.Exit(h)
+	}
+}
+
+// TestStubsOfSleepers: the stubs of those who rested last look for their answers; that of
+// one more is told to sleep, and woken with its owner.
+func TestStubsOfSleepers(t *testing.T) {
+	p, hs := crew(t, lastRested+2)
+	for _, h := range hs {
+		p.Enter(h)
+		p.Wait(h)
+		*h.word.Load() = 1
+	}
+	for _, h := range hs[:lastRested+1] {
+		p.Rest(h)
+	}
+	for i, h := range hs[:lastRested+1] {
+		want := uint32(2)
+		if i == 0 {
+			want = 3
+		}
+		if got := *h.word.Load(); got != want {
+			t.Errorf("stub %d is told %d, want %d", i, got, want)
+		}
+	}
+	p.Roused(hs[0])
+	if got := *hs[0].word.Load(); got != 1 {
+		t.Errorf("the stub of a woken owner is told %d", got)
+	}
+	for _, h := range hs[:lastRested+1] {
+		p.Risen(h)
+	}
+}
+
+// TestSeats: who finds no seat in a group is a member all the same.
+func TestSeats(t *testing.T) {
+	p, hs := crew(t, maxSeats+3)
+	for _, h := range hs {
+		p.Enter(h)
+		if p.Wait(h) == 0 {
+			t.Fatal("a guest has no group")
+		}
+	}
+	g := hs[0].group.Load()
+	if g.taken.Load() != ^uint64(0) || g.out != len(hs) || g.members != len(hs) {
+		t.Errorf("%b seats, %d run of %d", g.taken.Load(), g.out, g.members)
+	}
+	p.mu.Lock()
+	p.endLocked(g)
+	p.mu.Unlock()
+	for _, h := range hs {
+		if got := p.Look(h, never); got != Over {
+			t.Errorf("Look is %d", got)
+		}
+		if h.group.Load() != nil {
+			t.Error("a member of a group that has ended")
+		}
+	}
+	if n := p.out.Load(); int(n) != len(hs) {
+		t.Errorf("%d guests run", n)
+	}
+	for _, h := range hs {
+		p.Exit(h)
 	}
 }

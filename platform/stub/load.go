@@ -2,6 +2,7 @@ package stub
 
 import (
 	"bytes"
+	"math/bits"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,9 @@ const (
 	// Of a context two threads may be runnable, the guest's and its owner's, and of the
 	// Sentry's others slack.
 	slack = 1
+
+	// maxLate bounds of how many members of a group that rest the stubs may not sleep yet.
+	maxLate = 30
 
 	// Groups end for loadPause nanoseconds, and for twice as long each time that the
 	// load is there again when they are, at most for maxLoadPause. A part of the pause
@@ -90,7 +94,7 @@ func (p *Placer) loadLocked(awake int) {
 	}
 	l.free = 0
 	for _, g := range p.groups {
-		n -= 2 * len(*g.members.Load())
+		n -= 2 * min(g.members, bits.OnesCount64(g.taken.Load())+maxLate)
 	}
 	if n -= int(p.out.Load()) + slack; n <= 0 {
 		l.score = 0

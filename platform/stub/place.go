@@ -56,12 +56,13 @@ type Place struct {
 	// atomic: word is the futex that says whose turn it is; parked, that the owner
 	// sleeps on it and another one looks; resting, that it sleeps in the Sentry;
 	// credit, in which group's ready it counts; slowed, that its guest was found to
-	// take long.
+	// take long; quelled, that its stub was told to sleep.
 	word    atomic.Pointer[uint32]
 	parked  atomic.Bool
 	resting atomic.Bool
 	credit  atomic.Pointer[Group]
 	slowed  atomic.Bool
+	quelled atomic.Bool
 
 	// atomic: changed under Placer.mu.
 	group atomic.Pointer[Group]
@@ -72,6 +73,7 @@ type Place struct {
 	seen  uint64 // turns at the last look
 	fresh int    // looks for which it still counts as active
 	timed bool   // time was read at the last look
+	seat  int    // 1 + its seat in its group, or 0
 	time  int64  // the owner's CPU time then, in nanoseconds
 }
 

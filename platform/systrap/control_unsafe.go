@@ -16,7 +16,7 @@ import (
 type header struct {
 	// One line of the cache, which goes to and fro: whose turn it is, and the
 	// call. rax is its number, then its result.
-	turn                            uint32 // futex: 0 the guest's, 1 the Sentry's, 2 the Sentry's, and others want the CPU
+	turn                            uint32 // futex: 0 the guest's, 1 the Sentry's, 2 the Sentry's, and others want the CPU, 3 too many do
 	_                               uint32
 	rax, rdi, rsi, rdx, r10, r8, r9 uint64
 

@@ -512,6 +512,8 @@ spin:
 	SYSCALL
 	JMP  sleep
 yield:                           // other guests want the CPU
+	CMPL DX, $3              // more of them than may wait so
+	JEQ  sleep
 	SUBL $YIELD, CX
 	JLE  sleep
 	MOVL CX, SI
@@ -530,6 +532,7 @@ sleep:
 	MOVQ $0, R10
 	MOVQ $202, AX
 	SYSCALL
+	MOVL $0, hStub(R12)      // it looks again: nobody has to wake it
 	JMP  wait
 got:
 	CMPL hStub(R12), $0
