@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/fs/cgroupfs"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -100,7 +101,7 @@ func sysClone(t *task.Task, flags linux.CloneFlags, stack arg.Addr, parentTID, c
 	return clone(t, a)
 }
 
-// Partial: set_tid, cgroup and the namespaces that clone refuses are refused
+// Partial: set_tid and the namespaces that clone refuses are refused
 func sysClone3(t *task.Task, args arg.In[linux.CloneArgs], size arg.Size) (uintptr, error) {
 	const v0, pageMax = 64, 4096
 	if size > pageMax {
@@ -121,7 +122,36 @@ func sysClone3(t *task.Task, args arg.In[linux.CloneArgs], size arg.Size) (uintp
 	if (a.Stack == 0) != (a.StackSize == 0) {
 		return 0, linux.EINVAL
 	}
+	if a.Flags&linux.CLONE_INTO_CGROUP != 0 {
+		if err := cloneInto(t, &a, uint64(size)); err != nil {
+			return 0, err
+		}
+	}
 	return clone(t, &a)
+}
+
+// cloneInto prepares the next clone to make a process of a control group.
+func cloneInto(t *task.Task, a *linux.CloneArgs, size uint64) error {
+	const v2 = 88
+	if size < v2 || a.Cgroup > math.MaxInt32 {
+		return linux.EINVAL
+	}
+	d := t.FDs().Get(linux.FD(a.Cgroup))
+	if d == nil {
+		return linux.EBADF
+	}
+	defer d.DecRef()
+	g := cgroupfs.GroupOf(d.Path())
+	if g == nil {
+		return linux.EBADF
+	}
+	if err := cgroupfs.MayMove(t, t.Group().Cgroup(), g); err != nil {
+		return err
+	}
+	if e := t.CloneInto(g); e != 0 {
+		return e
+	}
+	return nil
 }
 
 func clone(t *task.Task, a *linux.CloneArgs) (uintptr, error) {

@@ -350,7 +350,7 @@ var Table = [...]Row{
 	{432, 432, "fsmount", Handler{}, None, "not implemented: mount(2) and /proc/self/mountinfo do it"},
 	{433, 433, "fspick", Handler{}, None, "not implemented: mount(2) and /proc/self/mountinfo do it"},
 	{434, 434, "pidfd_open", h2(sysPidfdOpen), Full, ""},
-	{435, 435, "clone3", h2(sysClone3), Partial, "set_tid, cgroup and the namespaces that clone refuses are refused"},
+	{435, 435, "clone3", h2(sysClone3), Partial, "set_tid and the namespaces that clone refuses are refused"},
 	{436, 436, "close_range", h3(sysCloseRange), Full, ""},
 	{437, 437, "openat2", h4(sysOpenat2), Full, ""},
 	{438, 438, "pidfd_getfd", h3(sysPidfdGetfd), Full, ""},

@@ -34,6 +34,24 @@ func readThreads(s *task.System, g *cgroup.Group) ([]byte, error) {
 	return out, nil
 }
 
+// readProcsFor lists the processes by the reader's numbers; those of other PID
+// namespaces are 0, as in Linux.
+func readProcsFor(t *task.Task, g *cgroup.Group) ([]byte, error) {
+	var out []byte
+	for _, p := range t.System().CgroupProcesses(g, false) {
+		out = fmt.Appendln(out, t.FromRootPID(p.ID()))
+	}
+	return out, nil
+}
+
+func readThreadsFor(t *task.Task, g *cgroup.Group) ([]byte, error) {
+	var out []byte
+	for _, o := range t.System().CgroupThreads(g) {
+		out = fmt.Appendln(out, t.FromRootPID(o.TID()))
+	}
+	return out, nil
+}
+
 // writeProcs moves a process, 0 being the writer's (Linux:
 // kernel/cgroup/cgroup.c __cgroup_procs_write).
 func writeProcs(w *writer, g *cgroup.Group, s string) error {
@@ -82,6 +100,9 @@ func (w *writer) find(s string) (*task.Task, error) {
 		}
 		return w.t, nil
 	}
+	if w.t != nil {
+		id = int64(w.t.ToRootPID(int32(id)))
+	}
 	t := w.sys.Task(int32(id))
 	if t == nil {
 		return nil, linux.ESRCH
@@ -89,12 +110,16 @@ func (w *writer) find(s string) (*task.Task, error) {
 	return t, nil
 }
 
-// mayMove checks that the writer may move something from one group to another:
-// it is the right to write the cgroup.procs of the group above both.
 func (w *writer) mayMove(from, to *cgroup.Group) error {
 	if w.t == nil {
 		return nil
 	}
+	return MayMove(w.t, from, to)
+}
+
+// MayMove checks that t may move something from one group to another: it is the
+// right to write the cgroup.procs of the group above both.
+func MayMove(t *task.Task, from, to *cgroup.Group) error {
 	above := from
 	for !to.Within(above) {
 		above = above.Parent()
@@ -104,7 +129,7 @@ func (w *writer) mayMove(from, to *cgroup.Group) error {
 	if a.HasMode {
 		mode = a.Mode
 	}
-	c := w.c.Cred
+	c := t.Cred()
 	switch {
 	case c.Has(linux.CAP_DAC_OVERRIDE):
 	case c.FSUID == a.UID && mode&0o200 != 0:
@@ -113,7 +138,7 @@ func (w *writer) mayMove(from, to *cgroup.Group) error {
 	default:
 		return linux.EACCES
 	}
-	if root := w.t.CgroupRoot(); !from.Within(root) || !to.Within(root) {
+	if root := t.CgroupRoot(); !from.Within(root) || !to.Within(root) {
 		return linux.ENOENT
 	}
 	return nil

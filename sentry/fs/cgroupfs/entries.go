@@ -24,7 +24,9 @@ type entry struct {
 	// events: it tells of changes.
 	events bool
 	read   func(s *task.System, g *cgroup.Group) ([]byte, error)
-	write  func(w *writer, g *cgroup.Group, text string) error
+	// readFor is read for files whose text depends on who reads.
+	readFor func(t *task.Task, g *cgroup.Group) ([]byte, error)
+	write   func(w *writer, g *cgroup.Group, text string) error
 }
 
 // shown reports whether g has the file.
@@ -49,8 +51,8 @@ const (
 
 var entries = [...]entry{
 	{name: "cgroup.type", mode: both, read: constant("domain"), write: setType},
-	{name: "cgroup.procs", mode: both, inRoot: true, delegated: true, read: readProcs, write: writeProcs},
-	{name: "cgroup.threads", mode: both, inRoot: true, delegated: true, read: readThreads, write: writeThreads},
+	{name: "cgroup.procs", mode: both, inRoot: true, delegated: true, read: readProcs, readFor: readProcsFor, write: writeProcs},
+	{name: "cgroup.threads", mode: both, inRoot: true, delegated: true, read: readThreads, readFor: readThreadsFor, write: writeThreads},
 	{name: "cgroup.controllers", mode: readOnly, inRoot: true, read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return line(g.Controllers()) }},
 	{name: "cgroup.subtree_control", mode: both, inRoot: true, delegated: true,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return line(g.Subtree()) }, write: writeSubtree},

@@ -108,9 +108,12 @@ func (x *instance) dir(g *cgroup.Group) *dir {
 }
 
 // GroupOf returns the group that a directory of a cgroup file system is of, nil
-// for any other inode (clone3(2), CLONE_INTO_CGROUP).
-func GroupOf(i vfs.Inode) *cgroup.Group {
-	if d, ok := i.(*dir); ok {
+// for any other place (clone3(2), CLONE_INTO_CGROUP).
+func GroupOf(p vfs.Path) *cgroup.Group {
+	if p.Dentry == nil {
+		return nil
+	}
+	if d, ok := p.Dentry.Inode().(*dir); ok {
 		return d.g
 	}
 	return nil
@@ -270,6 +273,15 @@ func (d *dir) file(e *entry) *file {
 		}
 	}
 	f.File = d.x.NewFile(e.mode, text)
+	if e.readFor != nil {
+		f.TextFor = func(c *vfs.Caller) func(*cred.Credentials) ([]byte, error) {
+			t := caller(c)
+			if t == nil {
+				return text
+			}
+			return func(*cred.Credentials) ([]byte, error) { return e.readFor(t, d.g) }
+		}
+	}
 	f.IsValid = func() bool { return d.Valid() && e.shown(d.g) }
 	if e.write != nil {
 		f.Take = func(c *vfs.Caller, text []byte) error { return f.take(c, strings.TrimSpace(string(text))) }

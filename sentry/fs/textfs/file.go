@@ -19,6 +19,8 @@ type File struct {
 	// Text makes the contents for somebody with the credentials of the
 	// opener. nil: the file cannot be read (EIO on read, as in Linux).
 	Text func(opener *cred.Credentials) ([]byte, error)
+	// TextFor, if not nil, returns what Text is for somebody who opens the file.
+	TextFor func(opener *vfs.Caller) func(*cred.Credentials) ([]byte, error)
 	// Take is given what one write(2) brought. nil: EIO on write.
 	Take func(c *vfs.Caller, text []byte) error
 	// MayOpen refuses an open for reasons beyond the mode; nil allows.
@@ -66,10 +68,15 @@ func (f *File) Open(c *vfs.Caller, _ vfs.Path, flags linux.OpenFlags) (vfs.File,
 			return nil, err
 		}
 	}
-	if f.Changes != nil {
-		return &polledText{openText{f: f, opener: c.Cred, seen: f.Changes.Changes()}}, nil
+	p := &polledText{openText{f: f, opener: c.Cred}}
+	if f.TextFor != nil {
+		p.own = f.TextFor(c)
 	}
-	return &openText{f: f, opener: c.Cred}, nil
+	if f.Changes == nil {
+		return &p.openText, nil
+	}
+	p.seen = f.Changes.Changes()
+	return p, nil
 }
 
 // A polledText is an open File that tells of changes (Linux:
@@ -95,6 +102,7 @@ type openText struct {
 	// immutable
 	f      *File
 	opener *cred.Credentials
+	own    func(*cred.Credentials) ([]byte, error) // instead of f.Text
 
 	mu lock.Mutex[lock.TextFile]
 	// guarded by mu
@@ -132,7 +140,11 @@ func (o *openText) pass(off int64) ([]byte, error) {
 	if o.f.Changes != nil {
 		o.seen = o.f.Changes.Changes()
 	}
-	text, err := o.f.Text(o.opener)
+	from := o.f.Text
+	if o.own != nil {
+		from = o.own
+	}
+	text, err := from(o.opener)
 	if err != nil {
 		return nil, err
 	}
