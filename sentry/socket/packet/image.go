@@ -39,7 +39,8 @@ type Image struct {
 	Drops     uint32
 	Freezes   uint32
 	Err       linux.Errno
-	Ring      *RingImage
+	HasRing   bool
+	Ring      RingImage
 }
 
 // FrameImage is a frame in a checkpoint.
@@ -91,7 +92,8 @@ func saveSocket(s *checkpoint.Saver, k *Socket) Image {
 	}
 	im.Seen, im.Drops, im.Freezes, im.Err = k.seen, k.drops, k.freezes, k.err
 	if r := k.ring; r != nil {
-		im.Ring = &RingImage{
+		im.HasRing = true
+		im.Ring = RingImage{
 			r.version, r.reserve, r.pages, r.blocks, r.frames, r.blkSize, r.frmSize, r.private, int64(r.retire), r.mapped, r.next,
 			r.fill, r.count, r.last, r.seq,
 		}
@@ -125,7 +127,7 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 		return errImage
 	}
 	k.memory = MemoryFile{memmap.Memory{File: mem}}
-	if im.Ring != nil {
+	if im.HasRing {
 		if k.ring = im.Ring.restore(k); k.ring == nil || mem.Claim(memfile.Range(k.ring.pages), memfile.Shared) != 0 {
 			return errImage
 		}
