@@ -231,6 +231,12 @@ func (k *Kernel) Stacks() string {
 	return b.String() + string(buf[:runtime.Stack(buf, true)])
 }
 
+// Pause stops all guest code of the sandbox; Resume lets it go on.
+func (k *Kernel) Pause() { k.sys.Freeze() }
+
+// Resume undoes Pause.
+func (k *Kernel) Resume() { k.sys.Thaw() }
+
 // Stop ends every process and the platform.
 func (k *Kernel) Stop() {
 	k.mu.Lock()
