@@ -39,8 +39,9 @@ const minItem = 12
 // entries notes count entries from off on, and returns where they end; a
 // negative count is as many as there are. False: they are not what they must be.
 func (l *Listing) entries(off, count int, check func(*donate.Item) bool) (int, bool) {
-	for ; count != 0 && (count > 0 || off < len(l.Text)); count-- {
-		it, ok := donate.ParseItem(l.Text, off)
+	var it donate.Item // one for all: check may keep its address
+	for ok := true; count != 0 && (count > 0 || off < len(l.Text)); count-- {
+		it, ok = donate.ParseItem(l.Text, off)
 		if !ok || !goodItem(l.Text, &it) || !check(&it) {
 			return 0, false
 		}

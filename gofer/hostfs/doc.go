@@ -19,7 +19,11 @@
 //
 // A node is opened for its data through /proc/self/fd, which is the inode
 // again and not a name. Only regular files and directories are ever opened:
-// opening a FIFO or device could block or act. A regular file's descriptor is
+// opening a FIFO or device could block or act. A mount that cannot be written has
+// its files opened by name, after statx(2) has said that one is a regular file and
+// without waiting for anybody (O_NONBLOCK), and what that was is checked before it
+// is used: who can put a device into the place of a file there, between two calls,
+// is the host. A regular file's descriptor is
 // donated to the Sentry and closed here; many small ones at once are read and
 // closed instead, if their mount cannot be written.
 //

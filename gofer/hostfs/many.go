@@ -14,8 +14,10 @@ func openMany(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno 
 		return linux.EINVAL
 	}
 	r.Entries = make([]donate.Entry, 0, len(q.Names))
+	w := descent{base: n}
+	defer w.up(0)
 	for _, g := range groups {
-		all, e := openSome(f, n, g[0], g[1], r)
+		all, e := openSome(f, &w, g[0], g[1], r)
 		if e != 0 && len(r.Entries) == 0 {
 			return e
 		}
@@ -26,13 +28,49 @@ func openMany(f *fsys, n *node, q *donate.Request, r *donate.Reply) linux.Errno 
 	return 0
 }
 
-// openSome adds the files called names, in the directory that way leads to from n, to r,
+// A descent is a way down from base, of which what the next has in common is kept.
+type descent struct {
+	base  *node
+	names []string
+	nodes []*node // good to look something up in
+}
+
+// to goes to the directory that way leads to from the base. It stays w's.
+func (w *descent) to(way []string) (*node, linux.Errno) {
+	k := 0
+	for k < len(way) && k < len(w.names) && way[k] == w.names[k] {
+		k++
+	}
+	w.up(k)
+	n := w.base
+	if k > 0 {
+		n = w.nodes[k-1]
+	}
+	for _, name := range way[k:] {
+		var e linux.Errno
+		if n, e = passing(n, name); e != 0 {
+			return nil, e
+		}
+		w.names, w.nodes = append(w.names, name), append(w.nodes, n)
+	}
+	return n, 0
+}
+
+// up goes back to the first k names.
+func (w *descent) up(k int) {
+	for _, n := range w.nodes[k:] {
+		n.release()
+	}
+	w.names, w.nodes = w.names[:k], w.nodes[:k]
+}
+
+// openSome adds the files called names, in the directory that way leads to, to r,
 // up to the first that cannot be had or for which there is no room.
-func openSome(f *fsys, n *node, way, names []string, r *donate.Reply) (all bool, e linux.Errno) {
-	if n, e = f.dirAlong(n, way); e != 0 {
+func openSome(f *fsys, w *descent, way, names []string, r *donate.Reply) (all bool, e linux.Errno) {
+	n, e := w.to(way)
+	if e != 0 {
 		return false, e
 	}
-	defer n.release()
 	for _, name := range names {
 		if ok, e := openOne(f, n, name, len(r.Entries), r); !ok {
 			return false, e

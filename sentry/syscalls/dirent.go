@@ -20,6 +20,7 @@ type lister struct {
 	room     int
 	add      func(b []byte, e *vfs.Dirent) []byte
 	emit     func(e vfs.Dirent) bool
+	cur      vfs.Dirent // what is being added: an address for add that costs nothing
 	tooSmall bool
 }
 
@@ -34,7 +35,8 @@ var listers = sync.Pool{New: func() any {
 
 func (l *lister) append(e vfs.Dirent) bool {
 	k := len(l.out)
-	l.out = l.add(l.out, &e)
+	l.cur = e
+	l.out = l.add(l.out, &l.cur)
 	if len(l.out) > l.room {
 		l.tooSmall = k == 0
 		l.out = l.out[:k]
@@ -45,7 +47,7 @@ func (l *lister) append(e vfs.Dirent) bool {
 
 func (l *lister) put() {
 	if cap(l.out) <= keptDirents {
-		l.out = l.out[:0]
+		l.out, l.cur = l.out[:0], vfs.Dirent{}
 		listers.Put(l)
 	}
 }
