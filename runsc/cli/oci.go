@@ -139,6 +139,11 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 		PIDFile:  c.pidFile,
 		TakeOver: plan.OwnNetwork && plan.Boot.Network == boot.NetworkSandbox,
 	}
+	for _, m := range s.Mounts {
+		if m.Destination == "/etc/resolv.conf" {
+			p.ResolvConf = m.Source
+		}
+	}
 	if p.State.Sandbox, plan.Boot.Namespaces, err = g.store().Pod(s); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(bundle, spec.ConfigFile), err)
 	}

@@ -49,6 +49,9 @@ type Params struct {
 	// TakeOver gives the sandbox the interfaces of its network namespace, when the
 	// hooks of the runtime have run.
 	TakeOver bool
+	// ResolvConf is the host's file that the guest sees as /etc/resolv.conf, if there
+	// is one: the hooks write to it.
+	ResolvConf string
 	// PIDFile gets the pid of the boot process; empty is none.
 	PIDFile string
 	// BeforeRun is called while the processes exist and wait (hooks of the
@@ -151,7 +154,7 @@ func (c *Container) makeBox(p *Params) (*sandbox.Sandbox, error) {
 	p.Sandbox.Control = os.NewFile(uintptr(fd), "control")
 	defer p.Sandbox.Control.Close()
 	if p.TakeOver {
-		p.Sandbox.Network = func(boot int) (*boot.Network, error) { return c.takeOver(p.Sandbox.NetNS, boot) }
+		p.Sandbox.Network = func(boot int) (*boot.Network, error) { return c.takeOver(p, boot) }
 	}
 	return sandbox.Start(&p.Sandbox)
 }
@@ -188,15 +191,23 @@ func (c *Container) started(p *Params, boot, gofer int) (err error) {
 
 // takeOver takes the interfaces of the namespace that the sandbox has joined, or was
 // made for it: that one goes with it, the other gets them back.
-func (c *Container) takeOver(netns string, pid int) (*boot.Network, error) {
-	if netns != "" {
-		return network.TakeOver(netns, c.networkPath())
+func (c *Container) takeOver(p *Params, pid int) (*boot.Network, error) {
+	netns, record := p.Sandbox.NetNS, c.networkPath()
+	if netns == "" {
+		netns, record = fmt.Sprintf("/proc/%d/ns/net", pid), ""
 	}
-	n, err := network.TakeOver(fmt.Sprintf("/proc/%d/ns/net", pid), "")
-	if errors.Is(err, unix.EPERM) {
+	n, err := network.TakeOver(netns, record)
+	if record == "" && errors.Is(err, unix.EPERM) {
 		return network.None(), nil // an ordinary user's: nobody had the right to put anything into it
 	}
-	return n, err
+	if err != nil || !network.NamesDockerResolver(p.ResolvConf) {
+		return n, err
+	}
+	if err := network.AddResolver(n, netns, p.Sandbox.Log, len(p.Sandbox.SentryFilter) > 0); err != nil {
+		n.CloseFDs()
+		return nil, err
+	}
+	return n, nil
 }
 
 // finish makes a container that stands visible as such.
