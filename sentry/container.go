@@ -25,6 +25,7 @@ type Container struct {
 	spaces   task.Namespaces
 	init     *task.ThreadGroup
 	cgroup   *cgroup.Group
+	nproc    atomic.Int32 // processors of new processes; 0: all
 	restored bool
 
 	// atomic

@@ -50,7 +50,7 @@ func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, 
 	}
 	g, err := ct.sys.NewProcess(&task.InitArgs{
 		Seccomp: filter,
-		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: ct.cgroup,
+		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: ct.cgroup, CPUs: ct.cpus(),
 		Exec: task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package sentry
 
 import (
+	"cordon/internal/host"
 	"runtime/metrics"
 	"strings"
 
@@ -23,6 +24,9 @@ type Resources struct {
 	HostBound bool
 	// GuestMemory is what of MemoryMax the memory file can have; 0: no bound.
 	GuestMemory int64
+	// CPUs is how many processors new processes of the container may run on; 0
+	// is all. It counts for processes to come.
+	CPUs int
 }
 
 // An OOMEvent says that a process of a container was killed for memory.
@@ -90,6 +94,12 @@ func (c *Container) SetResources(r Resources) {
 		// The host's own limit is the same, for all that the sandbox is.
 		c.sys.HostMemory.Store(max(0, r.MemoryMax&^(linux.PageSize-1)))
 		c.sys.SetGuestMemory(r.GuestMemory)
+		total := host.MemoryTotal()
+		if r.MemoryMax > 0 {
+			total = min(total, uint64(r.MemoryMax)&^(linux.PageSize-1))
+		}
+		c.sys.SetMemoryTotal(total)
+		c.kernel.boundObjects()
 	}
 	switch {
 	case r.Tasks > 0:
@@ -117,8 +127,14 @@ func (c *Container) SetResources(r Resources) {
 	if r.OOMGroup {
 		g.SetOOMGroup(true)
 	}
+	if r.CPUs > 0 {
+		c.nproc.Store(int32(r.CPUs))
+	}
 	c.sys.WatchCgroup(g)
 }
+
+// cpus is how many processors a new process of the container may run on.
+func (c *Container) cpus() int { return int(c.nproc.Load()) }
 
 // A Usage is what a container uses, as its control group counts it.
 type Usage struct {

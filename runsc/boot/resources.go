@@ -30,6 +30,9 @@ type Resources struct {
 	// GuestMemory is what of MemoryMax the memory file can have, which is bound
 	// by its own file system (sandbox.Start sets it); 0: no such bound.
 	GuestMemory int64
+	// CPUs is how many processors new processes of the container may run on; 0
+	// is all.
+	CPUs int
 }
 
 // A Usage is what a container uses inside.

@@ -31,6 +31,7 @@ func Inside(r *specs.LinuxResources) (in boot.Resources) {
 	if r.Pids != nil {
 		in.Tasks = value(r.Pids.Limit)
 	}
+	in.CPUs = CPUs(r)
 	for file, text := range r.Unified {
 		inside(&in, file, strings.TrimSpace(text))
 	}
@@ -90,7 +91,11 @@ func CPUs(r *specs.LinuxResources) int {
 		set = r.CPU.Cpus
 	}
 	least(countList(set))
-	in := Inside(r)
+	var in boot.Resources
+	if c := r.CPU; c != nil {
+		in.CPUQuota, in.CPUPeriod = value(c.Quota), int64(value(c.Period))
+	}
+	inside(&in, "cpu.max", r.Unified["cpu.max"])
 	if in.CPUQuota > 0 {
 		period := float64(defaultPeriodUS)
 		if in.CPUPeriod > 0 {

@@ -79,7 +79,7 @@ func sysSetdomainname(t *task.Task, name arg.InBytes, n arg.Count) (uintptr, err
 // sysSysinfo is sysinfo(2).
 func sysSysinfo(t *task.Task, out arg.Out[linux.Sysinfo]) (uintptr, error) {
 	s := t.System()
-	total, used := s.MemoryTotal(), s.MemoryUsed()
+	total, used := t.Memory()
 	load := s.LoadAverages()
 	const fixed = 1 << 16
 	si := linux.Sysinfo{

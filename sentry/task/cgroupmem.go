@@ -294,3 +294,18 @@ func (s *System) roomTreeLocked() bool {
 	need := s.watch.own.Load() + int64(len(s.tasks)+1)*s.Reserve.TaskBytes()
 	return int64(s.Memory.Total())-int64(s.Memory.Kept())+need <= limit-limit/slack
 }
+
+// Memory is how much memory t's container has, and how much is in use, in bytes:
+// the machine's where the container has no limit of its own.
+func (t *Task) Memory() (total, used uint64) {
+	s := t.sys
+	total, used = s.MemoryTotal(), s.MemoryUsed()
+	cg := t.group.Cgroup()
+	for cg.Parent() != nil && cg.Parent().Parent() != nil {
+		cg = cg.Parent()
+	}
+	if n := cg.MemoryLimit(cgroup.MemoryMax); cg.Parent() != nil && !cg.QuotaOutside() && uint64(n) < total {
+		total, used = uint64(n), uint64(max(0, s.usedBy(cg)))
+	}
+	return total, min(total, used)
+}

@@ -15,11 +15,14 @@ import (
 // the earliest. While all tasks sleep nobody looks.
 type watch struct {
 	// atomic
-	waits atomic.Bool  // until a task wakes up
-	guest atomic.Int64 // what the memory file can have, in bytes; 0: no bound
+	waits atomic.Bool   // until a task wakes up
+	guest atomic.Int64  // what the memory file can have, in bytes; 0: no bound
+	own   atomic.Int64  // what the sandbox needed for itself when somebody looked
+	total atomic.Uint64 // memory the guest has, in bytes; 0: MemoryLimit
+
+	// immutable
 	again chan struct{}
 
-	own atomic.Int64 // what the sandbox needed for itself when somebody looked
 	oom sync.Mutex
 	// guarded by oom
 	victim *ThreadGroup // killed last for memory

@@ -52,7 +52,15 @@ func (s *System) Barrier(m *mm.MemoryManager) {
 }
 
 // MemoryTotal is the memory the guest has, in bytes.
-func (s *System) MemoryTotal() uint64 { return s.MemoryLimit }
+func (s *System) MemoryTotal() uint64 {
+	if n := s.watch.total.Load(); n > 0 {
+		return n
+	}
+	return s.MemoryLimit
+}
+
+// SetMemoryTotal changes it.
+func (s *System) SetMemoryTotal(n uint64) { s.watch.total.Store(n) }
 
 // MemoryUsed is how much of it is in use.
 // Where the host's limit is for the sandbox too, what that may need is.

@@ -89,9 +89,12 @@ type memory struct {
 	mapped, tables, virtu uint64
 }
 
-func (sh *shared) memory() memory {
-	sys := sh.sys
+func (o *opening) memory() memory {
+	sys := o.fs.sys
 	m := memory{total: sys.MemoryTotal(), used: sys.MemoryUsed()}
+	if o.caller != nil {
+		m.total, m.used = o.caller.Memory()
+	}
 	m.used = min(m.used, m.total)
 	m.free = m.total - m.used
 	m.anon = sys.Memory.Usage(memfile.Anonymous)
@@ -114,7 +117,7 @@ func (sh *shared) memory() memory {
 }
 
 func meminfoText(o *opening) ([]byte, error) {
-	m := o.fs.memory()
+	m := o.memory()
 	var b []byte
 	kb := func(name string, bytes uint64) { b = fmt.Appendf(b, "%-15s %8d kB\n", name+":", bytes>>10) }
 	for _, l := range []struct {
@@ -140,7 +143,7 @@ func meminfoText(o *opening) ([]byte, error) {
 }
 
 func vmstatText(o *opening) ([]byte, error) {
-	m := o.fs.memory()
+	m := o.memory()
 	var faults int64
 	for _, g := range o.fs.sys.Processes() {
 		faults += g.Usage().MinorFaults + g.ChildrenUsage().MinorFaults
@@ -165,7 +168,7 @@ func vmstatText(o *opening) ([]byte, error) {
 
 // zoneText is /proc/zoneinfo of a machine with one zone.
 func zoneText(o *opening) ([]byte, error) {
-	m := o.fs.memory()
+	m := o.memory()
 	free, total := m.free/pageSize, m.total/pageSize
 	return fmt.Appendf(nil, "Node 0, zone   Normal\n  pages free     %d\n        boost    0\n        min      0\n        low      0\n        high     0\n"+
 		"        spanned  %d\n        present  %d\n        managed  %d\n        cma      0\n", free, total, total, total), nil
@@ -174,7 +177,7 @@ func zoneText(o *opening) ([]byte, error) {
 // buddyText is the free memory in blocks of 4 MiB, the largest order, and the
 // rest in pages.
 func buddyText(o *opening) ([]byte, error) {
-	pages := o.fs.memory().free / pageSize
+	pages := o.memory().free / pageSize
 	b := fmt.Appendf(nil, "Node 0, zone %8s ", "Normal")
 	for order := range 11 {
 		n := uint64(0)
