@@ -15,7 +15,8 @@
 // # Locking
 //
 // No lock is held across a call. A caller that waits for its reply receives
-// for the others too: there is no goroutine between a call and its answer. What
+// for the others too, who sleep in the host, each on a word of its own: there is no
+// goroutine between a call and its answer, and no turn of Go's scheduler. What
 // is asked for ahead (a Scan, an Opening) is waited for later, by who needs it;
 // until somebody receives, its answer stays in the socket, whose size bounds how
 // far ahead a gofer works.

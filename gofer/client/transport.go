@@ -1,10 +1,13 @@
 package client
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"cordon/gofer/donate"
 	"cordon/gofer/p9"
+	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/internal/lock"
 
@@ -31,35 +34,57 @@ type Transport interface {
 
 // A call waits for its reply.
 type call struct {
-	op   donate.Op
-	r    *donate.Reply
-	done chan struct{} // holds one token when r is filled
+	op donate.Op
+	r  *donate.Reply
+
+	// state is what its caller waits on, in the host: callers are tasks on threads of
+	// their own, which Go's scheduler wakes by way of another.
+	state atomic.Uint32
+
+	// guarded by channels.mu
+	asleep bool // on state
+}
+
+// States of a call.
+const (
+	underWay uint32 = iota
+	replied         // r is filled
+	receives        // its caller is to receive for all
+)
+
+// becomeLocked sets w's state, which it may be asleep on.
+func (w *call) becomeLocked(state uint32) {
+	w.state.Store(state)
+	if w.asleep {
+		w.asleep = false
+		_, _ = host.FutexWake(w.word(), 1)
+	}
 }
 
 // channels is the Transport on two sockets.
 type channels struct {
 	// immutable
-	side  *donate.Conn
-	ninep *p9.Session
-	dead  chan struct{}
-	calls sync.Pool // of *call
-	// receiver holds a token while a caller receives for all of them.
-	receiver chan struct{}
-	watcher  sync.WaitGroup
-	active   sync.WaitGroup // calls that use the sockets; added to under mu
-	closing  sync.Once
+	side    *donate.Conn
+	ninep   *p9.Session
+	dead    chan struct{}
+	calls   sync.Pool // of *call
+	watcher sync.WaitGroup
+	active  sync.WaitGroup // calls that use the sockets; added to under mu
+	closing sync.Once
 
-	// by the holder of receiver
+	// by the caller that receives
 	in []byte
 
 	mu lock.Mutex[lock.Gofer]
 
 	// guarded by mu
-	pending map[uint32]*call
-	lastTag uint32
-	ended   bool
-	root    *p9.Fid
-	fids    map[uint64]*p9.Fid // by handle
+	pending  map[uint32]*call
+	received bool    // by a caller, for all of them
+	sleepers []*call // that wait meanwhile, and some that have been answered
+	lastTag  uint32
+	ended    bool
+	root     *p9.Fid
+	fids     map[uint64]*p9.Fid // by handle
 }
 
 // Dial takes over the two sockets, a stream for 9P and a SEQPACKET for the
@@ -74,10 +99,10 @@ func Dial(fd9p, fdSide int) (*Client, error) {
 	}
 	c := &channels{
 		side: donate.NewConn(fdSide), ninep: ninep, dead: make(chan struct{}),
-		receiver: make(chan struct{}, 1), in: make([]byte, donate.MaxPacket),
+		in:      make([]byte, donate.MaxPacket),
 		pending: map[uint32]*call{}, fids: map[uint64]*p9.Fid{},
 	}
-	c.calls.New = func() any { return &call{done: make(chan struct{}, 1)} }
+	c.calls.New = func() any { return &call{} }
 	// Nobody receives while there is no call, and death is to be seen then.
 	c.watcher.Go(func() {
 		c.side.WaitHangup()
@@ -96,17 +121,16 @@ func (c *channels) Break() {
 		return
 	}
 	c.ended = true
-	pending := c.pending
+	for _, w := range c.pending {
+		w.r.Errno = linux.EIO
+		w.becomeLocked(replied)
+	}
 	c.pending = nil
 	c.mu.Unlock()
 
 	close(c.dead)
 	c.side.Shutdown()
 	c.ninep.Shutdown()
-	for _, w := range pending {
-		w.r.Errno = linux.EIO
-		w.done <- struct{}{}
-	}
 }
 
 // Close ends the connection and releases the sockets when the last caller is
@@ -156,7 +180,12 @@ func (c *channels) Do(q *donate.Request, r *donate.Reply) {
 	}
 	c.send(q)
 	c.wait(w)
+	c.put(w)
+}
+
+func (c *channels) put(w *call) {
 	w.r = nil
+	w.state.Store(underWay)
 	c.calls.Put(w)
 }
 
@@ -181,10 +210,13 @@ func (c *channels) Begin(q *donate.Request, r *donate.Reply) (wait func()) {
 			c.wait(w)
 			c.active.Done()
 		} else {
-			<-w.done
+			// Who ended the connection has answered, or who received last is about to.
+			c.mu.Lock()
+			w.asleep = w.state.Load() == underWay
+			c.mu.Unlock()
+			w.sleep()
 		}
-		w.r = nil
-		c.calls.Put(w)
+		c.put(w)
 	}
 }
 
@@ -225,29 +257,58 @@ func (c *channels) Post(q *donate.Request) {
 	c.send(q)
 }
 
-// wait returns when w has its reply. Who finds nobody receiving receives.
+// wait returns when w has its reply. Who finds nobody receiving receives, until it
+// has its own; then another does who waits.
 func (c *channels) wait(w *call) {
-	for {
-		select {
-		case <-w.done:
+	if w.state.Load() == replied {
+		return
+	}
+	c.mu.Lock()
+	switch {
+	case w.state.Load() == replied:
+		c.mu.Unlock()
+		return
+	case c.received:
+		w.asleep = true
+		c.sleepers = append(c.sleepers, w)
+		c.mu.Unlock()
+		w.sleep()
+		if w.state.Load() == replied {
 			return
-		case c.receiver <- struct{}{}:
 		}
-		for {
-			select {
-			case <-w.done:
-				<-c.receiver
-				return
-			default:
-			}
-			if !c.receiveOne() {
-				c.Break()
-				<-c.receiver
-				<-w.done
-				return
-			}
+	default:
+		c.received = true
+		c.mu.Unlock()
+	}
+	for w.state.Load() != replied {
+		if !c.receiveOne() {
+			c.Break()
+			break
 		}
 	}
+	c.pass()
+}
+
+// sleep returns when w is not under way any more.
+func (w *call) sleep() {
+	for w.state.Load() == underWay {
+		_ = host.FutexWait(w.word(), underWay)
+	}
+}
+
+// pass has another caller receive, if one waits.
+func (c *channels) pass() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.sleepers) > 0 {
+		w := c.sleepers[0]
+		c.sleepers = slices.Delete(c.sleepers, 0, 1)
+		if w.asleep && w.state.Load() == underWay {
+			w.becomeLocked(receives)
+			return
+		}
+	}
+	c.received = false
 }
 
 // receiveOne receives one reply and gives it to its caller.
@@ -290,7 +351,9 @@ func (c *channels) receiveOne() bool {
 		r.FD = fds[0]
 	}
 	*w.r = r
-	w.done <- struct{}{}
+	c.mu.Lock()
+	w.becomeLocked(replied)
+	c.mu.Unlock()
 	return true
 }
 
