@@ -29,7 +29,7 @@
 // has in a register or in memory, and kills a process that shows another. Leaders
 // report through an eventfd, which the filter guards in the same way, because
 // memory that was unmapped may be another guest's the moment the Sentry believes
-// it. A stub that has been killed is waited for before its memory is used again,
+// it. What a leader writes to the first slot, that it is done or asleep, is a hint. A stub that has been killed is waited for before its memory is used again,
 // which ReleaseLate tells its caller. A new thread of a stub never looks at the
 // orders: it would have the secret.
 //

@@ -31,7 +31,8 @@
 // which is a sharing. A space has all of a copy mapped or none of it.
 //
 // The end of a heap that shrank keeps its pages, and their place in the stub without
-// access to them, for the heap to grow again: it gets them back as zeroes (spare).
+// access to them, for the heap to grow again: it gets them back as zeroes (spare). So
+// does what a small munmap takes away, for the next mapping at its place (vacancy).
 //
 // The platform's address space is made by the first Activate. Until then
 // nothing is applied anywhere, so a vfork child that execs costs none.
