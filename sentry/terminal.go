@@ -1,6 +1,7 @@
 package sentry
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,8 +18,10 @@ type console struct {
 	// immutable
 	k      *Kernel
 	master *vfs.Description
+	stdio  [3]int32 // the host's, closed when the console ends
 	in     int
 	out    int
+	stop   int // an eventfd that ends input
 
 	// flushes asks output to answer, by closing what it is sent, once it has
 	// carried all that was written so far; ended is closed when it returns.
@@ -56,15 +59,39 @@ func (ct *Container) terminal(p *Process, stdio [3]int32, fds *vfs.FDTable) (*vf
 		}
 	}
 	slave.DecRef()
-	con := &console{k: ct.kernel, master: master, in: int(stdio[0]), out: int(stdio[0]),
+	stop, err := host.Eventfd(0, linux.EFD_CLOEXEC)
+	if err != nil {
+		master.DecRef()
+		return fail("eventfd", err)
+	}
+	con := &console{k: ct.kernel, master: master, stdio: stdio, in: int(stdio[0]), out: int(stdio[0]), stop: stop,
 		flushes: make(chan chan struct{}), ended: make(chan struct{})}
 	if stdio[1] >= 0 {
 		con.out = int(stdio[1])
 	}
 	con.resize(p.Rows, p.Cols)
-	go con.input()
-	go con.output()
+	go con.carry()
 	return fds, m.TTY(), con, nil
+}
+
+// carry works until the last program has closed the terminal, and then closes
+// the host's, so that whoever holds its other end sees that.
+func (c *console) carry() {
+	typed := make(chan struct{})
+	go func() {
+		c.input()
+		close(typed)
+	}()
+	c.output()
+	_, _ = host.Write(c.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // an eventfd takes it
+	<-typed
+	for i, fd := range c.stdio {
+		if fd >= 0 && !slices.Contains(c.stdio[:i], fd) {
+			_ = host.Close(int(fd))
+		}
+	}
+	_ = host.Close(c.stop)
+	c.master.DecRef()
 }
 
 // resize tells the terminal its size.
@@ -72,10 +99,16 @@ func (c *console) resize(rows, cols uint16) {
 	c.master.File().(*devpts.Master).SetWinsize(linux.Winsize{Row: rows, Col: cols})
 }
 
-// input carries what is typed until the host's terminal ends.
+// input carries what is typed until the host's terminal ends, or output has.
 func (c *console) input() {
 	buf := make([]byte, 4096)
 	for {
+		fds := []linux.PollFD{{FD: linux.FD(c.in), Events: linux.POLLIN}, {FD: linux.FD(c.stop), Events: linux.POLLIN}}
+		if _, err := host.Poll(fds, -1); err == error(linux.EINTR) {
+			continue
+		} else if err != nil || fds[1].Revents != 0 {
+			return
+		}
 		n, err := host.Read(c.in, buf)
 		if err == error(linux.EINTR) {
 			continue
