@@ -71,6 +71,7 @@ var registerImages = sync.OnceFunc(func() {
 	state.Register((*flowImage)(nil))
 	state.Register((*frameLink)(nil))
 	state.Register((*dummyLink)(nil))
+	state.Register((*owner)(nil))
 	state.Register((*pairLink)(nil))
 	state.Register((*wireEnd)(nil))
 })
@@ -114,7 +115,8 @@ func Save(w io.Writer, stacks []*Stack, endpoints []*Endpoint) error {
 
 func (s *Stack) image() stackImage {
 	img := stackImage{s: s.s, routes: s.s.GetRouteTable()}
-	for id := stack.TableID(0); id < stack.NumTables; id++ {
+	// A filter's owner sets it again.
+	for id := stack.TableID(0); id < stack.NumTables && s.filter.Load() == nil; id++ {
 		img.tables = append(img.tables, s.s.IPTables().GetTable(id, false), s.s.IPTables().GetTable(id, true))
 	}
 	infos := s.s.NICInfo()

@@ -55,6 +55,7 @@ type Stack struct {
 	icmpTaps  []*errorTap
 
 	// atomic
+	filter       atomic.Pointer[Filter]
 	errorWatches atomic.Pointer[[]*ErrorWatch]
 
 	watched atomic.Int64 // who has to see all packets: what goes past the stack cannot be

@@ -31,6 +31,7 @@ const order = `
 	InodeData - an inode's data as a whole: an append, a copy to an overlay's upper file
 	Inode - an inode's attributes and contents
 	GoferNames - the names in a gofer's directory
+	Netfilter - a network namespace's packet filter, while it is changed
 	NetConf - what a network namespace keeps of its addresses and routes beside the stack
 	SocketNames - a network namespace's abstract names and list of sockets
 	SocketRead - one reader of a socket at a time
@@ -38,6 +39,7 @@ const order = `
 	Socket - a socket's state
 	StreamRead - one reader of a TCP endpoint at a time
 	StreamWrite - one writer to a TCP endpoint at a time
+	ConnTrack - the connections that a packet filter follows
 	PacketQueue - frames and errors for a socket; the stack delivers them with locks of connections held
 	Pipe - a pipe's slots and ends
 	FileLocks - record locks and flocks of one inode
@@ -97,6 +99,8 @@ type (
 	TextFile       struct{ ranked }
 	Inode          struct{ ranked }
 	GoferNames     struct{ ranked }
+	Netfilter      struct{ ranked }
+	ConnTrack      struct{ ranked }
 	NetConf        struct{ ranked }
 	SocketNames    struct{ ranked }
 	SocketFlight   struct{ ranked }

@@ -8,6 +8,7 @@ import (
 	"cordon/netstack"
 	"cordon/sentry/bpf"
 	"cordon/sentry/cred"
+	"cordon/sentry/netfilter"
 )
 
 var (
@@ -30,6 +31,7 @@ type NamespaceImage struct {
 	Seq      uint64
 	Addrs    []AddrImage
 	Routes   []RouteImage
+	Filter   *netfilter.Image
 }
 
 // An endpointed socket has an endpoint in its namespace's stack.
@@ -70,6 +72,9 @@ func (n *Namespace) LoadedEndpoint(i int) *netstack.Endpoint {
 func saveNamespace(s *checkpoint.Saver, n *Namespace) NamespaceImage {
 	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil}
 	im.Addrs, im.Routes = n.confImages()
+	if n.Stack != nil {
+		im.Filter = n.Filter().Image()
+	}
 	if n.Host != nil {
 		s.Fail(errHostNetwork)
 	}
@@ -109,6 +114,9 @@ func loadNamespace(l *checkpoint.Loader, n *Namespace, im NamespaceImage) error 
 		return errImage
 	}
 	n.Stack, n.loaded = stacks[0], endpoints
+	if n.filter, err = netfilter.Restore(n.Stack, im.Filter); err != nil {
+		return errImage
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"cordon/internal/lock"
 	"cordon/netstack"
 	"cordon/sentry/cred"
+	"cordon/sentry/netfilter"
 	"cordon/sentry/vfs"
 )
 
@@ -109,7 +110,8 @@ type Namespace struct {
 
 	confMu lock.Mutex[lock.NetConf]
 	// guarded by confMu
-	conf netConf
+	filter *netfilter.Ruleset // nil until it is used
+	conf   netConf
 
 	// Of a namespace that is being restored: endpoints no socket has taken yet.
 	loaded []*netstack.Endpoint
@@ -127,6 +129,16 @@ func NewHostNamespace(h HostNetwork, user *cred.UserNamespace) *Namespace {
 	n := NewNamespace(nil, user)
 	n.Host = h
 	return n
+}
+
+// Filter returns the namespace's packet filter.
+func (n *Namespace) Filter() *netfilter.Ruleset {
+	n.confMu.Lock()
+	defer n.confMu.Unlock()
+	if n.filter == nil {
+		n.filter = netfilter.New(n.Stack)
+	}
+	return n.filter
 }
 
 // IncRef and DecRef count who is in the namespace: tasks and sockets. The last DecRef ends the stack.

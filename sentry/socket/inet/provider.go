@@ -36,6 +36,9 @@ func (Provider) NewSocket(c *vfs.Caller, ns *socket.Namespace, family linux.Addr
 	if err != nil {
 		return nil, err
 	}
+	if c != nil && c.Cred != nil {
+		ep.SetOwner(c.Cred.FSUID, c.Cred.FSGID)
+	}
 	return newSocket(ns, socket.Info{Family: family, Type: typ, Protocol: proto}, ep), nil
 }
 

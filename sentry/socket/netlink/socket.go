@@ -29,7 +29,8 @@ func (Provider) NewSocket(_ *vfs.Caller, ns *socket.Namespace, _ linux.AddressFa
 		return nil, linux.ESOCKTNOSUPPORT
 	}
 	switch linux.NetlinkProto(protocol) {
-	case linux.NETLINK_ROUTE, linux.NETLINK_KOBJECT_UEVENT, linux.NETLINK_SOCK_DIAG:
+	case linux.NETLINK_ROUTE, linux.NETLINK_KOBJECT_UEVENT, linux.NETLINK_SOCK_DIAG,
+		linux.NETLINK_NETFILTER:
 	default:
 		return nil, linux.EPROTONOSUPPORT
 	}

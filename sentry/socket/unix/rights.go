@@ -15,7 +15,7 @@ func (p *Provider) attach(c *vfs.Caller, files []*vfs.Description) (*rights, err
 	mayMore := false
 	if c != nil {
 		r.uid = c.Cred.RUID
-		mayMore = c.Cred.Has(linux.CAP_SYS_RESOURCE) || c.Cred.Has(linux.CAP_SYS_ADMIN)
+		mayMore = c.Cred.HasRoot(linux.CAP_SYS_RESOURCE) || c.Cred.HasRoot(linux.CAP_SYS_ADMIN)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,0 +1,28 @@
+package netstack
+
+import (
+	"context"
+
+	"gvisor.dev/gvisor/pkg/state"
+)
+
+// owner is whom packets of an endpoint belong to.
+type owner struct{ uid, gid uint32 }
+
+// SetOwner says whom the endpoint's packets belong to, for filters.
+func (e *Endpoint) SetOwner(uid, gid uint32) { e.ep.SetOwner(&owner{uid, gid}) }
+
+// KUID and KGID implement tcpip.PacketOwner.
+func (o *owner) KUID() uint32 { return o.uid }
+func (o *owner) KGID() uint32 { return o.gid }
+
+func (*owner) StateTypeName() string { return "cordon/netstack.owner" }
+func (*owner) StateFields() []string { return []string{"uid", "gid"} }
+func (o *owner) StateSave(m state.Sink) {
+	m.Save(0, &o.uid)
+	m.Save(1, &o.gid)
+}
+func (o *owner) StateLoad(_ context.Context, m state.Source) {
+	m.Load(0, &o.uid)
+	m.Load(1, &o.gid)
+}

@@ -1,0 +1,104 @@
+package netfilter
+
+import (
+	"errors"
+
+	"cordon/internal/linux"
+	"cordon/netstack"
+)
+
+var errImage = errors.New("packet filters that cannot be")
+
+// Image is a Ruleset in a checkpoint: the messages that make it, with the handles that its objects have.
+type Image struct {
+	Gen      uint32
+	Handles  uint64
+	Messages []MessageImage
+}
+
+// MessageImage is a message in an Image.
+type MessageImage struct {
+	Type, Family uint8
+	Handle       uint64
+	Attrs        []byte
+}
+
+// Image returns the ruleset's image; nil for one that nobody has used.
+func (r *Ruleset) Image() *Image {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.now.tables) == 0 && r.now.gen == 1 {
+		return nil
+	}
+	im := &Image{Gen: r.now.gen, Handles: r.now.handles}
+	put := func(typ, family uint8, handle uint64, fill func(w *Writer)) {
+		var w Writer
+		fill(&w)
+		im.Messages = append(im.Messages, MessageImage{typ, family, handle, w.B})
+	}
+	for _, t := range r.now.tables {
+		put(MsgNewTable, t.family, t.handle, t.write)
+		for _, s := range t.sets {
+			put(MsgNewSet, t.family, s.handle, func(w *Writer) { s.write(w, t) })
+		}
+		for _, c := range t.chains {
+			put(MsgNewChain, t.family, c.handle, func(w *Writer) { c.write(w, t) })
+		}
+		for _, s := range t.sets {
+			for es := s.elems; len(es) > 0; {
+				n := min(len(es), elemsPerMessage)
+				put(MsgNewSetElem, t.family, 0, func(w *Writer) { s.writeElems(w, t, es[:n]) })
+				es = es[n:]
+			}
+		}
+		for _, c := range t.chains {
+			for _, ru := range c.rules {
+				put(MsgNewRule, t.family, ru.handle, func(w *Writer) { ru.write(w, t, c, 0) })
+			}
+		}
+	}
+	return im
+}
+
+// dropAttr takes one attribute out: a message that makes an object names no handle.
+func dropAttr(b []byte, typ uint16) []byte {
+	var w Writer
+	each(b, func(t uint16, data []byte) bool {
+		if t != typ {
+			w.Attr(t, data)
+		}
+		return true
+	})
+	return w.B
+}
+
+// Restore makes the ruleset of an image on a stack.
+func Restore(s *netstack.Stack, im *Image) (*Ruleset, error) {
+	r := New(s)
+	if im == nil {
+		return r, nil
+	}
+	b, errno := r.Begin(0)
+	if errno != 0 {
+		return nil, errImage
+	}
+	for _, m := range im.Messages {
+		body := m.Attrs
+		switch m.Type {
+		case MsgNewChain:
+			body = dropAttr(body, chainHandle)
+		case MsgNewRule:
+			body = dropAttr(dropAttr(body, ruleHandle), rulePosition)
+		}
+		b.s.handles = m.Handle - 1 // the next object's
+		if b.Apply(Message{m.Type, m.Family, linux.NLM_F_CREATE | linux.NLM_F_APPEND, body}) != 0 {
+			b.Abort()
+			return nil, errImage
+		}
+	}
+	b.s.handles, b.s.gen = im.Handles, im.Gen-1
+	if b.Commit() != 0 {
+		return nil, errImage
+	}
+	return r, nil
+}
