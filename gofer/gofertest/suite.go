@@ -108,6 +108,8 @@ func Run(t *testing.T, dial Dialer) {
 		{"many opens at once", hostfs.Mount{}, opensMany},
 		{"many reads at once", hostfs.Mount{ReadOnly: true}, readsMany},
 		{"many opens at once, read-only", hostfs.Mount{ReadOnly: true}, opensMany},
+		{"many opens in a tree", hostfs.Mount{}, opensTree},
+		{"many opens in a tree, read-only", hostfs.Mount{ReadOnly: true}, opensTree},
 		{"extended attributes", hostfs.Mount{}, xattrs},
 		{"locks", hostfs.Mount{}, locks},
 		{"fallocate, fsync and statfs", hostfs.Mount{}, space},
