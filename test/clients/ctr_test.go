@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestContainerd16(t *testing.T) {
@@ -214,10 +215,14 @@ func ctrEvents(t *testing.T, c *containerd, r runtime) {
 	c.remove(id)
 	want := []string{"/tasks/create", "/tasks/start", "/tasks/exec-added", "/tasks/exec-started", "/tasks/exit", "/tasks/paused",
 		"/tasks/resumed", "/tasks/exit", "/tasks/delete"}
-	c.eventually("all events have come", func() bool {
-		data, _ := os.ReadFile(log)
-		return strings.Contains(string(data), "/tasks/delete")
-	})
+	deadline := time.Now().Add(daemonTimeout)
+	for data := ""; !strings.Contains(data, "/tasks/delete"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("events: %s", data)
+		}
+		text, _ := os.ReadFile(log)
+		data = string(text)
+	}
 	data, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)

@@ -93,6 +93,11 @@ func (w *world) describe(pid int) string {
 		stat[bytes.IndexByte(stat, '('):bytes.LastIndexByte(stat, ')')+1], strings.ReplaceAll(strings.TrimRight(string(cmdline), "\x00"), "\x00", " "))
 }
 
+// isDaemon reports whether a line of processes is about containerd itself.
+func isDaemon(line string) bool {
+	return strings.Contains(line, "(containerd):") || strings.Contains(line, "(containerd)):")
+}
+
 // mounts are the mount points of the world.
 func (w *world) mounts() map[string]bool {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", w.holder.Process.Pid))

@@ -1,6 +1,11 @@
 package clients
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +29,14 @@ func (k *kubelet) pods(t *testing.T) {
 		run  func(*testing.T, *kubelet)
 	}{
 		{"a pod has two containers in one sandbox", podTwo},
+		{"execSync ends at its time-out", podExecTimeout},
+		{"exec, attach and port forward stream", podStreams},
+		{"stats and update reach the container", podStats},
+		{"users, groups, read-only roots, mounts and capabilities are as asked", podSecurity},
+		{"the PID namespace is shared where the pod says so", podSharedPIDs},
+		{"a container that fails can be made anew beside the others", podAgain},
+		{"pods live on while containerd is restarted", podRestart},
+		{"a shim that is killed leaves nothing, and its pod can be removed", podShimCrash},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			mine := *k
@@ -92,5 +105,181 @@ func podTwo(t *testing.T, k *kubelet) {
 	}
 	k.eventually("its log is whole", func() bool { return p.log("side") == "started\nended\n" })
 	k.prints("page", web, "cat", "/srv/www/index.html")
+	p.remove()
+}
+
+func podExecTimeout(t *testing.T, k *kubelet) {
+	p := k.pod("timeout", nil)
+	id := p.run("main", nil, "sleep", "1000")
+	_, err := k.runtime.ExecSync(k.context(), &cri.ExecSyncRequest{ContainerId: id, Cmd: []string{"sleep", "500"}, Timeout: 1})
+	if err == nil || !strings.Contains(err.Error(), "timeout") && !strings.Contains(err.Error(), "timed out") && !strings.Contains(err.Error(), "DeadlineExceeded") {
+		t.Errorf("a command that takes too long: %v", err)
+	}
+	k.eventually("it is gone", func() bool {
+		ps, _ := k.exec(id, "ps")
+		return !strings.Contains(ps, "sleep 500")
+	})
+	p.remove()
+}
+
+func podStreams(t *testing.T, k *kubelet) {
+	p := k.pod("streams", nil)
+	id := p.run("main", func(c *cri.ContainerConfig) { c.Stdin = true },
+		"sh", "-c", "mkdir /srv/www; echo forwarded >/srv/www/index.html; httpd -p 8081 -h /srv/www; while read line; do echo got $line; done")
+	exec, err := k.runtime.Exec(k.context(), &cri.ExecRequest{ContainerId: id, Cmd: []string{"sh", "-c", "cat; echo err >&2; exit 5"},
+		Stdin: true, Stdout: true, Stderr: true})
+	k.check("Exec", err)
+	s := k.stream(exec.Url)
+	s.send(0, "typed\n")
+	s.expect(1, "typed\n")
+	s.close()
+
+	tty, err := k.runtime.Exec(k.context(), &cri.ExecRequest{ContainerId: id, Cmd: []string{"sh"}, Stdin: true, Stdout: true, Tty: true})
+	k.check("Exec with a terminal", err)
+	s = k.stream(tty.Url)
+	s.send(4, `{"Width":100,"Height":30}`)
+	s.send(0, "tty\n")
+	s.expect(1, "/dev/pts/")
+	s.send(0, "stty size; exit 6\n")
+	s.expect(1, "30 100")
+	s.expect(3, `"6"`)
+	s.close()
+
+	attach, err := k.runtime.Attach(k.context(), &cri.AttachRequest{ContainerId: id, Stdin: true, Stdout: true, Stderr: true})
+	k.check("Attach", err)
+	s = k.stream(attach.Url)
+	s.send(0, "line\n")
+	s.expect(1, "got line\n")
+	s.close()
+	k.eventually("what was attached is in the log", func() bool { return strings.Contains(p.log("main"), "got line\n") })
+	p.remove()
+}
+
+func podStats(t *testing.T, k *kubelet) {
+	p := k.pod("stats", nil)
+	id := p.run("main", func(c *cri.ContainerConfig) {
+		c.Linux.Resources = &cri.LinuxContainerResources{MemoryLimitInBytes: 256 << 20, CpuShares: 512}
+	}, "sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; sleep 1000")
+	k.eventually("stats show work", func() bool {
+		r, err := k.runtime.ContainerStats(k.context(), &cri.ContainerStatsRequest{ContainerId: id})
+		if err != nil {
+			k.Logf("ContainerStats: %v", err)
+			return false
+		}
+		return r.Stats.GetCpu().GetUsageCoreNanoSeconds().GetValue() > 0 && r.Stats.GetMemory().GetWorkingSetBytes().GetValue() > 0
+	})
+	k.prints("262144", id, "sh", "-c", "grep MemTotal /proc/meminfo | tr -dc 0-9")
+	_, err := k.runtime.UpdateContainerResources(k.context(), &cri.UpdateContainerResourcesRequest{ContainerId: id,
+		Linux: &cri.LinuxContainerResources{MemoryLimitInBytes: 128 << 20}})
+	k.check("UpdateContainerResources", err)
+	p.remove()
+}
+
+func podSecurity(t *testing.T, k *kubelet) {
+	dir := filepath.Join(k.dir, "volume")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	k.write(filepath.Join(dir, "file"), "volume")
+	p := k.pod("security", nil)
+	id := p.run("main", func(c *cri.ContainerConfig) {
+		sc := c.Linux.SecurityContext
+		sc.RunAsUser, sc.RunAsGroup, sc.SupplementalGroups = &cri.Int64Value{Value: 1000}, &cri.Int64Value{Value: 1000}, []int64{2000}
+		sc.ReadonlyRootfs, sc.NoNewPrivs = true, true
+		sc.Capabilities = &cri.Capability{DropCapabilities: []string{"ALL"}}
+		sc.MaskedPaths, sc.ReadonlyPaths = []string{"/proc/kcore", "/etc/issue"}, []string{"/proc/sys"}
+		c.Mounts = []*cri.Mount{{ContainerPath: "/srv", HostPath: dir, Readonly: true}, {ContainerPath: "/var/log", HostPath: dir}}
+		c.Envs = []*cri.KeyValue{{Key: "A", Value: "b"}}
+		c.WorkingDir = "/home"
+	}, "sleep", "1000")
+	k.prints("1000 1000 1000 2000", id, "sh", "-c", "echo $(id -u) $(id -g) $(id -G)")
+	k.prints("b /home", id, "sh", "-c", "echo $A $(pwd)")
+	k.prints("volume", id, "cat", "/srv/file")
+	k.prints("0000000000000000 1", id, "sh", "-c", "echo $(grep CapBnd /proc/self/status | cut -f2) $(grep NoNewPrivs /proc/self/status | cut -f2)")
+	k.prints("", id, "cat", "/etc/issue")
+	for _, path := range []string{"/new", "/srv/new"} {
+		if out, code := k.exec(id, "sh", "-c", "touch "+path+" 2>&1"); code == 0 || !strings.Contains(out, "Read-only") {
+			t.Errorf("touch %s: exit code %d, %q", path, code, out)
+		}
+	}
+	if out, code := k.exec(id, "touch", "/var/log/new"); code != 0 {
+		t.Errorf("a writable volume: exit code %d, %q", code, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new")); err != nil {
+		t.Errorf("what is written to a volume is on the host: %v", err)
+	}
+	p.remove()
+}
+
+func podSharedPIDs(t *testing.T, k *kubelet) {
+	shared := func(c *cri.ContainerConfig) {
+		c.Linux.SecurityContext.NamespaceOptions.Pid = cri.NamespaceMode_POD
+	}
+	p := k.pod("pids", func(c *cri.PodSandboxConfig) {
+		c.Linux.SecurityContext.NamespaceOptions = &cri.NamespaceOption{Pid: cri.NamespaceMode_POD}
+	})
+	p.run("one", shared, "sleep", "12345")
+	two := p.run("two", shared, "sleep", "1000")
+	own := p.run("own", nil, "sleep", "1000")
+	if ps, _ := k.exec(two, "ps"); !strings.Contains(ps, "sleep 12345") {
+		t.Errorf("processes of a shared namespace: %s", ps)
+	}
+	if ps, _ := k.exec(own, "ps"); strings.Contains(ps, "sleep 12345") {
+		t.Errorf("processes of a namespace of its own: %s", ps)
+	}
+	p.remove()
+}
+
+func podAgain(t *testing.T, k *kubelet) {
+	p := k.pod("again", nil)
+	keep := p.run("keep", nil, "sleep", "1000")
+	for i := range 3 {
+		id := p.run(fmt.Sprintf("try%d", i), nil, "sh", "-c", fmt.Sprintf("echo failing; exit %d", i+1))
+		if s := k.ended(id); s.ExitCode != int32(i+1) {
+			t.Errorf("exit code %d, not %d", s.ExitCode, i+1)
+		}
+		_, err := k.runtime.RemoveContainer(k.context(), &cri.RemoveContainerRequest{ContainerId: id})
+		k.check("RemoveContainer", err)
+	}
+	bad := p.create("bad", nil, "no-such-program")
+	if _, err := k.runtime.StartContainer(k.context(), &cri.StartContainerRequest{ContainerId: bad}); err == nil {
+		t.Error("a program that is not there starts")
+	}
+	_, err := k.runtime.RemoveContainer(k.context(), &cri.RemoveContainerRequest{ContainerId: bad})
+	k.check("RemoveContainer", err)
+	k.prints("still", keep, "echo", "still")
+	p.remove()
+}
+
+func podRestart(t *testing.T, k *kubelet) {
+	p := k.pod("restart", nil)
+	id := p.run("main", nil, "sh", "-c", "trap 'echo ended; exit 4' TERM; echo started; while :; do sleep 0.1; done")
+	k.daemon.stop(syscall.SIGTERM)
+	k.start()
+	k.eventually("the CRI is back", func() bool {
+		r, err := k.runtime.ContainerStatus(k.context(), &cri.ContainerStatusRequest{ContainerId: id})
+		return err == nil && r.Status.State == cri.ContainerState_CONTAINER_RUNNING
+	})
+	k.prints("again", id, "echo", "again")
+	second := p.run("second", nil, "sleep", "1000")
+	k.prints("in the second", second, "echo", "in the second")
+	k.stop(id, 10*time.Second)
+	if s := k.ended(id); s.ExitCode != 4 {
+		t.Errorf("exit code %d, not 4", s.ExitCode)
+	}
+	k.eventually("the log went on", func() bool { return p.log("main") == "started\nended\n" })
+	p.remove()
+}
+
+func podShimCrash(t *testing.T, k *kubelet) {
+	p := k.pod("crash", nil)
+	id := p.run("main", nil, "sleep", "1000")
+	k.must("pkill", "-KILL", "-f", "containerd-shim.*"+p.id)
+	if s := k.ended(id); s.ExitCode == 0 {
+		t.Errorf("exit code %d", s.ExitCode)
+	}
 	p.remove()
 }
