@@ -40,6 +40,9 @@ func (k *Kernel) assembleNetwork() error {
 	return nil
 }
 
+// Stack is the first network namespace's, nil where that is the host's.
+func (k *Kernel) Stack() *netstack.Stack { return k.spaces.Net.(*socket.Namespace).Stack }
+
 // A reader reads from a source of random numbers.
 type reader func(p []byte)
 

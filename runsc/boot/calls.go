@@ -138,6 +138,8 @@ func (b *box) dispatch(c *control.Call) (any, error) {
 		return nil, b.destroy(c.To)
 	case OpContainers:
 		return b.containers(), nil
+	case OpConnect:
+		return nil, b.connect(c)
 	case OpStacks:
 		if i, ok := b.kernel.(Inspector); ok {
 			return i.Stacks(), nil

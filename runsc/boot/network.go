@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"cordon/runsc/control"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -35,6 +37,8 @@ type Link struct {
 	MTU    uint32         `json:"mtu"`
 	Up     bool           `json:"up"`
 	Addrs  []netip.Prefix `json:"addrs,omitempty"`
+	// OwnRoutes: the routes to the addresses' networks come with them; else they are in the list.
+	OwnRoutes bool `json:"ownRoutes,omitempty"`
 
 	// FD takes and gives frames: a place in Network.FDs.
 	FD         int    `json:"fd"`
@@ -69,6 +73,31 @@ type Gateway struct {
 	// Default are the gateways of the guest's default routes.
 	Default []netip.Addr `json:"default"`
 	MTU     uint32       `json:"mtu"`
+}
+
+// OpConnect takes a Link and its descriptor: a further interface of the running sandbox. A Link without a name gets the next
+// of eth0, eth1 and so on.
+const OpConnect = "connect"
+
+// A Connecter is a Kernel that takes further interfaces.
+type Connecter interface {
+	// Connect takes the descriptor over, in a failure too.
+	Connect(l *Link, fd int) error
+}
+
+func (b *box) connect(c *control.Call) error {
+	var l Link
+	if err := c.Decode(&l); err != nil {
+		return err
+	}
+	if len(c.FDs) != 1 {
+		return fmt.Errorf("an interface needs one descriptor, not %d", len(c.FDs))
+	}
+	k, ok := b.kernel.(Connecter)
+	if !ok {
+		return errUnable("take further interfaces")
+	}
+	return k.Connect(&l, c.TakeFDs()[0])
 }
 
 // maxNetworkFDs is how many descriptors fit into one message (SCM_MAX_FD).

@@ -14,8 +14,8 @@ func commands() []*command {
 		createCommand(), startCommand(), runCommand(), execCommand(), killCommand(), deleteCommand(),
 		pauseCommand("pause", "stop all code of a container", boot.OpPause, "running"),
 		pauseCommand("resume", "let a paused container go on", boot.OpResume, "paused"),
-		stateCommand(), listCommand(), psCommand(), eventsCommand(), updateCommand(), specCommand(), featuresCommand(), debugCommand(),
-		bootCommand(), goferCommand(), netCommand(), monitorCommand(),
+		stateCommand(), listCommand(), psCommand(), eventsCommand(), updateCommand(), specCommand(), featuresCommand(), networkCommand(), debugCommand(),
+		bootCommand(), goferCommand(), netCommand(), switchCommand(), monitorCommand(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -93,8 +94,8 @@ func (d *doFlags) run(g *globals, args []string) (int, error) {
 			Attached: true,
 		},
 	}
-	if spec.Network == boot.NetworkUser {
-		p.Sandbox.Network = d.net.start(g)
+	if d.net.wanted(spec.Network) {
+		p.Sandbox.Network = d.net.start(g, spec.Network, cmp.Or(d.hostname, p.State.ID))
 	}
 	if spec.MemoryLimit != 0 {
 		if p.Cgroups, err = cgroup.ForMemory(p.State.ID, spec.MemoryLimit); err != nil {

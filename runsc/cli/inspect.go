@@ -119,7 +119,7 @@ func debugCommand() *command {
 func debug(g *globals, args []string) error {
 	switch {
 	case args[0] == "filters" && len(args) == 1:
-		return filter.Print(os.Stdout, filter.Sentry(filter.Mode{}), filter.Gofer(), filter.Broker(), filter.Stub(), filter.TracedStub())
+		return filter.Print(os.Stdout, filter.Sentry(filter.Mode{}), filter.Gofer(), filter.Broker(), filter.Switch(), filter.Stub(), filter.TracedStub())
 	case args[0] == "ps" && len(args) == 2:
 		return ps(g, args[1], "table")
 	case args[0] == "stacks" && len(args) == 2:

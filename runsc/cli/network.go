@@ -23,8 +23,10 @@ type netFlags struct {
 	allow        list
 	deny         denyFlag
 	hostLoopback bool
+	nets         list
 
-	user network.User
+	nodes []nodeFlag
+	user  network.User
 }
 
 // A denyFlag is --deny-net, for everything, or --deny-net=LIST.
@@ -52,14 +54,22 @@ func (n *netFlags) declare(fs *flag.FlagSet) {
 	fs.Var(&n.publish, "p", "short for --publish")
 	fs.Var(&n.allow, "allow-net", "`HOST:PORT,...`: all that the guest may reach: names, *.NAME, addresses, networks or *; a port, a range or nothing (network user)")
 	fs.Var(&n.deny, "deny-net", "let the guest reach nothing that --allow-net does not name; with =`HOST:PORT,...` not these (network user)")
+	fs.Var(&n.nets, "net", "`NAME[:ADDR,...]`: be a node on a network that `runsc network create` made, with these addresses or the next free one")
 	fs.BoolVar(&n.hostLoopback, "allow-host-loopback", false, "have the gateway's address, 10.0.2.2, lead to 127.0.0.1 of the host (network user)")
+}
+
+// wanted says whether there is anything for the stack beside its loopback.
+func (n *netFlags) wanted(m boot.NetworkMode) bool {
+	return m == boot.NetworkUser || len(n.nodes) > 0
 }
 
 // choose settles whether the network is "user", which it is for ordinary users and with flags of its own, and reads these.
 func (n *netFlags) choose(g *globals) error {
 	given := len(n.publish) > 0 || len(n.allow) > 0 || n.deny.all || len(n.deny.list) > 0 || n.hostLoopback
 	switch {
-	case g.network == "" && (given || os.Geteuid() != 0):
+	case len(n.nets) > 0 && (g.network == "none" || g.network == "host"):
+		return fmt.Errorf("--net: a sandbox of network %s has no interfaces of its own", g.network)
+	case g.network == "" && (given || os.Geteuid() != 0 && len(n.nets) == 0):
 		g.network = string(boot.NetworkUser)
 	case given && g.network != string(boot.NetworkUser):
 		return fmt.Errorf("--network: -p, --allow-net, --deny-net and --allow-host-loopback are for network user, not %s", g.network)
@@ -70,6 +80,13 @@ func (n *netFlags) choose(g *globals) error {
 			return fmt.Errorf("--publish: %w", err)
 		}
 		n.user.Published = append(n.user.Published, p)
+	}
+	for _, s := range n.nets {
+		name, addrs, err := network.ParseNode(s)
+		if err != nil {
+			return fmt.Errorf("--net: %w", err)
+		}
+		n.nodes = append(n.nodes, nodeFlag{name, addrs})
 	}
 	p := &n.user.Policy
 	var err error
@@ -84,12 +101,25 @@ func (n *netFlags) choose(g *globals) error {
 	return nil
 }
 
-// start returns what starts the broker.
-func (n *netFlags) start(g *globals) func(int) (*boot.Network, error) {
+// start returns what makes the network of a sandbox, which is called node on others' networks.
+func (n *netFlags) start(g *globals, m boot.NetworkMode, node string) func(int) (*boot.Network, error) {
 	n.user.Log, n.user.JSON = os.Stderr, g.logger.json
 	if g.logger.file != nil {
 		n.user.Log = g.logger.file
 	}
 	n.user.Attached, n.user.NoFilter = true, g.noFilter
-	return func(int) (*boot.Network, error) { return n.user.Start() }
+	return func(int) (*boot.Network, error) {
+		out := network.None()
+		if m == boot.NetworkUser {
+			var err error
+			if out, err = n.user.Start(); err != nil {
+				return nil, err
+			}
+		}
+		if err := joinNetworks(g, out, node, n.nodes); err != nil {
+			out.CloseFDs()
+			return nil, err
+		}
+		return out, nil
+	}
 }

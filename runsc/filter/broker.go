@@ -35,3 +35,21 @@ func Broker() Table {
 		Rules: rules,
 	}
 }
+
+// Switch is the table of the process that passes frames on between sandboxes.
+func Switch() Table {
+	rules := runtimeRules()
+	rules = append(rules,
+		Rule{Name: "accept4", Args: []Arg{Eq32(3, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)}, Reason: "those who join, ask or watch"},
+		Rule{Name: "socketpair", Args: []Arg{Eq32(0, unix.AF_UNIX), Eq32(1, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)},
+			Reason: "a node's port"},
+		Rule{Name: "setsockopt", Args: []Arg{Eq32(1, unix.SOL_SOCKET), Eq32(2, unix.SO_SNDBUF)}, Reason: "room for frames on their way to a node"},
+	)
+	rules = append(rules, Allow("frames; requests and answers, with a node's port", "sendmsg", "recvmsg")...)
+	return Table{
+		Zone: "switch",
+		About: "runsc switch: passes frames on between sandboxes; user 65534 (or the caller) in a user namespace of its own, no capabilities, " +
+			"empty root, own PID, network and IPC namespaces",
+		Rules: rules,
+	}
+}

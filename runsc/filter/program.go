@@ -84,5 +84,5 @@ func Tables() []Table {
 	for _, ptrace := range []bool{false, true} {
 		all = append(all, Sentry(Mode{Ptrace: ptrace}), Sentry(Mode{Ptrace: ptrace, HostNetwork: true}), Sentry(Mode{Ptrace: ptrace, Links: true}))
 	}
-	return append(all, Gofer(), Broker())
+	return append(all, Gofer(), Broker(), Switch())
 }

@@ -8,9 +8,7 @@ import (
 
 	"cordon/internal/host"
 	"cordon/internal/linux"
-	"cordon/netstack"
 	"cordon/runsc/boot"
-	"cordon/runsc/network"
 	"cordon/sentry"
 
 	"golang.org/x/sys/unix"
@@ -166,13 +164,7 @@ func config(s *boot.Spec) (sentry.Config, error) {
 		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }
 	}
 	if fd := s.FDs.Network; fd >= 0 {
-		c.Attach = func(stack *netstack.Stack) error {
-			n, err := boot.ReceiveNetwork(fd)
-			if err != nil {
-				return err
-			}
-			return network.Attach(stack, n)
-		}
+		c.Attach = attach(fd)
 	}
 	if s.Trace.Enabled {
 		fd := s.Trace.FD

@@ -44,7 +44,11 @@ func attachLink(s *netstack.Stack, n *boot.Network, l *boot.Link, index map[stri
 	i, _ := s.InterfaceByName(l.Name)
 	index[l.Name] = i.Index
 	for _, p := range l.Addrs {
-		if err := s.AddAddressAlone(i.Index, p); err != nil {
+		add := s.AddAddressAlone
+		if l.OwnRoutes {
+			add = s.AddAddress
+		}
+		if err := add(i.Index, p); err != nil {
 			return fmt.Errorf("address %s: %w", p, err)
 		}
 	}

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -54,8 +53,8 @@ const maxBrokerSpec = 16 << 20
 // BrokerMain is the broker's process: it opens sockets in the network namespace that it was started in, for a Sentry that
 // it does not trust. It returns the exit code.
 func BrokerMain() int {
-	spec, err := readBrokerSpec()
-	if err != nil {
+	var spec brokerSpec
+	if err := readSpecFD(fdBrokerConfig, &spec); err != nil {
 		fmt.Fprintf(os.Stderr, "runsc net: %v\n", err)
 		return 1
 	}
@@ -80,20 +79,6 @@ func BrokerMain() int {
 	}
 	b.serve()
 	return 0
-}
-
-func readBrokerSpec() (*brokerSpec, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(fdBrokerConfig, &st); err != nil || st.Size > maxBrokerSpec {
-		return nil, fmt.Errorf("its configuration has %d bytes: %v", st.Size, err)
-	}
-	data := make([]byte, st.Size)
-	if n, err := unix.Pread(fdBrokerConfig, data, 0); err != nil || n != len(data) {
-		return nil, fmt.Errorf("reading its configuration: %v", err)
-	}
-	unix.Close(fdBrokerConfig)
-	spec := new(brokerSpec)
-	return spec, json.Unmarshal(data, spec)
 }
 
 // A broker serves one Sentry.

@@ -2,8 +2,9 @@ package network
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
-	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"syscall"
@@ -101,14 +102,15 @@ func newChannel(fd int) (*channel, error) {
 func (c *channel) close() { c.file.Close() }
 
 // send sends a message, and its descriptor along, which stays the caller's.
-func (c *channel) send(m *message) error {
-	b := m.encode()
+func (c *channel) send(m *message) error { return c.sendRaw(m.encode(), m.FD) }
+
+func (c *channel) sendRaw(b []byte, right int) error {
 	if len(b) > maxMessage {
 		return errMessage
 	}
 	var rights []byte
-	if m.FD >= 0 {
-		rights = unix.UnixRights(m.FD)
+	if right >= 0 {
+		rights = unix.UnixRights(right)
 	}
 	var failure error
 	err := c.conn.Write(func(fd uintptr) bool {
@@ -116,6 +118,27 @@ func (c *channel) send(m *message) error {
 		return failure != unix.EAGAIN && failure != unix.EINTR
 	})
 	return errors.Join(err, failure)
+}
+
+// sendJSON and receiveJSON are for those who have more to say, and less often.
+func (c *channel) sendJSON(v any, right int) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.sendRaw(b, right)
+}
+
+func (c *channel) receiveJSON(v any) (fd int, err error) {
+	b, fd, err := c.receiveRaw(make([]byte, maxSwitchWords))
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		closeFD(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // try is send without a descriptor, if there is room.
@@ -133,31 +156,37 @@ func (c *channel) try(m *message) error {
 
 // receive waits for a message. buf has maxMessage bytes.
 func (c *channel) receive(buf []byte) (message, error) {
-	var n, oobn int
-	var failure error
-	oob := make([]byte, unix.CmsgSpace(4))
-	err := c.conn.Read(func(fd uintptr) bool {
-		n, oobn, _, _, failure = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
-		return failure != unix.EAGAIN && failure != unix.EINTR
-	})
+	b, fd, err := c.receiveRaw(buf)
 	if err != nil {
 		return message{}, err
 	}
-	if failure != nil {
-		return message{}, failure
-	}
-	fd := descriptor(oob[:oobn])
-	if n == 0 {
-		closeFD(fd)
-		return message{}, fmt.Errorf("the other side has gone")
-	}
-	m, err := decode(buf[:n])
+	m, err := decode(b)
 	if err != nil {
 		closeFD(fd)
 		return m, err
 	}
 	m.FD = fd
 	return m, nil
+}
+
+// receiveRaw waits for what one send sent.
+func (c *channel) receiveRaw(buf []byte) (b []byte, right int, err error) {
+	var n, oobn int
+	var failure error
+	oob := make([]byte, unix.CmsgSpace(4))
+	err = c.conn.Read(func(fd uintptr) bool {
+		n, oobn, _, _, failure = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+		return failure != unix.EAGAIN && failure != unix.EINTR
+	})
+	if err = errors.Join(err, failure); err != nil {
+		return nil, -1, err
+	}
+	right = descriptor(oob[:oobn])
+	if n == 0 {
+		closeFD(right)
+		return nil, -1, io.EOF
+	}
+	return buf[:n], right, nil
 }
 
 func descriptor(oob []byte) int {

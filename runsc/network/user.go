@@ -97,7 +97,10 @@ func startBroker(n *boot.Network, c *BrokerConfig, netns string, attached bool, 
 	}
 	theirs := os.NewFile(uintptr(p[1]), "broker")
 	defer theirs.Close()
-	if err := sandbox.StartBroker(netns, attached, data, append([]*os.File{theirs, log}, ports...)); err != nil {
+	err = sandbox.StartHelper(&sandbox.Helper{
+		Name: "net", Spec: data, Files: append([]*os.File{theirs, log}, ports...), NetNS: netns, Attached: attached,
+	})
+	if err != nil {
 		unix.Close(p[0])
 		return err
 	}

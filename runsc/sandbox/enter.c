@@ -185,8 +185,8 @@ static void enter_boot(long id, const char *memory)
 		fail("PR_SET_DUMPABLE");
 }
 
-// net: the network namespace that it was started in, an empty root, and no
-// rights at all.
+// net and switch: the network namespace that they were started in, an empty
+// root, and no rights at all.
 static void enter_net(long id)
 {
 	private_mounts();
@@ -363,7 +363,7 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 		return;
 	else if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
 		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1, memory);
-	else if (strncmp(zone, "net", 3) == 0 && strcmp(argv[1], "net") == 0)
+	else if (strncmp(zone, "net", 3) == 0 && (strcmp(argv[1], "net") == 0 || strcmp(argv[1], "switch") == 0))
 		enter_net(zone[3] == ':' ? strtol(zone + 4, NULL, 10) : -1);
 	else if (strncmp(zone, "gofer", 5) == 0 && strcmp(argv[1], "gofer") == 0)
 		enter_gofer(argc - 2, argv + 2);

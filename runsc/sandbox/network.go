@@ -36,30 +36,46 @@ func (s *Sandbox) sendNetwork(c *Config) error {
 	return nil
 }
 
-// StartBroker executes `runsc net`, which opens the host's sockets for a sandbox, in a network namespace (empty: the
-// caller's) and in namespaces of its own otherwise. spec is what it reads; files are its descriptors from number 5 on. It
-// ends when the other end of the first of these does.
-func StartBroker(netns string, attached bool, spec []byte, files []*os.File) error {
+// A Helper is a process of this binary without rights, beside a sandbox's two.
+type Helper struct {
+	// Name is its command: "net", which opens the host's sockets, or "switch".
+	Name string
+	// Spec is what it reads, Files are its descriptors from number 5 on.
+	Spec  []byte
+	Files []*os.File
+	// NetNS is the network namespace that it runs in; empty is the caller's, and with OwnNetwork
+	// it has one of its own.
+	NetNS      string
+	OwnNetwork bool
+	// Attached ends it with this process.
+	Attached bool
+}
+
+// StartHelper executes a helper in namespaces of its own. What ends it is its own matter.
+func StartHelper(h *Helper) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	mem, err := memFile("broker", spec)
+	mem, err := memFile(h.Name, h.Spec)
 	if err != nil {
 		return err
 	}
 	defer mem.Close()
 	attr, id := unprivilegedAttr()
+	if h.OwnNetwork {
+		attr.Cloneflags |= unix.CLONE_NEWNET
+	}
 	zone, errs := "CORDON_ZONE=net"+id, null
-	if attached {
+	if h.Attached {
 		zone += "+"
 		errs = os.Stderr // one that is detached must not hold a client's pipe
 	}
-	all := append([]*os.File{null, null, errs, null, mem}, files...)
-	p, err := startOnOwnThread(netns, []string{"runsc", "net"}, append(passedEnv(), zone), all, attr)
+	all := append([]*os.File{null, null, errs, null, mem}, h.Files...)
+	p, err := startOnOwnThread(h.NetNS, []string{"runsc", h.Name}, append(passedEnv(), zone), all, attr)
 	if err != nil {
-		return fmt.Errorf("starting the network broker: %w", err)
+		return fmt.Errorf("starting runsc %s: %w", h.Name, err)
 	}
 	go p.Wait() // leaves no zombie to a caller that stays
 	return nil
