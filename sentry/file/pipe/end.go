@@ -17,8 +17,8 @@ type End struct {
 	pipe        *Pipe
 	read, write bool
 	// otherGen is the count of the other side's ends ever opened, when this
-	// one was: a FIFO's open waits for it to change, and a reader sees no
-	// hangup before it has (as in Linux).
+	// one was and found none: a FIFO's open waits for it to change, and a reader
+	// sees no hangup before it has (as in Linux).
 	otherGen uint64
 
 	// atomic
@@ -54,9 +54,13 @@ func (p *Pipe) open(flags linux.OpenFlags) *End {
 		p.writers++
 		p.writerGen++
 	}
+	others := p.writers
 	e.otherGen = p.writerGen
 	if e.write {
-		e.otherGen = p.readerGen
+		e.otherGen, others = p.readerGen, p.readers
+	}
+	if others > 0 {
+		e.otherGen-- // the other side is there, and may go before it is looked for
 	}
 	p.mu.Unlock()
 	p.queue.Notify(wait.Internal)

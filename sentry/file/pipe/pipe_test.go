@@ -315,6 +315,14 @@ func TestFIFO(t *testing.T) {
 		t.Error("a writer that has gone leaves no trace")
 	}
 	r.Release()
+	w, _ = open(linux.O_WRONLY)
+	r, _ = open(linux.O_RDONLY)
+	write(w, []byte("x"))
+	w.Release()
+	if !r.Opened() || r.Readiness(wait.All) != wait.Hup|readable {
+		t.Error("a writer that was there when the reader came, and has gone since, leaves no trace")
+	}
+	r.Release()
 	rw, _ := open(linux.O_RDWR)
 	if !rw.Opened() {
 		t.Error("O_RDWR waits")
