@@ -304,16 +304,32 @@ func (p *HookPacket) Redirect(port uint16) bool {
 
 // Reject answers the packet with an error, whose number is nf_reject's for ICMP of its version, or with RejectReset. The
 // packet is to be dropped then.
-func (p *HookPacket) Reject(kind int) bool {
+func (p *HookPacket) Reject(kind int) {
 	input := p.hook == stack.Input || p.hook == stack.Prerouting
-	if p.Family() == IPv4 {
-		h, ok := p.stack.s.NetworkProtocolInstance(header.IPv4ProtocolNumber).(stack.RejectIPv4WithHandler)
-		with, known := reject4[kind]
-		return ok && known && h.SendRejectionError(p.pkt, with, input) == nil
+	if p.hook != stack.Output {
+		p.stack.reject(p.pkt, kind, input)
+		return
 	}
-	h, ok := p.stack.s.NetworkProtocolInstance(header.IPv6ProtocolNumber).(stack.RejectIPv6WithHandler)
-	with, known := reject6[kind]
-	return ok && known && h.SendRejectionError(p.pkt, with, input) == nil
+	// The sender holds locks that the answer, which comes back to it, needs.
+	s, pkt := p.stack, p.pkt.Clone()
+	s.s.Clock().AfterFunc(0, func() {
+		s.reject(pkt, kind, input)
+		pkt.DecRef()
+	})
+}
+
+func (s *Stack) reject(pkt *stack.PacketBuffer, kind int, input bool) {
+	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		h, ok := s.s.NetworkProtocolInstance(header.IPv4ProtocolNumber).(stack.RejectIPv4WithHandler)
+		if with, known := reject4[kind]; ok && known {
+			h.SendRejectionError(pkt, with, input) // where no answer can be sent, there is none
+		}
+		return
+	}
+	h, ok := s.s.NetworkProtocolInstance(header.IPv6ProtocolNumber).(stack.RejectIPv6WithHandler)
+	if with, known := reject6[kind]; ok && known {
+		h.SendRejectionError(pkt, with, input)
+	}
 }
 
 // RejectReset is a reset of a TCP connection; other kinds are codes of "destination unreachable".

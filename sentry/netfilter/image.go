@@ -23,14 +23,11 @@ type MessageImage struct {
 	Attrs        []byte
 }
 
-// Image returns the ruleset's image; nil for one that nobody has used.
-func (r *Ruleset) Image() *Image {
+// Image returns the ruleset's image.
+func (r *Ruleset) Image() Image {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.now.tables) == 0 && r.now.gen == 1 {
-		return nil
-	}
-	im := &Image{Gen: r.now.gen, Handles: r.now.handles}
+	im := Image{Gen: r.now.gen, Handles: r.now.handles}
 	put := func(typ, family uint8, handle uint64, fill func(w *Writer)) {
 		var w Writer
 		fill(&w)
@@ -73,9 +70,9 @@ func dropAttr(b []byte, typ uint16) []byte {
 }
 
 // Restore makes the ruleset of an image on a stack.
-func Restore(s *netstack.Stack, im *Image) (*Ruleset, error) {
+func Restore(s *netstack.Stack, im Image) (*Ruleset, error) {
 	r := New(s)
-	if im == nil {
+	if im.Gen <= 1 {
 		return r, nil
 	}
 	b, errno := r.Begin(0)

@@ -31,7 +31,7 @@ type NamespaceImage struct {
 	Seq      uint64
 	Addrs    []AddrImage
 	Routes   []RouteImage
-	Filter   *netfilter.Image
+	Filter   netfilter.Image
 }
 
 // An endpointed socket has an endpoint in its namespace's stack.
