@@ -82,7 +82,7 @@ func (c *containerd) start() {
 // args is a command of ctr in a namespace of the world's name, after which
 // cgroups are called.
 func (c *containerd) args(args ...string) []string {
-	return append([]string{c.ctr, "--address", c.address, "--namespace", c.name}, args...)
+	return append([]string{c.ctr, "--address", c.address, "--connect-timeout", manyTimeout.String(), "--namespace", c.name}, args...)
 }
 
 func (c *containerd) mustCtr(args ...string) string {
