@@ -184,7 +184,7 @@ type reserve struct{}
 // each task its stub and its threads.
 const (
 	reserveFixed = 9 << 20
-	reserveTask  = 192 << 10
+	reserveTask  = 256 << 10
 )
 
 // TaskBytes implements task.Reserve.

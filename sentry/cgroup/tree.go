@@ -298,7 +298,7 @@ func (g *Group) SetSubtree(on, off Controllers) linux.Errno {
 	}
 	// What competes with the children would be the group's own processes; only
 	// threads could, of controllers that know threads.
-	if on != 0 && g.parent != nil && g.processes.Load() > 0 && (on|g.subtree)&Memory != 0 {
+	if on != 0 && g.parent != nil && g.processes.Load() > 0 && (on&Memory != 0 || !g.mayMixLocked()) {
 		return linux.EBUSY
 	}
 	g.subtree = (g.subtree | on) &^ off
@@ -313,10 +313,21 @@ func (g *Group) MayHost() linux.Errno {
 	switch {
 	case g.removed.Load():
 		return linux.ENODEV
-	case g.parent != nil && g.subtree&Memory != 0:
+	case g.parent != nil && g.subtree != 0 && !g.mayMixLocked():
 		return linux.EBUSY
 	}
 	return 0
+}
+
+// mayMixLocked reports whether processes could be both in g and, as threads,
+// below it (Linux: kernel/cgroup/cgroup.c cgroup_can_be_thread_root).
+func (g *Group) mayMixLocked() bool {
+	for _, c := range g.children {
+		if c.Populated() {
+			return false
+		}
+	}
+	return g.subtree&Memory == 0
 }
 
 // MaxDepth and MaxDescendants bound what is made below; -1 is no bound.

@@ -84,8 +84,7 @@ func sysVfork(t *task.Task) (uintptr, error) {
 	return clone(t, &linux.CloneArgs{Flags: linux.CLONE_VFORK | linux.CLONE_VM, ExitSignal: uint64(linux.SIGCHLD)})
 }
 
-// Partial: CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWNET and CLONE_NEWCGROUP are
-// EINVAL, as of a kernel without them
+// Partial: CLONE_NEWNET is EINVAL, as of a kernel without it
 func sysClone(t *task.Task, flags linux.CloneFlags, stack arg.Addr, parentTID, childTID, tls arg.Addr) (uintptr, error) {
 	flags &= math.MaxUint32 // as in Linux, the flags above are clone3's alone
 	a := &linux.CloneArgs{
@@ -156,6 +155,7 @@ func cloneInto(t *task.Task, a *linux.CloneArgs, size uint64) error {
 
 func clone(t *task.Task, a *linux.CloneArgs) (uintptr, error) {
 	var pid int32
+	t.System().WaitForRoom()
 	child, e := t.Clone(a, func(c *task.Task) linux.Errno {
 		pid = t.FromRootPID(c.TID())
 		return cloneStores(t, c, a)

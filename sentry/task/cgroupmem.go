@@ -283,15 +283,19 @@ func (t *Task) makeRoom() bool {
 // bound.
 func (s *System) SetGuestMemory(n int64) { s.watch.guest.Store(n) }
 
-// roomTreeLocked reports whether the host's limit has room for another task: its
-// threads and its stub are memory too.
-func (s *System) roomTreeLocked() bool {
+// roomTreeLocked reports whether the host's limit has room for another task.
+func (s *System) roomTreeLocked() bool { return s.hasRoomTreeLocked(0) }
+
+// hasRoomTreeLocked reports whether the host's limit has room for another task
+// and for more beside those that there are: their threads and stubs are memory
+// too.
+func (s *System) hasRoomTreeLocked(more int) bool {
 	limit := s.HostMemory.Load()
 	if limit == 0 || s.Reserve == nil {
 		return true
 	}
 	const slack = 16 // one part in so many
-	need := s.watch.own.Load() + int64(len(s.tasks)+1)*s.Reserve.TaskBytes()
+	need := s.watch.own.Load() + int64(len(s.tasks)+1+more)*s.Reserve.TaskBytes()
 	return int64(s.Memory.Total())-int64(s.Memory.Kept())+need <= limit-limit/slack
 }
 
@@ -308,4 +312,21 @@ func (t *Task) Memory() (total, used uint64) {
 		total, used = uint64(n), uint64(max(0, s.usedBy(cg)))
 	}
 	return total, min(total, used)
+}
+
+// dyingStubs is how many stubs there may be of processes that have ended.
+const dyingStubs = 48
+
+// WaitForRoom lets the stubs of processes that have ended go before another one
+// is made, where the host's limit may have no room for all of them.
+func (s *System) WaitForRoom() {
+	if s.HostMemory.Load() == 0 {
+		return
+	}
+	s.tree.RLock()
+	room := s.hasRoomTreeLocked(dyingStubs)
+	s.tree.RUnlock()
+	if p, ok := s.Platform.(interface{ Settle() }); ok && !room {
+		p.Settle()
+	}
 }

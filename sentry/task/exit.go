@@ -43,6 +43,11 @@ func (g *ThreadGroup) exitLocked(status linux.WaitStatus, except *Task) {
 		t.work.And(^workStop)
 		t.kick(workKill)
 	}
+	if g.sys.frozen.Load() > 0 {
+		// Who stands still for the freezer is to see it; its lock comes before
+		// those held here.
+		go g.sys.wakeFrozen()
+	}
 }
 
 // KillAll ends every process, the sandbox being told to stop.

@@ -1,0 +1,59 @@
+package limits
+
+import "testing"
+
+// mountTree has a script see the control groups at /tmp/cg with all controllers
+// on for what it makes there, itself in a group of its own.
+const mountTree = `mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg; cd /tmp/cg; mkdir own; echo $$ >own/cgroup.procs
+echo +memory +pids +cpu >cgroup.subtree_control || exit 1
+into() { (echo 0 >$1/cgroup.procs; shift; exec "$@"); }
+`
+
+func TestTreeOfGroups(t *testing.T) {
+	g := newGuest(t)
+	g.expect("", mountTree+`cat cgroup.controllers; mkdir a a/b; cat /proc/self/cgroup; ls a | tr '\n' ' '; echo
+cat a/b/cgroup.controllers; echo +pids >a/cgroup.subtree_control; cat a/b/cgroup.controllers
+echo -pids >cgroup.subtree_control || echo busy; rmdir a 2>/dev/null || echo not empty
+sleep 60 & echo $! >a/b/cgroup.procs; cat /proc/$!/cgroup; cat a/cgroup.events; rmdir a/b 2>/dev/null || echo in use
+echo $! >a/cgroup.procs 2>/dev/null || echo inner; echo 1 >a/cgroup.kill; wait $!; echo killed $?; cat a/cgroup.events; rmdir a/b a; echo gone $?
+mkdir d; echo 1 >d/cgroup.max.descendants; mkdir d/e; mkdir d/f 2>/dev/null || echo too many; echo 1000 >memory.max || echo not ours
+stat -f -c %t .; grep cgroup2 /proc/mounts`,
+		"cpu memory pids", "0::/own", ".*cgroup.freeze .*cpu.max .*memory.max .*pids.max .*", "", "pids", "busy", "not empty",
+		"0::/a/b", "populated 1", "in use", "inner", "killed 137", "populated 0", "gone 0", "too many", "not ours", "63677270", "none /tmp/cg cgroup2 .*nsdelegate.*")
+}
+
+func TestGroupsMemory(t *testing.T) {
+	g := newGuest(t)
+	g.expect("", mountTree+`mkdir a; echo 20M >a/memory.max; cat a/memory.max
+into a take memory; echo status $?; cat a/memory.events; take memory 40; echo beside $?
+echo 1 >a/memory.oom.group; into a sh -c 'sleep 60 & take memory; echo never'; echo status $?; tail -1 a/memory.events; cat a/cgroup.procs
+dd if=/dev/zero of=/tmp/file bs=1M count=0 2>/dev/null; into a dd if=/dev/zero of=/tmp/charged bs=1M count=5 2>/dev/null; cat a/memory.current; grep '^shmem' a/memory.stat
+rm /tmp/charged; cat a/memory.current`,
+		"20971520", "status 137", "max [1-9].*", "oom [1-9].*", "oom_kill 1", "memory", "beside 0", "status 137", "oom_group_kill 1",
+		"5242880", "shmem 5242880", "0")
+}
+
+func TestGroupsTasks(t *testing.T) {
+	g := newGuest(t)
+	g.expect("", mountTree+`mkdir a; echo 5 >a/pids.max; into a take forks 20; cat a/pids.events a/pids.peak a/pids.current; take forks 20`,
+		"forks 4 Resource temporarily unavailable", "max 1", "5", "0", "forks 20 Success")
+}
+
+func TestGroupsProcessor(t *testing.T) {
+	g := newGuest(t)
+	// A tenth of a processor: of one second it is a tenth that counts, whatever
+	// else the machine does.
+	g.expect("", mountTree+`mkdir a; echo "10000 100000" >a/cpu.max; cat a/cpu.max; into a take processor 1
+awk '/usage_usec/{print "used", ($2 < 400000)} /nr_throttled/{print "throttled", ($2 > 3)}' a/cpu.stat; echo max >a/cpu.max; cat a/cpu.max`,
+		"10000 100000", "used 1", "throttled 1", "max 100000")
+}
+
+func TestGroupsFreeze(t *testing.T) {
+	g := newGuest(t)
+	g.expect("", mountTree+`mkdir a; into a sh -c 'while :; do echo >>/tmp/ticks; sleep 0.01; done' & sleep 0.3
+echo 1 >a/cgroup.freeze; n=0; until grep -q 'frozen 1' a/cgroup.events || [ $n = 100 ]; do sleep 0.05; n=$((n+1)); done
+cat a/cgroup.events; a=$(wc -l </tmp/ticks); sleep 0.3; b=$(wc -l </tmp/ticks); [ $a = $b ] && echo still
+echo 0 >a/cgroup.freeze; n=0; while [ $(wc -l </tmp/ticks) = $b ] && [ $n != 100 ]; do sleep 0.05; n=$((n+1)); done
+[ $(wc -l </tmp/ticks) != $b ] && echo moves; echo 1 >a/cgroup.freeze; echo 1 >a/cgroup.kill; wait $!; echo status $?`,
+		"frozen 1", "still", "moves", "status 137")
+}
