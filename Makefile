@@ -6,6 +6,7 @@ GO       ?= go
 T        ?= 30s
 CALLS    ?= 10m
 RUNSC    := bin/runsc
+SHIM     := bin/containerd-shim-runsc-v1
 GOBUILD  := CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo
 LDFLAGS  := -s -w -linkmode external -extldflags -static
 
@@ -19,6 +20,7 @@ run: build
 
 build: deps
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(RUNSC) ./cmd/runsc
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(SHIM) ./cmd/containerd-shim-runsc-v1
 
 deps:
 	@scripts/deps.sh
@@ -30,7 +32,7 @@ test: build
 # test-clients: runsc under containerd, Docker, Podman and the kubelet's interface,
 # as far as they are installed (RUN=expression takes some tests only; needs root).
 test-clients: build
-	$(GO) test ./test/clients -count=1 -timeout 30m $(if $(RUN),-run '$(RUN)') -v -args -runsc $(CURDIR)/$(RUNSC)
+	$(GO) test ./test/clients -count=1 -timeout 30m $(if $(RUN),-run '$(RUN)') -v -args -runsc $(CURDIR)/$(RUNSC) -shim $(CURDIR)/$(SHIM)
 
 # bench: costs side by side with native; PEER=path adds another runtime that
 # has a do command, ROWS=getpid,fork takes some rows only and ROWS=growth costs

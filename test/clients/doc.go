@@ -22,6 +22,7 @@
 // something of its own names it (keeps). A command that does not end in time
 // fails the test with what every process was doing.
 //
-// A test skips, and says why, without root, without the client, or without
-// busybox.
+// All tests skip unless a flag names runsc, or CLIENTS is set in the environment:
+// they take minutes. A test skips, and says why, without root, without the client,
+// or without busybox.
 package clients

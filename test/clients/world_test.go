@@ -70,6 +70,9 @@ var worlds atomic.Int32
 // newWorld makes a world, which ends with the test.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	if *runscFlag == "" && os.Getenv("CLIENTS") == "" {
+		t.Skip("real clients take minutes: make test-clients")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make namespaces and to start daemons")
 	}
