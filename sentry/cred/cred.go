@@ -75,6 +75,20 @@ func (c *Credentials) InGroup(gid uint32) bool {
 // Has reports whether c has capability p in its own user namespace.
 func (c *Credentials) Has(p linux.Capability) bool { return c.Effective.Has(p) }
 
+// HasRoot reports whether c has capability p over the whole sandbox: in the first
+// user namespace (Linux: capable).
+func (c *Credentials) HasRoot(p linux.Capability) bool {
+	return c.UserNS.Parent == nil && c.Effective.Has(p)
+}
+
+// In returns c as it is in another user namespace, with all capabilities there.
+func (c *Credentials) In(ns *UserNamespace) *Credentials {
+	n := c.Clone()
+	n.UserNS, n.Securebits = ns, 0
+	n.Permitted, n.Effective, n.Bounding, n.Inheritable, n.Ambient = AllCaps, AllCaps, AllCaps, 0, 0
+	return n
+}
+
 // HasIn reports whether c has capability p in ns: by having it in ns or an
 // ancestor of ns, or by owning a namespace on the way (user_namespaces(7)).
 func (c *Credentials) HasIn(p linux.Capability, ns *UserNamespace) bool {

@@ -28,6 +28,7 @@ type NamespaceImage struct {
 	Level              int
 	HaveUIDs, HaveGIDs bool
 	UIDs, GIDs         []IDMap
+	SetFCap, NoGroups  bool
 }
 
 // Kinds lists the objects of this package for a checkpoint.
@@ -65,7 +66,7 @@ func saveNamespace(s *checkpoint.Saver, n *UserNamespace) NamespaceImage {
 	u, g := n.Maps()
 	return NamespaceImage{
 		Parent: s.Ref(n.Parent), Owner: n.Owner, Group: n.Group, Level: n.Level,
-		HaveUIDs: u != nil, HaveGIDs: g != nil, UIDs: u, GIDs: g,
+		HaveUIDs: u != nil, HaveGIDs: g != nil, UIDs: u, GIDs: g, SetFCap: n.SetFCap, NoGroups: n.SetgroupsDenied(),
 	}
 }
 
@@ -77,6 +78,7 @@ func loadNamespace(l *checkpoint.Loader, n *UserNamespace, im NamespaceImage) (e
 		return errImage
 	}
 	n.Owner, n.Group, n.Level = im.Owner, im.Group, im.Level
+	n.SetFCap, n.noGroups = im.SetFCap, im.NoGroups
 	if im.HaveUIDs {
 		n.uids = append([]IDMap{}, im.UIDs...)
 	}

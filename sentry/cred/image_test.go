@@ -18,7 +18,7 @@ func TestImageCoversState(t *testing.T) {
 
 func TestCheckpoint(t *testing.T) {
 	root := NewRootNamespace()
-	child := root.Child(7, 8)
+	child := root.Child(&Credentials{EUID: 7, EGID: 8})
 	child.SetUIDs([]IDMap{{0, 1000, 10}})
 	c := Root(child, 0x123)
 	c.Groups = []uint32{4, 5}

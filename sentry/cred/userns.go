@@ -1,6 +1,10 @@
 package cred
 
-import "sync"
+import (
+	"sync"
+
+	"cordon/internal/linux"
+)
 
 // MaxIDMapEntries bounds an id map (Linux: UID_GID_MAP_MAX_EXTENTS).
 const MaxIDMapEntries = 340
@@ -16,10 +20,14 @@ type UserNamespace struct {
 	Owner  uint32         // root-namespace uid of its creator
 	Group  uint32
 	Level  int
+	// SetFCap says that its creator could set file capabilities: its process may
+	// then map the parent's root.
+	SetFCap bool
 
 	mu sync.Mutex
 	// guarded by mu
 	uids, gids []IDMap // written once each
+	noGroups   bool    // setgroups(2) is denied
 }
 
 // NewRootNamespace returns the namespace in which every id is itself.
@@ -28,9 +36,66 @@ func NewRootNamespace() *UserNamespace {
 	return &UserNamespace{uids: all, gids: all}
 }
 
-// Child returns a namespace below ns without maps yet.
-func (ns *UserNamespace) Child(owner, group uint32) *UserNamespace {
-	return &UserNamespace{Parent: ns, Owner: owner, Group: group, Level: ns.Level + 1}
+// Child returns a namespace below ns without maps yet, made by c.
+func (ns *UserNamespace) Child(c *Credentials) *UserNamespace {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return &UserNamespace{
+		Parent: ns, Owner: c.EUID, Group: c.EGID, Level: ns.Level + 1, SetFCap: c.Effective.Has(linux.CAP_SETFCAP), noGroups: ns.noGroups,
+	}
+}
+
+// DenySetgroups forbids setgroups(2) for good; false: the group map is written.
+func (ns *UserNamespace) DenySetgroups() bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if !ns.noGroups && ns.gids != nil {
+		return false
+	}
+	ns.noGroups = true
+	return true
+}
+
+// SetgroupsDenied reports whether DenySetgroups was called.
+func (ns *UserNamespace) SetgroupsDenied() bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return ns.noGroups
+}
+
+// MaySetgroups reports whether setgroups(2) can be used: it is not denied, and
+// groups are mapped.
+func (ns *UserNamespace) MaySetgroups() bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return !ns.noGroups && ns.gids != nil
+}
+
+// HasUID and HasGID report whether ns maps an id of the root namespace.
+func (ns *UserNamespace) HasUID(id uint32) bool { return ns.down(id, (*UserNamespace).uidMap) != NoID }
+
+// HasGID is HasUID for a group.
+func (ns *UserNamespace) HasGID(id uint32) bool { return ns.down(id, (*UserNamespace).gidMap) != NoID }
+
+// Within reports whether ns is o or below it.
+func (ns *UserNamespace) Within(o *UserNamespace) bool {
+	for ; ns != nil; ns = ns.Parent {
+		if ns == o {
+			return true
+		}
+	}
+	return false
+}
+
+// Covers reports whether a map has each of count ids from first on among those
+// inside: as one extent, as in Linux.
+func Covers(m []IDMap, first, count uint32) bool {
+	for _, e := range m {
+		if first >= e.Inside && first-e.Inside < e.Count && count <= e.Count-(first-e.Inside) {
+			return true
+		}
+	}
+	return false
 }
 
 // Maps returns the id maps, nil where not written yet.

@@ -162,7 +162,7 @@ func (ns *Namespace) MsgSet(c *Caller, id int32, to *linux.IPCPerm, limit uint64
 		q.mu.Unlock()
 		return err
 	}
-	if limit > linux.MSGMNB && !c.Cred.Has(linux.CAP_SYS_RESOURCE) {
+	if limit > linux.MSGMNB && !c.Cred.HasRoot(linux.CAP_SYS_RESOURCE) {
 		q.mu.Unlock()
 		return linux.EPERM
 	}

@@ -76,7 +76,7 @@ func (p *perm) checkLocked(c *Caller, want linux.FileMode) error {
 	case inGroup(c.Cred, p.cgid) || inGroup(c.Cred, p.gid):
 		granted >>= 3
 	}
-	if want&^granted != 0 && !c.Cred.Has(linux.CAP_IPC_OWNER) {
+	if want&^granted != 0 && !c.Cred.HasRoot(linux.CAP_IPC_OWNER) {
 		return linux.EACCES
 	}
 	return nil
@@ -86,7 +86,7 @@ func inGroup(c *cred.Credentials, gid uint32) bool { return c.EGID == gid || c.I
 
 // ownerLocked is permission for IPC_SET and IPC_RMID.
 func (p *perm) ownerLocked(c *Caller) error {
-	if c.Cred.EUID != p.cuid && c.Cred.EUID != p.uid && !c.Cred.Has(linux.CAP_SYS_ADMIN) {
+	if c.Cred.EUID != p.cuid && c.Cred.EUID != p.uid && !c.Cred.HasRoot(linux.CAP_SYS_ADMIN) {
 		return linux.EPERM
 	}
 	return nil

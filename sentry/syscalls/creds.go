@@ -296,7 +296,7 @@ func sysGetgroups(t *task.Task, n arg.Count, list arg.Out[uint32]) (uintptr, err
 // sysSetgroups is setgroups(2).
 func sysSetgroups(t *task.Task, n arg.Count, list arg.In[uint32]) (uintptr, error) {
 	c := t.Cred()
-	if !c.Has(linux.CAP_SETGID) {
+	if !c.Has(linux.CAP_SETGID) || !c.UserNS.MaySetgroups() {
 		return 0, linux.EPERM
 	}
 	if n < 0 || n > maxGroups {

@@ -59,7 +59,7 @@ func sysEpollCtl(t *task.Task, epfd linux.FD, op linux.EpollOp, fd linux.FD, eve
 	if !isEpoll || d.Description == ep.Description {
 		return 0, linux.EINVAL
 	}
-	return 0, in.Control(op, fd, d.Description, ev, t.Cred().Has(linux.CAP_BLOCK_SUSPEND))
+	return 0, in.Control(op, fd, d.Description, ev, t.Cred().HasRoot(linux.CAP_BLOCK_SUSPEND))
 }
 
 // maxCollect is how many events one epoll_wait returns at most; Linux's own

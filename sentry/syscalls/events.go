@@ -38,7 +38,7 @@ func sysTimerfdCreate(t *task.Task, id linux.ClockID, flags linux.TimerfdFlags) 
 	if err != nil {
 		return 0, err
 	}
-	if (id == linux.CLOCK_REALTIME_ALARM || id == linux.CLOCK_BOOTTIME_ALARM) && !t.Cred().Has(linux.CAP_WAKE_ALARM) {
+	if (id == linux.CLOCK_REALTIME_ALARM || id == linux.CLOCK_BOOTTIME_ALARM) && !t.Cred().HasRoot(linux.CAP_WAKE_ALARM) {
 		return 0, linux.EPERM
 	}
 	return installAnon(t, "[timerfd]", f, linux.O_RDWR|linux.OpenFlags(flags))

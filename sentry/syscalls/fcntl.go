@@ -66,7 +66,7 @@ func fcntlPipe(t *task.Task, d *vfs.Description, cmd linux.FcntlCmd, a arg.Hex) 
 	if a > 0x7fffffff {
 		return 0, linux.EINVAL
 	}
-	n, e := p.SetSize(uint32(a), t.Cred().Has(linux.CAP_SYS_RESOURCE))
+	n, e := p.SetSize(uint32(a), t.Cred().HasRoot(linux.CAP_SYS_RESOURCE))
 	if e != nil {
 		return 0, e
 	}

@@ -73,7 +73,7 @@ func setLimit(t *task.Task, g *task.ThreadGroup, r linux.Resource, to linux.Rlim
 		return linux.Rlimit{}, linux.EPERM
 	}
 	was, err := g.Limits().Swap(r, to, func(old linux.Rlimit) error {
-		if to.Max > old.Max && !t.Cred().Has(linux.CAP_SYS_RESOURCE) {
+		if to.Max > old.Max && !t.Cred().HasRoot(linux.CAP_SYS_RESOURCE) {
 			return linux.EPERM
 		}
 		return nil

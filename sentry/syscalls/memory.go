@@ -16,7 +16,7 @@ func sysMmap(t *task.Task, addr arg.Addr, n arg.Size, prot linux.Prot, flags lin
 	}
 	o := mm.MMapOpts{
 		Addr: uint64(addr), Len: uint64(n), Prot: prot, Flags: flags, Offset: uint64(off),
-		LockAnyway: t.Cred().Has(linux.CAP_IPC_LOCK),
+		LockAnyway: t.Cred().HasRoot(linux.CAP_IPC_LOCK),
 	}
 	if flags&linux.MAP_ANONYMOUS == 0 {
 		d := t.FDs().Get(fd)
@@ -80,12 +80,12 @@ func sysMsync(t *task.Task, addr arg.Addr, n arg.Size, flags linux.MsyncFlags) (
 
 // sysMlock is mlock(2).
 func sysMlock(t *task.Task, addr arg.Addr, n arg.Size) (uintptr, error) {
-	return 0, t.MM().MLock(t.Context(), uint64(addr), uint64(n), 0, t.Cred().Has(linux.CAP_IPC_LOCK))
+	return 0, t.MM().MLock(t.Context(), uint64(addr), uint64(n), 0, t.Cred().HasRoot(linux.CAP_IPC_LOCK))
 }
 
 // sysMlock2 is mlock2(2).
 func sysMlock2(t *task.Task, addr arg.Addr, n arg.Size, flags linux.Mlock2Flags) (uintptr, error) {
-	return 0, t.MM().MLock(t.Context(), uint64(addr), uint64(n), flags, t.Cred().Has(linux.CAP_IPC_LOCK))
+	return 0, t.MM().MLock(t.Context(), uint64(addr), uint64(n), flags, t.Cred().HasRoot(linux.CAP_IPC_LOCK))
 }
 
 // sysMunlock is munlock(2).
@@ -95,7 +95,7 @@ func sysMunlock(t *task.Task, addr arg.Addr, n arg.Size) (uintptr, error) {
 
 // sysMlockall is mlockall(2).
 func sysMlockall(t *task.Task, flags linux.MlockFlags) (uintptr, error) {
-	return 0, t.MM().MLockAll(t.Context(), flags, t.Cred().Has(linux.CAP_IPC_LOCK))
+	return 0, t.MM().MLockAll(t.Context(), flags, t.Cred().HasRoot(linux.CAP_IPC_LOCK))
 }
 
 // sysMunlockall is munlockall(2).

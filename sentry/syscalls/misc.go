@@ -52,7 +52,7 @@ func sysUname(t *task.Task, out arg.Out[linux.Utsname]) (uintptr, error) {
 const maxHostName = 64
 
 func setName(t *task.Task, in arg.InBytes, n arg.Count, set func(string)) (uintptr, error) {
-	if !t.Cred().Has(linux.CAP_SYS_ADMIN) {
+	if !t.Cred().HasIn(linux.CAP_SYS_ADMIN, t.Namespaces().UTS.UserNS(t.System())) {
 		return 0, linux.EPERM
 	}
 	if n < 0 || n > maxHostName {
@@ -242,7 +242,7 @@ func sysSchedYield(t *task.Task) (uintptr, error) {
 //
 // Partial: always EPERM without CAP_SYS_BOOT, EINVAL with it
 func sysReboot(t *task.Task, _, _ arg.Hex, _ arg.Hex, _ arg.Addr) (uintptr, error) {
-	if !t.Cred().Has(linux.CAP_SYS_BOOT) {
+	if !t.Cred().HasRoot(linux.CAP_SYS_BOOT) {
 		return 0, linux.EPERM
 	}
 	return 0, linux.EINVAL

@@ -2,14 +2,14 @@ package syscalls
 
 import (
 	"cordon/internal/linux"
+	"cordon/sentry/cred"
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/task"
 )
 
 // sysUnshare is unshare(2).
 //
-// Partial: CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWCGROUP and
-// CLONE_NEWTIME are EINVAL, as of a kernel without them
+// Partial: CLONE_NEWNET and CLONE_NEWTIME are EINVAL, as of a kernel without them
 func sysUnshare(t *task.Task, flags linux.CloneFlags) (uintptr, error) { return ok(t.Unshare(flags)) }
 
 // allNamespaces are the kinds that setns(2) knows.
@@ -17,7 +17,7 @@ const allNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIP
 	linux.CLONE_NEWPID | linux.CLONE_NEWUSER | linux.CLONE_NEWCGROUP | linux.CLONE_NEWTIME
 
 // sysSetns is setns(2). Of the kinds that a sandbox has one of, joining that
-// one changes nothing; joining the caller's own user namespace is EINVAL.
+// one changes nothing.
 func sysSetns(t *task.Task, fd linux.FD, kinds linux.CloneFlags) (uintptr, error) {
 	kinds = linux.CloneFlags(uint32(kinds))
 	d, err := get(t, fd)
@@ -26,12 +26,14 @@ func sysSetns(t *task.Task, fd linux.FD, kinds linux.CloneFlags) (uintptr, error
 	}
 	defer d.DecRef()
 	var from *task.Namespaces
+	var user *cred.UserNamespace
 	switch f := d.File().(type) {
 	case *procfs.Namespace:
 		if kinds != 0 && kinds != f.Kind {
 			return 0, linux.EINVAL
 		}
 		kinds, from = f.Kind, f.Namespaces(t.Namespaces())
+		user, _ = f.Object.(*cred.UserNamespace)
 	case *task.PidFD:
 		if kinds == 0 || kinds&^allNamespaces != 0 {
 			return 0, linux.EINVAL
@@ -40,6 +42,9 @@ func sysSetns(t *task.Task, fd linux.FD, kinds linux.CloneFlags) (uintptr, error
 			return 0, linux.ESRCH
 		}
 		leader := f.Group().Leader()
+		if kinds&linux.CLONE_NEWUSER != 0 {
+			user = leader.Cred().UserNS
+		}
 		if !mayInspect(t, leader) {
 			return 0, linux.EPERM
 		}
@@ -51,11 +56,5 @@ func sysSetns(t *task.Task, fd linux.FD, kinds linux.CloneFlags) (uintptr, error
 	default:
 		return 0, linux.EINVAL
 	}
-	if kinds&linux.CLONE_NEWUSER != 0 {
-		return 0, linux.EINVAL
-	}
-	if !t.Cred().Has(linux.CAP_SYS_ADMIN) || kinds&linux.CLONE_NEWNS != 0 && !t.Cred().Has(linux.CAP_SYS_CHROOT) {
-		return 0, linux.EPERM
-	}
-	return ok(t.Join(kinds, from))
+	return ok(t.Join(kinds&^linux.CLONE_NEWUSER, from, user))
 }

@@ -117,7 +117,7 @@ func sysSyslog(t *task.Task, action linux.SyslogAction, buf arg.OutBytes, n arg.
 	if action < linux.SYSLOG_ACTION_CLOSE || action > linux.SYSLOG_ACTION_SIZE_BUFFER {
 		return 0, linux.EINVAL
 	}
-	if !t.Cred().Has(linux.CAP_SYSLOG) {
+	if !t.Cred().HasRoot(linux.CAP_SYSLOG) {
 		return 0, linux.EPERM
 	}
 	switch action {

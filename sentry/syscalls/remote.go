@@ -143,7 +143,7 @@ func sysProcessMadvise(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, adv
 		return 0, err
 	}
 	defer m.DecUsers()
-	if p.Group() != t.Group() && !t.Cred().Has(linux.CAP_SYS_NICE) {
+	if p.Group() != t.Group() && !t.Cred().HasRoot(linux.CAP_SYS_NICE) {
 		return 0, linux.EPERM
 	}
 	done := 0

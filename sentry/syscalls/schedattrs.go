@@ -159,7 +159,7 @@ func sysSetpriority(t *task.Task, which linux.PriorityWhich, who arg.PID, nice i
 		switch {
 		case !ownsOrNice(t, x):
 			err = linux.EPERM
-		case nice < schedOf(x).Nice && !mayNice(x, nice) && !t.Cred().Has(linux.CAP_SYS_NICE):
+		case nice < schedOf(x).Nice && !mayNice(x, nice) && !t.Cred().HasRoot(linux.CAP_SYS_NICE):
 			err = linux.EACCES
 		default:
 			if err == linux.ESRCH {
@@ -187,7 +187,7 @@ func sysIoprioSet(t *task.Task, which linux.IoprioWho, who arg.PID, prio int32) 
 	level := prio & (1<<linux.IOPRIO_CLASS_SHIFT - 1) & (levels - 1)
 	switch linux.IoprioClass(prio >> linux.IOPRIO_CLASS_SHIFT) {
 	case linux.IOPRIO_CLASS_RT:
-		if !t.Cred().Has(linux.CAP_SYS_ADMIN) && !t.Cred().Has(linux.CAP_SYS_NICE) {
+		if !t.Cred().HasRoot(linux.CAP_SYS_ADMIN) && !t.Cred().HasRoot(linux.CAP_SYS_NICE) {
 			return 0, linux.EPERM
 		}
 	case linux.IOPRIO_CLASS_BE, linux.IOPRIO_CLASS_IDLE:
@@ -204,7 +204,7 @@ func sysIoprioSet(t *task.Task, which linux.IoprioWho, who arg.PID, prio int32) 
 	}
 	err = linux.ESRCH
 	for _, x := range chosen(t, kind, who) {
-		if c := t.Cred(); x.Cred().RUID != c.EUID && x.Cred().RUID != c.RUID && !c.Has(linux.CAP_SYS_NICE) {
+		if c := t.Cred(); x.Cred().RUID != c.EUID && x.Cred().RUID != c.RUID && !c.HasRoot(linux.CAP_SYS_NICE) {
 			return 0, linux.EPERM
 		}
 		x.EditSched(func(*task.Scheduling) { x.SetIOPrio(uint16(prio)) })

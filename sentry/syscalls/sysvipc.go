@@ -56,7 +56,7 @@ func sysShmat(t *task.Task, id int32, addr arg.Addr, flags linux.ShmFlags) (uint
 	if id < 0 {
 		return 0, linux.EINVAL
 	}
-	o := mm.MMapOpts{Addr: uint64(addr), Prot: linux.PROT_READ, Flags: linux.MAP_SHARED, LockAnyway: t.Cred().Has(linux.CAP_IPC_LOCK)}
+	o := mm.MMapOpts{Addr: uint64(addr), Prot: linux.PROT_READ, Flags: linux.MAP_SHARED, LockAnyway: t.Cred().HasRoot(linux.CAP_IPC_LOCK)}
 	if addr != 0 {
 		if o.Addr%pageSize != 0 {
 			if flags&linux.SHM_RND == 0 {

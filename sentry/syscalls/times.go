@@ -76,7 +76,7 @@ func sysClockSettime(t *task.Task, id linux.ClockID, in arg.In[linux.Timespec]) 
 	if id != linux.CLOCK_REALTIME || !ts.Valid() {
 		return 0, linux.EINVAL
 	}
-	if !t.Cred().Has(linux.CAP_SYS_TIME) {
+	if !t.Cred().HasRoot(linux.CAP_SYS_TIME) {
 		return 0, linux.EPERM
 	}
 	t.System().Clocks.SetRealtime(ts.ToNS())
@@ -112,7 +112,7 @@ func sysSettimeofday(t *task.Task, tv arg.In[linux.Timeval], tz arg.In[linux.Tim
 	if !v.Valid() {
 		return 0, linux.EINVAL
 	}
-	if !t.Cred().Has(linux.CAP_SYS_TIME) {
+	if !t.Cred().HasRoot(linux.CAP_SYS_TIME) {
 		return 0, linux.EPERM
 	}
 	t.System().Clocks.SetRealtime(v.ToNS())

@@ -21,10 +21,17 @@ func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (
 	if a.Flags&(linux.CLONE_THREAD|linux.CLONE_NEWPID) != 0 && t.pidsForChildren() != t.group.pids {
 		return nil, linux.EINVAL
 	}
-	if a.Flags&madeNamespaces != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
+	cr := t.Cred()
+	if a.Flags&linux.CLONE_NEWUSER != 0 {
+		var e linux.Errno
+		if cr, e = t.newUserCred(); e != 0 {
+			return nil, e
+		}
+	}
+	if a.Flags&madeNamespaces != 0 && !cr.Has(linux.CAP_SYS_ADMIN) {
 		return nil, linux.EPERM
 	}
-	c, e := t.copy(a)
+	c, e := t.copy(a, cr)
 	if e != 0 {
 		return nil, e
 	}
@@ -71,16 +78,16 @@ func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
 		has(linux.CLONE_THREAD) && has(linux.CLONE_NEWUSER|linux.CLONE_NEWPID):
 		return linux.EINVAL
 	// Namespaces that cordon does not make, as a kernel built without them.
-	case has(linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
+	case has(linux.CLONE_NEWNET):
 		return linux.EINVAL
 	}
 	return 0
 }
 
 // copy makes the child's own parts.
-func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
+func (t *Task) copy(a *linux.CloneArgs, cr *cred.Credentials) (*Task, linux.Errno) {
 	f := a.Flags
-	c := t.sys.newTask(t.Cred(), t.Name())
+	c := t.sys.newTask(cr, t.Name())
 	c.into, t.into = t.into, nil
 	m := t.MM()
 	if f&linux.CLONE_VM != 0 {
@@ -104,7 +111,7 @@ func (t *Task) copy(a *linux.CloneArgs) (*Task, linux.Errno) {
 	} else {
 		c.fs.Store(t.FS().Fork())
 	}
-	ns, e := t.newNamespaces(f, c.FS())
+	ns, e := t.newNamespaces(f, c.FS(), cr.UserNS)
 	if e != 0 {
 		c.discard()
 		return nil, e
@@ -207,7 +214,7 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 	}
 	cr := t.Cred()
 	if max := g.limits.Soft(linux.RLIMIT_NPROC); max < MaxTasks && cr.RUID != 0 &&
-		!cr.Has(linux.CAP_SYS_RESOURCE) && !cr.Has(linux.CAP_SYS_ADMIN) && uint64(s.countOfTreeLocked(cr.RUID)) >= max {
+		!cr.HasRoot(linux.CAP_SYS_RESOURCE) && !cr.HasRoot(linux.CAP_SYS_ADMIN) && uint64(s.countOfTreeLocked(cr.RUID)) >= max {
 		return linux.EAGAIN
 	}
 	if a.Flags&linux.CLONE_PARENT != 0 && g.protectedTreeLocked() {

@@ -74,6 +74,10 @@ func (t *Task) withdrawFacts() {
 	}
 }
 
+// WithdrawFacts makes the guest ask again, because what it may be told has
+// changed.
+func (t *Task) WithdrawFacts() { t.withdrawFacts() }
+
 // withdrawFactsTreeLocked is withdrawFacts for all threads.
 func (g *ThreadGroup) withdrawFactsTreeLocked() {
 	for _, t := range g.tasks {

@@ -273,16 +273,20 @@ func loadNamespaces(l *checkpoint.Loader, n *Namespaces, im NamespacesImage) err
 }
 
 // UTSImage is a UTSNamespace in a checkpoint.
-type UTSImage struct{ Host, Domain string }
-
-func saveUTS(_ *checkpoint.Saver, u *UTSNamespace) UTSImage {
-	h, d := u.Names()
-	return UTSImage{h, d}
+type UTSImage struct {
+	Host, Domain string
+	User         checkpoint.Ref
 }
 
-func loadUTS(_ *checkpoint.Loader, u *UTSNamespace, im UTSImage) error {
+func saveUTS(s *checkpoint.Saver, u *UTSNamespace) UTSImage {
+	h, d := u.Names()
+	return UTSImage{h, d, s.Ref(u.user)}
+}
+
+func loadUTS(l *checkpoint.Loader, u *UTSNamespace, im UTSImage) (err error) {
+	u.user, err = checkpoint.Get[*cred.UserNamespace](l, im.User)
 	u.host, u.domain = im.Host, im.Domain
-	return nil
+	return err
 }
 
 // PidFDImage is a PidFD in a checkpoint.

@@ -32,6 +32,11 @@ func (g *ThreadGroup) SendFrom(from *Task, to *Task, info *linux.SigInfo) linux.
 	s := g.sys
 	s.tree.RLock()
 	defer s.tree.RUnlock()
+	if to := g.leader.Cred().UserNS; to != from.Cred().UserNS && info.Code != linux.SI_QUEUE {
+		i := *info
+		i.SetUID(to.FromRootUID(from.Cred().RUID))
+		info = &i
+	}
 	if n := g.pids; n != from.group.pids && n.fromRootTreeLocked(from.group.idTreeLocked()) == 0 {
 		i := *info
 		i.SetPID(0)

@@ -111,7 +111,7 @@ func (g *ThreadGroup) notifyParent(code linux.SigCode, sig linux.Signal) {
 func (g *ThreadGroup) childInfoTreeLocked(p *ThreadGroup, code linux.SigCode, status int32) *linux.SigInfo {
 	info := &linux.SigInfo{Signo: linux.SIGCHLD, Code: code}
 	info.SetPID(p.pids.fromRootTreeLocked(g.idTreeLocked()))
-	info.SetUID(g.leader.Cred().RUID)
+	info.SetUID(p.leader.Cred().UserNS.FromRootUID(g.leader.Cred().RUID))
 	info.SetStatus(status)
 	u := g.usageTreeLocked()
 	info.SetUtime(u.UserNS / ticksNS)

@@ -216,6 +216,9 @@ type Namespaces struct {
 
 // A UTSNamespace holds the host name (uts_namespaces(7)).
 type UTSNamespace struct {
+	// immutable
+	user *cred.UserNamespace // that owns it; nil: the first
+
 	mu sync.Mutex
 	// guarded by mu
 	host, domain string

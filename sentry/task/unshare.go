@@ -2,12 +2,13 @@ package task
 
 import (
 	"cordon/internal/linux"
+	"cordon/sentry/cred"
 	"cordon/sentry/vfs"
 )
 
 // newNamespaces returns t's namespaces with those of f made anew, for a task
 // with the context fs. Permission is the caller's to check.
-func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) (*Namespaces, linux.Errno) {
+func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserNamespace) (*Namespaces, linux.Errno) {
 	old := t.Namespaces()
 	if f&madeNamespaces == 0 {
 		return old, 0
@@ -18,12 +19,13 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) (*Namespaces, li
 			return nil, linux.EINVAL
 		}
 		var e linux.Errno
-		if n.PID, e = t.sys.NewPIDNamespace(t.group.pids, t.Cred().UserNS); e != 0 {
+		if n.PID, e = t.sys.NewPIDNamespace(t.group.pids, user); e != 0 {
 			return nil, e
 		}
 	}
 	if f&linux.CLONE_NEWUTS != 0 {
 		n.UTS = n.UTS.Fork()
+		n.UTS.user = user
 	}
 	if f&linux.CLONE_NEWIPC != 0 {
 		n.IPC = t.sys.NewIPC()
@@ -32,7 +34,7 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext) (*Namespaces, li
 		n.Cgroup = NewCgroupNamespace(t.group.Cgroup())
 	}
 	if f&linux.CLONE_NEWNS != 0 {
-		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(t.Cred().UserNS, paths...) })
+		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(user, paths...) })
 	}
 	return &n, 0
 }
@@ -57,14 +59,24 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 		made  = madeNamespaces
 		parts = linux.CLONE_FS | linux.CLONE_FILES | linux.CLONE_SYSVSEM | linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM
 	)
-	if f&^(made|parts) != 0 {
+	if f&^(made|parts|linux.CLONE_NEWUSER) != 0 {
 		return linux.EINVAL // other namespaces too, as in a kernel without them
+	}
+	if f&linux.CLONE_NEWUSER != 0 {
+		f |= linux.CLONE_THREAD | linux.CLONE_FS
 	}
 	if f&(linux.CLONE_THREAD|linux.CLONE_SIGHAND|linux.CLONE_VM) != 0 && t.group.Count() > 1 ||
 		f&linux.CLONE_VM != 0 && t.MM().Users() > 1 {
 		return linux.EINVAL
 	}
-	if f&made != 0 && !t.Cred().Has(linux.CAP_SYS_ADMIN) {
+	cr := t.Cred()
+	if f&linux.CLONE_NEWUSER != 0 {
+		var e linux.Errno
+		if cr, e = t.newUserCred(); e != 0 {
+			return e
+		}
+	}
+	if f&made != 0 && !cr.Has(linux.CAP_SYS_ADMIN) {
 		return linux.EPERM
 	}
 	if f&(linux.CLONE_FS|linux.CLONE_NEWNS) != 0 && t.FS().Shared() {
@@ -78,17 +90,38 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	if f&(linux.CLONE_SYSVSEM|linux.CLONE_NEWIPC) != 0 {
 		t.dropUndo()
 	}
-	n, e := t.newNamespaces(f, t.FS())
+	n, e := t.newNamespaces(f, t.FS(), cr.UserNS)
 	if e != 0 {
 		return e
+	}
+	if cr != t.Cred() {
+		t.SetCred(cr)
 	}
 	t.ns.Store(n)
 	return 0
 }
 
-// Join puts t into namespaces of another set, those that f names (setns(2)).
-// Permission is the caller's to check. Task-only.
-func (t *Task) Join(f linux.CloneFlags, from *Namespaces) linux.Errno {
+// Join puts t into namespaces of another set, those that f names, and into a user
+// namespace if user is not nil (setns(2)). Task-only.
+func (t *Task) Join(f linux.CloneFlags, from *Namespaces, user *cred.UserNamespace) linux.Errno {
+	as := t.Cred()
+	if user != nil {
+		if user == as.UserNS {
+			return linux.EINVAL
+		}
+		if !as.HasIn(linux.CAP_SYS_ADMIN, user) {
+			return linux.EPERM
+		}
+		as = as.In(user)
+	}
+	if f != 0 && !t.sys.mayJoin(as, f, from) {
+		return linux.EPERM
+	}
+	if user != nil {
+		if e := t.JoinUser(user); e != 0 {
+			return e
+		}
+	}
 	n := *t.Namespaces()
 	if f&linux.CLONE_NEWPID != 0 {
 		if !from.PID.Within(t.group.pids) {

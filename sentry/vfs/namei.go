@@ -145,7 +145,7 @@ func Link(c *Caller, oldAt Path, oldPath string, newAt Path, newPath string, fla
 		wf = 0
 	}
 	if flags&linux.AT_EMPTY_PATH != 0 && oldPath == "" {
-		if !c.Cred.Has(linux.CAP_DAC_READ_SEARCH) {
+		if !c.Cred.HasRoot(linux.CAP_DAC_READ_SEARCH) {
 			return linux.ENOENT
 		}
 		wf |= EmptyPath

@@ -182,7 +182,7 @@ func (r *renaming) permitted() error {
 			return err
 		}
 	}
-	if r.flags&linux.RENAME_WHITEOUT != 0 && !c.Cred.Has(linux.CAP_MKNOD) {
+	if r.flags&linux.RENAME_WHITEOUT != 0 && !c.Cred.HasRoot(linux.CAP_MKNOD) {
 		return linux.EPERM
 	}
 	if r.from.Dentry == r.to.Dentry {

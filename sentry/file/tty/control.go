@@ -188,7 +188,7 @@ func (c *Control) setControlling(caller *vfs.Caller, arg uint64) error {
 	if !job.IsSessionLeader() || current(job) != nil {
 		return linux.EPERM
 	}
-	if c.Session() != 0 && (arg != 1 || !caller.Cred.Has(linux.CAP_SYS_ADMIN)) {
+	if c.Session() != 0 && (arg != 1 || !caller.Cred.HasRoot(linux.CAP_SYS_ADMIN)) {
 		return linux.EPERM
 	}
 	c.own(job)

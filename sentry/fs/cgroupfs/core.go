@@ -131,7 +131,7 @@ func MayMove(t *task.Task, from, to *cgroup.Group) error {
 	}
 	c := t.Cred()
 	switch {
-	case c.Has(linux.CAP_DAC_OVERRIDE):
+	case c.HasRoot(linux.CAP_DAC_OVERRIDE):
 	case c.FSUID == a.UID && mode&0o200 != 0:
 	case c.FSUID != a.UID && c.InGroup(a.GID) && mode&0o020 != 0:
 	case c.FSUID != a.UID && !c.InGroup(a.GID) && mode&0o002 != 0:

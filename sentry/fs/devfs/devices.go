@@ -166,7 +166,7 @@ func (randomFile) Ioctl(c *vfs.Caller, mem usermem.Space, req uint32, arg uint64
 		_, err := mem.CopyOut(arg, b[:])
 		return 0, err
 	case rndReseedCRNG, rndAddToEntCnt:
-		if !c.Cred.Has(linux.CAP_SYS_ADMIN) {
+		if !c.Cred.HasRoot(linux.CAP_SYS_ADMIN) {
 			return 0, linux.EPERM
 		}
 		return 0, nil

@@ -182,7 +182,7 @@ func (p *pair) ioctl(c *vfs.Caller, mem usermem.Space, cmd linux.IoctlCmd, arg u
 	case linux.TIOCSTI:
 		return 0, p.typeInto(c, mem, arg)
 	case linux.TIOCVHANGUP:
-		if !c.Cred.Has(linux.CAP_SYS_ADMIN) {
+		if !c.Cred.HasRoot(linux.CAP_SYS_ADMIN) {
 			return 0, linux.EPERM
 		}
 		session, _ := p.job.Disown()
@@ -310,7 +310,7 @@ func (p *pair) softCarrier(mem usermem.Space, cmd linux.IoctlCmd, arg uint64) er
 
 // typeInto is TIOCSTI, for the privileged only (dev.tty.legacy_tiocsti is 0).
 func (p *pair) typeInto(c *vfs.Caller, mem usermem.Space, arg uint64) error {
-	if !c.Cred.Has(linux.CAP_SYS_ADMIN) {
+	if !c.Cred.HasRoot(linux.CAP_SYS_ADMIN) {
 		return linux.EIO
 	}
 	var b [1]byte

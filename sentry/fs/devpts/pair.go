@@ -113,7 +113,7 @@ func (p *pair) openSlave(c *vfs.Caller, flags linux.OpenFlags) (vfs.File, error)
 		p.mu.Unlock()
 		return nil, linux.EIO
 	}
-	if p.exclusive && (c == nil || !c.Cred.Has(linux.CAP_SYS_ADMIN)) {
+	if p.exclusive && (c == nil || !c.Cred.HasRoot(linux.CAP_SYS_ADMIN)) {
 		p.mu.Unlock()
 		return nil, linux.EBUSY
 	}

@@ -24,6 +24,8 @@ type entry struct {
 	file  func(o *opening) (vfs.File, error)
 	text  func(o *opening) ([]byte, error)
 	write func(o *opening, b []byte) error
+	// atStart refuses a write anywhere else.
+	atStart bool
 
 	// Of links. follow, if not nil, leads straight to the target.
 	readlink func(c *vfs.Caller, p *proc) (string, error)
@@ -191,7 +193,10 @@ func (f *textFile) contents(off int64) ([]byte, error) {
 type writableFile struct{ textFile }
 
 // WriteAt implements vfs.WriterAt.
-func (f *writableFile) WriteAt(src *usermem.Seq, _ int64) (int, error) {
+func (f *writableFile) WriteAt(src *usermem.Seq, off int64) (int, error) {
+	if f.e.atStart && off != 0 {
+		return 0, linux.EINVAL
+	}
 	n := min(src.Len(), maxWrite)
 	b := make([]byte, n)
 	k, err := src.CopyIn(b)

@@ -59,7 +59,7 @@ var nsKinds = []nsKind{
 	{"pid_for_children", "pid", linux.CLONE_NEWPID, pidInitNS, pidsForChildren},
 	{"time", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
 	{"time_for_children", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
-	{"user", "user", linux.CLONE_NEWUSER, userInitNS, nil},
+	{"user", "user", linux.CLONE_NEWUSER, userInitNS, func(t *task.Task) any { return t.Cred().UserNS }},
 	{"uts", "uts", linux.CLONE_NEWUTS, utsInitNS, func(t *task.Task) any { return t.Namespaces().UTS }},
 }
 
@@ -116,7 +116,7 @@ func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
 // nsID returns the number of a namespace.
 func (sh *shared) nsID(k *nsKind, object any) uint32 {
 	first := sh.sys.InitGroup()
-	if object == nil || object == any(sh.sys.FirstPIDs()) || k.flag != linux.CLONE_NEWPID && first != nil && object == k.of(first.Leader()) {
+	if object == nil || object == any(sh.sys.FirstPIDs()) || object == any(sh.sys.UserNS) || k.of != nil && k.flag&(linux.CLONE_NEWPID|linux.CLONE_NEWUSER) == 0 && first != nil && object == k.of(first.Leader()) {
 		return k.first
 	}
 	sh.mu.Lock()
@@ -137,6 +137,9 @@ func (sh *shared) nsID(k *nsKind, object any) uint32 {
 func (sh *shared) forgetNSLocked() {
 	used := map[any]bool{}
 	for _, t := range sh.sys.Tasks() {
+		for u := t.Cred().UserNS; u != nil; u = u.Parent {
+			used[u] = true
+		}
 		for p := t.Group().PIDs(); p != nil; p = p.Parent() {
 			used[p] = true
 		}

@@ -5,48 +5,86 @@ import (
 	"fmt"
 
 	"cordon/internal/linux"
+	"cordon/sentry/cred"
+	"cordon/sentry/socket"
+	"cordon/sentry/task"
 	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
 )
 
-// Ioctl implements vfs.Ioctler (ioctl_nsfs(2)). There is one user namespace and
-// one pid namespace, and who is inside a namespace does not see beyond it.
+// Ioctl implements vfs.Ioctler (ioctl_nsfs(2)). Who is inside a namespace does
+// not see beyond it.
 func (n *Namespace) Ioctl(c *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (uintptr, error) {
-	user := n.Kind == linux.CLONE_NEWUSER
 	switch linux.IoctlCmd(req) {
 	case linux.NS_GET_NSTYPE:
 		return uintptr(n.Kind), nil
 	case linux.NS_GET_USERNS:
-		if user {
-			return 0, linux.EPERM
-		}
-		return n.openUser(c)
+		return n.openUser(c, n.owner())
 	case linux.NS_GET_PARENT:
-		if user || n.Kind == linux.CLONE_NEWPID {
-			return 0, linux.EPERM
+		switch o := n.Object.(type) {
+		case *cred.UserNamespace:
+			return n.openUser(c, o.Parent)
+		case *task.PIDNamespace:
+			return n.openPIDs(c, o.Parent())
 		}
 		return 0, linux.EINVAL
 	case linux.NS_GET_OWNER_UID:
-		if !user {
+		user, ok := n.Object.(*cred.UserNamespace)
+		if !ok {
 			return 0, linux.EINVAL
 		}
 		var b [4]byte
-		binary.LittleEndian.PutUint32(b[:], c.Cred.UserNS.Owner)
+		binary.LittleEndian.PutUint32(b[:], c.Cred.UserNS.FromRootUID(user.Owner))
 		_, err := mem.CopyOut(arg, b[:])
 		return 0, err
 	}
 	return 0, linux.ENOTTY
 }
 
-// openUser opens the user namespace that owns every other, and returns its
-// descriptor.
-func (n *Namespace) openUser(c *vfs.Caller) (uintptr, error) {
+// owner is the user namespace that owns n.
+func (n *Namespace) owner() *cred.UserNamespace {
+	switch o := n.Object.(type) {
+	case *cred.UserNamespace:
+		return o.Parent
+	case *task.PIDNamespace:
+		return o.UserNS()
+	case *task.UTSNamespace:
+		return o.UserNS(n.fs.sys)
+	case *vfs.MountNamespace:
+		return o.UserNS()
+	case *socket.Namespace:
+		return o.UserNS
+	}
+	return n.fs.sys.UserNS
+}
+
+// openUser opens a user namespace, which has to be the caller's or below it, and
+// returns its descriptor.
+func (n *Namespace) openUser(c *vfs.Caller, user *cred.UserNamespace) (uintptr, error) {
+	if user == nil || !user.Within(c.Cred.UserNS) {
+		return 0, linux.EPERM
+	}
+	return n.open(c, "user", user)
+}
+
+func (n *Namespace) openPIDs(c *vfs.Caller, pids *task.PIDNamespace) (uintptr, error) {
+	t := callerTask(c)
+	if pids == nil || t == nil || !pids.Within(t.Group().PIDs()) {
+		return 0, linux.EPERM
+	}
+	return n.open(c, "pid", pids)
+}
+
+// open opens a namespace of the kind with a name in /proc/pid/ns.
+func (n *Namespace) open(c *vfs.Caller, name string, object any) (uintptr, error) {
 	t := callerTask(c)
 	if t == nil {
 		return 0, linux.EPERM
 	}
-	i := &nsInode{inode{fs: n.fs, ino: userInitNS, mode: regular | 0o444}, &Namespace{Kind: linux.CLONE_NEWUSER, fs: n.fs}}
-	at := n.fs.sys.VFS.AnonPath(i, fmt.Sprintf("user:[%d]", userInitNS))
+	k := kindOf(name)
+	id := n.fs.nsID(k, object)
+	i := &nsInode{inode{fs: n.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{Kind: k.flag, Object: object, fs: n.fs}}
+	at := n.fs.sys.VFS.AnonPath(i, fmt.Sprintf("%s:[%d]", k.label, id))
 	d := vfs.NewDescription(c, at, i.ns, linux.O_RDONLY)
 	fd, err := t.FDs().Install(d, 0, t.Group().Limits().Soft(linux.RLIMIT_NOFILE), linux.FD_CLOEXEC)
 	if err != nil {
@@ -57,4 +95,13 @@ func (n *Namespace) openUser(c *vfs.Caller) (uintptr, error) {
 		return 0, err
 	}
 	return uintptr(fd), nil
+}
+
+func kindOf(name string) *nsKind {
+	for i := range nsKinds {
+		if nsKinds[i].name == name {
+			return &nsKinds[i]
+		}
+	}
+	return nil
 }

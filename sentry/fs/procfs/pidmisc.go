@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"cordon/internal/linux"
-	"cordon/sentry/cred"
 	"cordon/sentry/mm"
 	"cordon/sentry/task"
 )
@@ -167,7 +166,7 @@ func (o *opening) setOOM(v int32) error {
 		return err
 	}
 	adj := t.Group().OOMScoreAdj()
-	if v < adj.Load() && !o.cred.Has(linux.CAP_SYS_RESOURCE) {
+	if v < adj.Load() && !o.cred.HasRoot(linux.CAP_SYS_RESOURCE) {
 		return linux.EACCES
 	}
 	adj.Store(v)
@@ -182,46 +181,6 @@ func number(b []byte) (int64, error) {
 		return 0, linux.EINVAL
 	}
 	return v, nil
-}
-
-func uidMapText(o *opening) ([]byte, error) {
-	return o.idMap(func(ns *cred.UserNamespace) []cred.IDMap { u, _ := ns.Maps(); return u })
-}
-
-func gidMapText(o *opening) ([]byte, error) {
-	return o.idMap(func(ns *cred.UserNamespace) []cred.IDMap { _, g := ns.Maps(); return g })
-}
-
-func projidMapText(o *opening) ([]byte, error) {
-	return o.idMap(func(*cred.UserNamespace) []cred.IDMap { return []cred.IDMap{{Count: cred.NoID}} })
-}
-
-func (o *opening) idMap(of func(*cred.UserNamespace) []cred.IDMap) ([]byte, error) {
-	t, err := o.task()
-	if err != nil {
-		return nil, err
-	}
-	var b []byte
-	for _, e := range of(t.Cred().UserNS) {
-		b = fmt.Appendf(b, "%10d %10d %10d\n", e.Inside, e.Outside, e.Count)
-	}
-	return b, nil
-}
-
-// writeIDMap refuses: the one user namespace has its map, and a map is written
-// once.
-func writeIDMap(*opening, []byte) error { return linux.EPERM }
-
-// writeSetgroups takes what is so already; the first namespace cannot deny
-// setgroups(2).
-func writeSetgroups(o *opening, b []byte) error {
-	switch string(bytes.TrimSpace(b)) {
-	case "allow":
-		return nil
-	case "deny":
-		return linux.EPERM
-	}
-	return linux.EINVAL
 }
 
 // childrenText lists the children. cordon records which process made them, so

@@ -49,10 +49,10 @@ func (sh *shared) threadEntries() []entry {
 		{name: "oom_score", mode: regular | 0o444, text: oomScoreText},
 		{name: "oom_adj", mode: regular | 0o644, text: oomAdjText, write: writeOOMAdj},
 		{name: "oom_score_adj", mode: regular | 0o644, text: oomScoreAdjText, write: writeOOMScoreAdj},
-		{name: "uid_map", mode: regular | 0o644, text: uidMapText, write: writeIDMap},
-		{name: "gid_map", mode: regular | 0o644, text: gidMapText, write: writeIDMap},
-		{name: "projid_map", mode: regular | 0o644, text: projidMapText, write: writeIDMap},
-		{name: "setgroups", mode: regular | 0o644, text: constant("allow\n"), write: writeSetgroups},
+		{name: "uid_map", mode: regular | 0o644, text: uidKind.text, write: uidKind.write, atStart: true},
+		{name: "gid_map", mode: regular | 0o644, text: gidKind.text, write: gidKind.write, atStart: true},
+		{name: "projid_map", mode: regular | 0o644, text: projidMapText, write: refuseMap, atStart: true},
+		{name: "setgroups", mode: regular | 0o644, open: maySetgroups, text: setgroupsText, write: writeSetgroups, atStart: true},
 		{name: "children", mode: regular | 0o444, text: childrenText},
 	}
 }

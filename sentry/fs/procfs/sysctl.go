@@ -30,7 +30,7 @@ type Sysctl struct {
 // sysctlTable returns the built-in rows with others in their places, sorted.
 func (sh *shared) sysctlTable(more []Sysctl) []Sysctl {
 	rows := make(map[string]Sysctl)
-	for _, s := range slices.Concat(fixedSysctls(), sh.liveSysctls(), more) {
+	for _, s := range slices.Concat(fixedSysctls(), sh.liveSysctls(), sh.netSysctls(), more) {
 		if s.Mode == 0 {
 			s.Mode = 0o444
 		}
