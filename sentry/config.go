@@ -5,6 +5,7 @@ import (
 	"cordon/netstack"
 	"cordon/platform"
 	"cordon/sentry/ktime"
+	"cordon/sentry/task"
 )
 
 // A Config says what a sandbox is. Descriptors are the process's own, and the
@@ -118,6 +119,7 @@ type Device struct {
 // A Process is a program to start.
 type Process struct {
 	Args, Env []string
+	Path      string // the program, if it is not Args[0]
 	Cwd       string
 	MakeCwd   bool
 
@@ -132,6 +134,13 @@ type Process struct {
 
 	Limits map[linux.Resource]linux.Rlimit
 	OOMAdj int32
+
+	Personality linux.Personality
+	IOPrio      uint16
+	// Sched is nil for the default; CPUs, empty for all, are the processors it
+	// may run on.
+	Sched *task.Scheduling
+	CPUs  []int
 
 	// Seccomp is the filter that it starts under, as struct sock_filter; empty
 	// for none.

@@ -74,6 +74,12 @@ func (c *Container) load() error {
 		return err
 	}
 	c.init = g
+	if err := c.setSysctls(); err != nil {
+		c.sys.KillContainer(c.label)
+		c.sys.StartProcess(g)
+		c.sys.EndContainer(c.label)
+		return err
+	}
 	c.kernel.keep(g, con)
 	return nil
 }

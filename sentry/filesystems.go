@@ -1,6 +1,8 @@
 package sentry
 
 import (
+	"path"
+
 	"cordon/internal/linux"
 	"cordon/sentry/file/tty"
 	"cordon/sentry/fs/devfs"
@@ -68,7 +70,11 @@ func (k *Kernel) newSysfs() vfs.FileSystem {
 func (c *Container) afterMounts() error {
 	v := c.kernelCaller()
 	for _, d := range c.conf.Devices {
-		if err := c.makeDevice(v, &d); err != nil {
+		_, err := c.makePoint(path.Dir(d.Path), false)
+		if err == nil {
+			err = c.makeDevice(v, &d)
+		}
+		if err != nil {
 			return &StartError{Message: "linux.devices: " + d.Path + ": " + err.Error()}
 		}
 	}

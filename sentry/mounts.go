@@ -77,7 +77,7 @@ func (c *Container) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 		if !ok {
 			return nil, linux.ENODEV
 		}
-		options := m.Options
+		options, _ := takeCopyUp(m.Options)
 		if m.Type == "cgroup" {
 			options = cgroupfs.RootOption + c.spaces.Cgroup.Root().Path(c.sys.Cgroups.Root())
 		}
@@ -121,7 +121,21 @@ func (c *Container) mountAt(m *Mount, fs vfs.FileSystem) error {
 	if err != nil {
 		return err
 	}
-	return c.sys.VFS.Mount(fs, p, m.Type, m.Flags)
+	if _, copied := takeCopyUp(m.Options); !copied {
+		return c.sys.VFS.Mount(fs, p, m.Type, m.Flags)
+	}
+	if err := c.sys.VFS.Mount(fs, p, m.Type, m.Flags&^linux.MS_RDONLY); err != nil {
+		return err
+	}
+	v := c.kernelCaller()
+	to, err := vfs.Resolve(v, v.Root, m.Destination, 0)
+	if err != nil {
+		return err
+	}
+	if err := copyUp(v, p, to, 0); err != nil {
+		return err
+	}
+	return vfs.DoMount(v, "", m.Destination, "", linux.MS_BIND|linux.MS_REMOUNT|m.Flags, "")
 }
 
 // makePoint resolves a mount point, making the directories on the way, and the

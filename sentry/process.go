@@ -1,6 +1,7 @@
 package sentry
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -51,12 +52,39 @@ func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, 
 	g, err := ct.sys.NewProcess(&task.InitArgs{
 		Seccomp: filter,
 		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: ct.cgroup, CPUs: ct.cpus(),
-		Exec: task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
+		Exec:  task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
+		Setup: func(t *task.Task) { ct.attributes(t, p) },
 	})
 	if err != nil {
 		return nil, nil, programError(p.Args[0], err)
 	}
 	return g, con, nil
+}
+
+// attributes gives a process that does not run yet what its specification says
+// about scheduling and personality.
+func (ct *Container) attributes(t *task.Task, p *Process) {
+	t.SetPersonality(p.Personality)
+	t.SetIOPrio(p.IOPrio)
+	t.EditSched(func(s *task.Scheduling) {
+		if p.Sched != nil {
+			s.Policy, s.Priority, s.Nice, s.ResetOn = p.Sched.Policy, p.Sched.Priority, p.Sched.Nice, p.Sched.ResetOn
+		}
+		if len(p.CPUs) == 0 {
+			return
+		}
+		var mask [task.MaxCPUs / 64]uint64
+		any := false
+		for _, cpu := range p.CPUs {
+			if cpu >= 0 && cpu < ct.sys.CPUs() {
+				mask[cpu/64] |= 1 << (cpu % 64)
+				any = true
+			}
+		}
+		if any {
+			s.Affinity = mask
+		}
+	})
 }
 
 // seccompFilter checks the filter that p starts under.
@@ -165,7 +193,7 @@ func findProgram(c *vfs.Caller, p *Process) (string, error) {
 	if len(p.Args) == 0 || p.Args[0] == "" {
 		return "", &StartError{Kind: NotFound, Message: "exec: no program is given"}
 	}
-	name := p.Args[0]
+	name := cmp.Or(p.Path, p.Args[0])
 	if strings.Contains(name, "/") {
 		return name, checkProgram(c, name)
 	}

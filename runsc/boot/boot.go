@@ -163,6 +163,8 @@ type Device struct {
 // `exec` adds.
 type Process struct {
 	Args []string
+	// Path is the program, if it is not what Args begin with.
+	Path string
 	Env  []string
 	// Cwd is an absolute path in the container. The kernel makes it where it
 	// does not exist if MakeCwd is set.
@@ -186,9 +188,28 @@ type Process struct {
 	Terminal   bool
 	Rows, Cols uint16
 
+	// Personality is personality(2)'s; IOPrio is ioprio_set(2)'s.
+	Personality uint32
+	IOPrio      uint16
+	// Scheduler is nil for the default; CPUs, empty for all, are the processors
+	// it may run on.
+	Scheduler *Scheduler
+	CPUs      []int
+
+	// Early lets `exec` start it in a container that has not been started (a
+	// hook), IgnorePaused in one that is paused, where it waits.
+	Early, IgnorePaused bool
+
 	// Filter is a seccomp program (classic BPF on the guest's seccomp_data)
 	// that the process starts under; empty for none.
 	Filter []byte
+}
+
+// A Scheduler is what sched_setattr(2) sets.
+type Scheduler struct {
+	Policy         uint32
+	Nice, Priority int32
+	ResetOnFork    bool
 }
 
 // Capabilities are the five sets as bit masks.

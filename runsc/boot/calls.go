@@ -196,7 +196,7 @@ func (m *member) exec(c *control.Call) (any, error) {
 	if err := c.Decode(&p); err != nil {
 		return nil, err
 	}
-	if err := m.mayExec(); err != nil {
+	if err := m.mayExec(&p); err != nil {
 		return nil, err
 	}
 	if len(c.FDs) != 3 {

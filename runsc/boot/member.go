@@ -148,11 +148,11 @@ func (m *member) setPaused(to State) error {
 }
 
 // mayExec says why a process cannot be added.
-func (m *member) mayExec() error {
-	switch s := m.currentState(); s {
-	case Running:
+func (m *member) mayExec(p *Process) error {
+	switch s := m.currentState(); {
+	case s == Running, s == Created && p.Early, s == Paused && p.IgnorePaused:
 		return nil
-	case Paused:
+	case s == Paused:
 		return errors.New("cannot exec in a paused container")
 	default:
 		return fmt.Errorf("cannot exec in a container that is %s", s)

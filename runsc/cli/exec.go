@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -50,7 +51,7 @@ func execCommand() *command {
 			fs.Var(&e.caps, "c", "short for --cap")
 			fs.IntVar(&e.preserveFDs, "preserve-fds", 0, "`N` further descriptors to pass on; only 0 is supported")
 			fs.StringVar(&e.cgroup, "cgroup", "", "not supported")
-			fs.BoolVar(&e.ignorePaused, "ignore-paused", false, "not supported")
+			fs.BoolVar(&e.ignorePaused, "ignore-paused", false, "start the program in a paused container, where it waits")
 			return func(g *globals, args []string) (int, error) {
 				code, err := e.run(g, args)
 				if err != nil {
@@ -63,7 +64,7 @@ func execCommand() *command {
 }
 
 func (e *execFlags) run(g *globals, args []string) (int, error) {
-	for flag, given := range map[string]bool{"--cgroup": e.cgroup != "", "--ignore-paused": e.ignorePaused, "--preserve-fds": e.preserveFDs != 0} {
+	for flag, given := range map[string]bool{"--cgroup": e.cgroup != "", "--preserve-fds": e.preserveFDs != 0} {
 		if given {
 			return 0, fmt.Errorf("%s: not supported", flag)
 		}
@@ -75,6 +76,9 @@ func (e *execFlags) run(g *globals, args []string) (int, error) {
 	switch s := c.Status(); s {
 	case "running":
 	case "paused":
+		if e.ignorePaused {
+			break
+		}
 		return 0, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 	default:
 		return 0, fmt.Errorf("cannot exec in a %s container", s)
@@ -112,6 +116,12 @@ func (e *execFlags) build(c *container.Container, args []string) (*boot.Process,
 		return nil, err
 	}
 	out := spec.ToProcess(p)
+	out.IgnorePaused = e.ignorePaused
+	if a := p.ExecCPUAffinity; a != nil {
+		if out.CPUs, err = spec.ParseCPUs(cmp.Or(a.Final, a.Initial)); err != nil {
+			return nil, fmt.Errorf("execCPUAffinity: %w", err)
+		}
+	}
 	if s != nil && s.Linux != nil && s.Linux.Seccomp != nil {
 		if out.Filter, err = spec.CompileSeccomp(s.Linux.Seccomp); err != nil {
 			return nil, fmt.Errorf("linux.seccomp: %w", err)

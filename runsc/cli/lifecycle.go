@@ -44,6 +44,11 @@ func startContainer(g *globals, c *container.Container) error {
 	default:
 		return errors.New("cannot start an already running container")
 	}
+	if err := startHooks(c); err != nil {
+		// A container whose start failed is stopped.
+		_ = c.Call(boot.OpSignal, boot.SignalArgs{PID: boot.InitPID, Signal: int(syscall.SIGKILL)}, nil)
+		return err
+	}
 	if err := c.Call(boot.OpStart, nil, nil); err != nil {
 		return err
 	}

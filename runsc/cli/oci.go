@@ -101,10 +101,17 @@ func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*conta
 	}
 	store := g.store()
 	store.Sweep()
+	var k *container.Container
+	var box *sandbox.Sandbox
 	if sigs != nil {
-		return createAttached(g, p, sigs)
+		k, box, err = createAttached(g, p, sigs)
+	} else {
+		k, box, err = store.Create(p)
 	}
-	return store.Create(p)
+	if err != nil && !errors.Is(err, container.ErrExist) {
+		failedHooks(g, p)
+	}
+	return k, box, err
 }
 
 // params turns a checked configuration into what a container is made from.

@@ -200,8 +200,8 @@ func TestBadConfigurations(t *testing.T) {
 		"ociVersion: 2.0.0 is not supported": func(m map[string]any) { m["ociVersion"] = "2.0.0" },
 		"executable file not found in $PATH": func(m map[string]any) { process(m)["args"] = []string{"not-there"} },
 		"cannot allocate tty":                func(m map[string]any) { process(m)["terminal"] = true },
-		"linux.resources.blockIO.weight: not supported": func(m map[string]any) {
-			m["linux"].(map[string]any)["resources"] = map[string]any{"blockIO": map[string]any{"weight": 10}}
+		"linux.intelRdt: not supported": func(m map[string]any) {
+			m["linux"].(map[string]any)["intelRdt"] = map[string]any{"closID": "x"}
 		},
 	} {
 		e.fails(1, want, "create", "--bundle", raw(change), "c")

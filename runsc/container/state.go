@@ -49,9 +49,11 @@ type State struct {
 	Groups *cgroup.Record `json:"cgroupRecord,omitempty"`
 	// Terminal is set if the first process has one.
 	Terminal bool `json:"terminal,omitempty"`
-	// Poststart and Poststop are hooks for start and delete to run.
-	Poststart []specs.Hook `json:"poststart,omitempty"`
-	Poststop  []specs.Hook `json:"poststop,omitempty"`
+	// StartContainer, Poststart and Poststop are hooks for start and delete to
+	// run.
+	StartContainer []specs.Hook `json:"startContainer,omitempty"`
+	Poststart      []specs.Hook `json:"poststart,omitempty"`
+	Poststop       []specs.Hook `json:"poststop,omitempty"`
 }
 
 // runcState are the fields of runc's state.json that others read.

@@ -10,6 +10,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/runsc/boot"
 	"cordon/sentry"
+	"cordon/sentry/task"
 
 	"golang.org/x/sys/unix"
 )
@@ -237,7 +238,7 @@ func mount(m *boot.Mount) sentry.Mount {
 
 func process(p *boot.Process) (*sentry.Process, error) {
 	q := &sentry.Process{
-		Args: p.Args, Env: p.Env, Cwd: p.Cwd, MakeCwd: p.MakeCwd, UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs,
+		Args: p.Args, Path: p.Path, Env: p.Env, Cwd: p.Cwd, MakeCwd: p.MakeCwd, UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs,
 		Umask: 0o022, NoNewPrivs: p.NoNewPrivs,
 		Bounding: p.Capabilities.Bounding, Effective: p.Capabilities.Effective, Inheritable: p.Capabilities.Inheritable,
 		Permitted: p.Capabilities.Permitted, Ambient: p.Capabilities.Ambient,
@@ -245,6 +246,10 @@ func process(p *boot.Process) (*sentry.Process, error) {
 	}
 	if p.Umask != nil {
 		q.Umask = linux.FileMode(*p.Umask) & 0o777
+	}
+	q.Personality, q.IOPrio, q.CPUs = linux.Personality(p.Personality), p.IOPrio, p.CPUs
+	if s := p.Scheduler; s != nil {
+		q.Sched = &task.Scheduling{Policy: linux.SchedPolicy(s.Policy), Priority: s.Priority, Nice: s.Nice, ResetOn: s.ResetOnFork}
 	}
 	if p.OOMScoreAdj != nil {
 		q.OOMAdj = int32(*p.OOMScoreAdj)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 	"cordon/runsc/sandbox"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // A Plan is what a sandbox is made from.
@@ -70,6 +72,13 @@ func Convert(s *specs.Spec, bundle string, o Options) (*Plan, error) {
 	if err := p.mounts(s, bundle, real); err != nil {
 		return nil, err
 	}
+	host, domain := hostNames()
+	if s.Hostname == "" {
+		p.Boot.Hostname = host
+	}
+	if s.Domainname == "" {
+		p.Boot.Domainname = domain
+	}
 	if s.Linux == nil {
 		return p, nil
 	}
@@ -101,6 +110,9 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 		}
 		b.Resources, b.CPUs = cgroup.Inside(r), cgroup.CPUs(r)
 	}
+	if l.Personality != nil && l.Personality.Domain == specs.PerLinux32 {
+		b.Process.Personality = perLinux32
+	}
 	if l.Seccomp != nil {
 		prog, err := CompileSeccomp(l.Seccomp)
 		if err != nil {
@@ -108,6 +120,7 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 		}
 		b.Process.Filter = prog
 	}
+	p.hostNamespaces(l)
 	for _, n := range l.Namespaces {
 		switch {
 		case n.Type == specs.UserNamespace:
@@ -117,6 +130,29 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 		}
 	}
 	return p.checkMaps()
+}
+
+// perLinux32 is PER_LINUX32: uname names the machine as a 32-bit kernel does.
+const perLinux32 = 8
+
+// hostNames are those that the host's user of the runtime sees: a new UTS
+// namespace starts with its maker's.
+func hostNames() (host, domain string) {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return "", ""
+	}
+	return unix.ByteSliceToString(u.Nodename[:]), unix.ByteSliceToString(u.Domainname[:])
+}
+
+// hostNamespaces warns of namespaces that a configuration leaves out: for runc
+// they are the host's, which no sandbox can be in.
+func (p *Plan) hostNamespaces(l *specs.Linux) {
+	for _, ns := range []specs.LinuxNamespaceType{specs.PIDNamespace, specs.IPCNamespace} {
+		if !slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == ns }) {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("linux.namespaces: no %s namespace: the sandbox has one of its own, the host's cannot be shared", ns))
+		}
+	}
 }
 
 // checkMaps refuses maps that the caller may not set.

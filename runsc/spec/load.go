@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // ConfigFile is the configuration's name in a bundle.
@@ -21,7 +22,8 @@ const maxConfig = 16 << 20
 // Load reads and checks a bundle's configuration.
 func Load(bundle string) (*specs.Spec, error) {
 	path := filepath.Join(bundle, ConfigFile)
-	f, err := os.Open(path)
+	// A FIFO or a device is not waited for.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		// runc's words, which clients look for.
 		return nil, fmt.Errorf("JSON specification file %s not found", path)
@@ -30,6 +32,11 @@ func Load(bundle string) (*specs.Spec, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
 		return nil, err

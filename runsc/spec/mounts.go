@@ -112,10 +112,11 @@ func mountOptions(out *boot.Mount, options []string) (bind bool, err error) {
 			out.NoDev = false
 		case "noatime", "rnoatime":
 			out.NoAtime = true
-		case "atime", "relatime", "norelatime", "strictatime", "nostrictatime", "nodiratime", "diratime",
-			"rrelatime", "rstrictatime", "rnodiratime":
+		case "atime", "ratime", "relatime", "norelatime", "strictatime", "nostrictatime", "nodiratime", "diratime",
+			"rrelatime", "rnorelatime", "rstrictatime", "rnostrictatime", "rnodiratime", "rdiratime":
 			out.NoAtime = false
-		case "defaults", "async", "nolazytime", "newinstance", "silent", "loud":
+		case "defaults", "async", "sync", "dirsync", "nolazytime", "lazytime", "newinstance", "silent", "loud",
+			"iversion", "noiversion", "acl", "noacl", "mand", "nomand", "remount", "symfollow", "rsymfollow":
 			// What there is anyway.
 		case "private", "rprivate", "slave", "rslave", "unbindable", "runbindable":
 			// Nothing outside the sandbox sees its mounts.

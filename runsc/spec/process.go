@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cordon/runsc/boot"
@@ -60,6 +61,89 @@ func capabilitySet(names []string) (mask uint64) {
 	return mask
 }
 
+// policies are the scheduling policies by their names; ioClasses the classes of
+// I/O priorities.
+var (
+	policies = map[specs.LinuxSchedulerPolicy]int{
+		specs.SchedOther: unix.SCHED_NORMAL, specs.SchedFIFO: unix.SCHED_FIFO, specs.SchedRR: unix.SCHED_RR,
+		specs.SchedBatch: unix.SCHED_BATCH, specs.SchedISO: schedISO, specs.SchedIdle: unix.SCHED_IDLE,
+	}
+	ioClasses = map[specs.IOPriorityClass]int{specs.IOPRIO_CLASS_RT: 1, specs.IOPRIO_CLASS_BE: 2, specs.IOPRIO_CLASS_IDLE: 3}
+)
+
+// schedISO is a policy's number that Linux reserves and has no policy for.
+const schedISO = 4
+
+// validateScheduling checks what says how a process is to be scheduled. The
+// guest can ask for it back; the Sentry's threads are scheduled as the host
+// pleases.
+func validateScheduling(p *specs.Process) error {
+	if s := p.Scheduler; s != nil {
+		n, ok := policies[s.Policy]
+		switch {
+		case s.Policy == specs.SchedDeadline:
+			return fmt.Errorf("scheduler.policy: SCHED_DEADLINE is not supported")
+		case !ok || n == schedISO:
+			return fmt.Errorf("scheduler.policy: %q is no policy", s.Policy)
+		case s.Nice < -20 || s.Nice > 19:
+			return fmt.Errorf("scheduler.nice: %d is not between -20 and 19", s.Nice)
+		case s.Runtime != 0 || s.Deadline != 0 || s.Period != 0:
+			return fmt.Errorf("scheduler.runtime: only SCHED_DEADLINE has runtime, deadline and period")
+		}
+		real := n == unix.SCHED_FIFO || n == unix.SCHED_RR
+		if real && (s.Priority < 1 || s.Priority > 99) || !real && s.Priority != 0 {
+			return fmt.Errorf("scheduler.priority: %d is out of range for %s", s.Priority, s.Policy)
+		}
+		for i, f := range s.Flags {
+			if f != specs.SchedFlagResetOnFork {
+				return fmt.Errorf("scheduler.flags[%d]: %q is not supported", i, f)
+			}
+		}
+	}
+	if io := p.IOPriority; io != nil {
+		if _, ok := ioClasses[io.Class]; !ok {
+			return fmt.Errorf("ioPriority.class: %q is no class", io.Class)
+		}
+		if io.Priority < 0 || io.Priority > 7 {
+			return fmt.Errorf("ioPriority.priority: %d is not between 0 and 7", io.Priority)
+		}
+	}
+	if a := p.ExecCPUAffinity; a != nil {
+		if _, err := ParseCPUs(a.Initial); err != nil {
+			return fmt.Errorf("execCPUAffinity.initial: %w", err)
+		}
+		if _, err := ParseCPUs(a.Final); err != nil {
+			return fmt.Errorf("execCPUAffinity.final: %w", err)
+		}
+	}
+	return nil
+}
+
+// maxCPU is the highest number of a processor in a list.
+const maxCPU = 1023
+
+// ParseCPUs reads a list like "0-2,7".
+func ParseCPUs(list string) (cpus []int, err error) {
+	for part := range strings.SplitSeq(list, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		a, err1 := strconv.Atoi(first)
+		b, err2 := strconv.Atoi(last)
+		if err1 != nil || err2 != nil || a < 0 || b < a || b > maxCPU {
+			return nil, fmt.Errorf("%q is no list of processors", list)
+		}
+		for n := a; n <= b; n++ {
+			cpus = append(cpus, n)
+		}
+	}
+	return cpus, nil
+}
+
 // ToProcess turns a checked process into the boot process's form.
 func ToProcess(p *specs.Process) *boot.Process {
 	out := &boot.Process{
@@ -74,6 +158,13 @@ func ToProcess(p *specs.Process) *boot.Process {
 		NoNewPrivs:     p.NoNewPrivileges,
 		OOMScoreAdj:    p.OOMScoreAdj,
 		Terminal:       p.Terminal,
+	}
+	if s := p.Scheduler; s != nil {
+		out.Scheduler = &boot.Scheduler{Policy: uint32(policies[s.Policy]), Nice: s.Nice, Priority: s.Priority,
+			ResetOnFork: slices.Contains(s.Flags, specs.SchedFlagResetOnFork)}
+	}
+	if io := p.IOPriority; io != nil {
+		out.IOPrio = uint16(ioClasses[io.Class])<<13 | uint16(io.Priority)
 	}
 	if c := p.Capabilities; c != nil {
 		out.Capabilities = boot.Capabilities{

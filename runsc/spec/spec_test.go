@@ -47,7 +47,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		"process.scheduler":               func(s *specs.Spec) { s.Process.Scheduler = &specs.Scheduler{} },
 		"mounts[0].destination: missing":  func(s *specs.Spec) { s.Mounts = []specs.Mount{{}} },
 		"hooks.poststop[0].path":          func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "x"}}} },
-		"hooks.startContainer":            func(s *specs.Spec) { s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/x"}}} },
+		"hooks.startContainer[0].path":    func(s *specs.Spec) { s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "x"}}} },
 		"linux.namespaces[0].type: \"x\"": func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "x"}} },
 		"linux.namespaces[1].type: pid":   func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "pid"}, {Type: "pid"}} },
 		"linux.namespaces[0].path": func(s *specs.Spec) {

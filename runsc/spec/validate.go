@@ -79,12 +79,9 @@ func validateProcess(p *specs.Process) error {
 		return fmt.Errorf("cwd: must not be empty")
 	case !path.IsAbs(p.Cwd):
 		return fmt.Errorf("cwd: %q is not an absolute path", p.Cwd)
-	case p.Scheduler != nil:
-		return fmt.Errorf("scheduler: not supported")
-	case p.IOPriority != nil:
-		return fmt.Errorf("ioPriority: not supported")
-	case p.ExecCPUAffinity != nil:
-		return fmt.Errorf("execCPUAffinity: not supported")
+	}
+	if err := validateScheduling(p); err != nil {
+		return err
 	}
 	for i, a := range p.Args {
 		if strings.Contains(a, "\x00") {
@@ -119,11 +116,8 @@ func validateHooks(h *specs.Hooks) error {
 	if h == nil {
 		return nil
 	}
-	if len(h.StartContainer) > 0 {
-		return fmt.Errorf("startContainer: not supported, it would run in the guest before its first process")
-	}
 	for kind, list := range map[string][]specs.Hook{"prestart": h.Prestart, "createRuntime": h.CreateRuntime,
-		"createContainer": h.CreateContainer, "poststart": h.Poststart, "poststop": h.Poststop} {
+		"createContainer": h.CreateContainer, "startContainer": h.StartContainer, "poststart": h.Poststart, "poststop": h.Poststop} {
 		for i, hook := range list {
 			if !path.IsAbs(hook.Path) {
 				return fmt.Errorf("%s[%d].path: %q is not an absolute path", kind, i, hook.Path)
@@ -162,6 +156,9 @@ func validateLinux(l *specs.Linux) error {
 			return fmt.Errorf("namespaces[%d].path: joining a %s namespace is not supported", i, n.Type)
 		}
 	}
+	if !seen[specs.UserNamespace] && len(l.UIDMappings)+len(l.GIDMappings) > 0 {
+		return fmt.Errorf("uidMappings: user namespace mappings specified, but USER namespace isn't enabled in the config")
+	}
 	if seen[specs.UserNamespace] && (len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0) {
 		return fmt.Errorf("uidMappings: a user namespace needs uidMappings and gidMappings")
 	}
@@ -174,7 +171,7 @@ func validateLinux(l *specs.Linux) error {
 		return fmt.Errorf("netDevices: not supported")
 	case len(l.TimeOffsets) > 0:
 		return fmt.Errorf("timeOffsets: not supported")
-	case l.Personality != nil && l.Personality.Domain != specs.PerLinux:
+	case l.Personality != nil && l.Personality.Domain != specs.PerLinux && l.Personality.Domain != specs.PerLinux32:
 		return fmt.Errorf("personality.domain: %q is not supported", l.Personality.Domain)
 	case l.Personality != nil && len(l.Personality.Flags) > 0:
 		return fmt.Errorf("personality.flags: not supported")
@@ -184,15 +181,8 @@ func validateLinux(l *specs.Linux) error {
 	default:
 		return fmt.Errorf("rootfsPropagation: %q is not supported: a sandbox's mounts are its own", l.RootfsPropagation)
 	}
-	for i, d := range l.Devices {
-		switch d.Type {
-		case "c", "u", "b", "p":
-		default:
-			return fmt.Errorf("devices[%d].type: %q is none of c, u, b, p", i, d.Type)
-		}
-		if !path.IsAbs(d.Path) {
-			return fmt.Errorf("devices[%d].path: %q is not an absolute path", i, d.Path)
-		}
+	if err := validateDevices(l); err != nil {
+		return err
 	}
 	for i, p := range l.MaskedPaths {
 		if !path.IsAbs(p) {
@@ -202,6 +192,20 @@ func validateLinux(l *specs.Linux) error {
 	for i, p := range l.ReadonlyPaths {
 		if !path.IsAbs(p) {
 			return fmt.Errorf("readonlyPaths[%d]: %q is not an absolute path", i, p)
+		}
+	}
+	return nil
+}
+
+func validateDevices(l *specs.Linux) error {
+	for i, d := range l.Devices {
+		switch d.Type {
+		case "c", "u", "b", "p":
+		default:
+			return fmt.Errorf("devices[%d].type: %q is none of c, u, b, p", i, d.Type)
+		}
+		if !path.IsAbs(d.Path) {
+			return fmt.Errorf("devices[%d].path: %q is not an absolute path", i, d.Path)
 		}
 	}
 	return nil

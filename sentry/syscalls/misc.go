@@ -44,7 +44,11 @@ func sysUname(t *task.Task, out arg.Out[linux.Utsname]) (uintptr, error) {
 	copy(u.Nodename[:64], host)
 	copy(u.Release[:64], linux.Release)
 	copy(u.Version[:64], linux.Version)
-	copy(u.Machine[:64], "x86_64")
+	machine := "x86_64"
+	if t.Personality()&linux.PER_MASK == linux.PER_LINUX32 {
+		machine = "i686"
+	}
+	copy(u.Machine[:64], machine)
 	copy(u.Domainname[:64], domain)
 	return 0, out.Store(t.MM(), &u)
 }

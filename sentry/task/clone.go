@@ -360,6 +360,8 @@ type InitArgs struct {
 	OOM int32
 	// Seccomp is the filter that it starts under, or nil.
 	Seccomp *bpf.Program
+	// Setup gives it further attributes before anybody sees it; it may be nil.
+	Setup func(t *Task)
 	// Cgroup is its control group; nil is the root.
 	Cgroup *cgroup.Group
 	// CPUs is on how many processors it may run; 0 is all.
@@ -390,6 +392,9 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 		return nil, err
 	}
 	t.applyImage(im, &a.Exec)
+	if a.Setup != nil {
+		a.Setup(t)
+	}
 	s.tree.Lock()
 	defer s.tree.Unlock()
 	if a.Container.endedTreeLocked() {

@@ -47,6 +47,11 @@ func (sh *shared) sysctlTable(more []Sysctl) []Sysctl {
 // SetSysctl sets what sysctl(8) calls name ("net.core.somaxconn"), for the
 // kernel itself.
 func (f *FileSystem) SetSysctl(name, value string) linux.Errno {
+	return f.SetSysctlOf(nil, name, value)
+}
+
+// SetSysctlOf is SetSysctl for a task, in its namespaces.
+func (f *FileSystem) SetSysctlOf(t *task.Task, name, value string) linux.Errno {
 	path := name
 	if !strings.Contains(name, "/") {
 		path = strings.ReplaceAll(name, ".", "/")
@@ -55,7 +60,7 @@ func (f *FileSystem) SetSysctl(name, value string) linux.Errno {
 	if !ok {
 		return linux.ENOENT
 	}
-	return f.sysctls[i].set(nil, value)
+	return f.sysctls[i].set(t, value)
 }
 
 func (s *Sysctl) set(t *task.Task, value string) linux.Errno {
