@@ -41,7 +41,7 @@ func (c *containerd) behaves(t *testing.T, r runtime) {
 		t.Run(test.name, func(t *testing.T) {
 			mine := c.of(t)
 			defer func() {
-				c.daemon, c.world.daemons = mine.daemon, mine.world.daemons
+				c.daemon = mine.daemon
 				if t.Failed() {
 					mine.clear() // so that the next are not disturbed
 				}

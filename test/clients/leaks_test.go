@@ -20,8 +20,8 @@ func (w *world) end() {
 	if w.Failed() {
 		w.dump("the test failed")
 	}
-	for len(w.daemons) > 0 {
-		w.daemons[len(w.daemons)-1].stop(syscall.SIGTERM)
+	for len(*w.daemons) > 0 {
+		(*w.daemons)[len(*w.daemons)-1].stop(syscall.SIGTERM)
 	}
 	if w.Failed() || w.Skipped() {
 		// One failure says it; what is left follows from it.
@@ -227,12 +227,12 @@ func (w *world) dump(why string) {
 		cancel()
 		fmt.Fprintf(&b, "container %s: %v\n%s", id, err, clip(string(out)))
 	}
-	for _, d := range w.daemons {
+	for _, d := range *w.daemons {
 		// Go daemons write all goroutines' stacks into their log.
 		d.signal(syscall.SIGUSR1)
 	}
 	time.Sleep(200 * time.Millisecond)
-	for _, d := range w.daemons {
+	for _, d := range *w.daemons {
 		text := tail(d.log)
 		if os.Getenv("CLIENTS_STACKS") == "" {
 			text = withoutStacks(text)

@@ -42,7 +42,7 @@ func (k *kubelet) pods(t *testing.T) {
 			mine := *k
 			mine.containerd = k.of(t)
 			defer func() {
-				k.daemon, k.world.daemons = mine.daemon, mine.world.daemons
+				k.daemon = mine.daemon
 				if t.Failed() {
 					mine.clearPods()
 				}

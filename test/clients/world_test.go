@@ -61,7 +61,7 @@ type world struct {
 	holder  *exec.Cmd
 	before  map[string]bool // mount points of the world when it was new
 	keep    []*regexp.Regexp
-	daemons []*daemon
+	daemons *[]*daemon // those that run, of all copies of the world
 	env     []string
 }
 
@@ -76,7 +76,7 @@ func newWorld(t *testing.T) *world {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make namespaces and to start daemons")
 	}
-	w := &world{T: t, name: fmt.Sprintf("cordonclients%d-%d", os.Getpid(), worlds.Add(1))}
+	w := &world{T: t, daemons: new([]*daemon), name: fmt.Sprintf("cordonclients%d-%d", os.Getpid(), worlds.Add(1))}
 	w.need("nsenter", "ip")
 	w.runsc = binary(t, "runsc", *runscFlag, "-ldflags", "-s -w -linkmode external -extldflags -static")
 	dir, err := os.MkdirTemp("", "cc")
@@ -278,7 +278,7 @@ func (w *world) daemon(name string, ready func() bool, args ...string) *daemon {
 		d.cmd.Wait()
 		close(d.done)
 	}()
-	w.daemons = append(w.daemons, d)
+	*w.daemons = append(*w.daemons, d)
 	w.eventually(name+" is ready", func() bool {
 		select {
 		case <-d.done:
@@ -320,9 +320,9 @@ func (d *daemon) stop(sig syscall.Signal) {
 		d.w.Errorf("%s does not end after signal %v", d.name, sig)
 		syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
 	}
-	for i, other := range d.w.daemons {
+	for i, other := range *d.w.daemons {
 		if other == d {
-			d.w.daemons = append(d.w.daemons[:i], d.w.daemons[i+1:]...)
+			*d.w.daemons = append((*d.w.daemons)[:i], (*d.w.daemons)[i+1:]...)
 			break
 		}
 	}
