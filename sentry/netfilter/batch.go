@@ -226,7 +226,7 @@ func (b *Batch) makeChain(t *table, a attrs) linux.Errno {
 	if errno := c.setCounters(a); errno != 0 {
 		return errno
 	}
-	c.handle = b.s.handle()
+	c.handle = t.next()
 	t.chains = append(t.chains, c)
 	return 0
 }
@@ -344,7 +344,7 @@ func (b *Batch) newRule(m Message, a attrs) linux.Errno {
 		if m.Flags&linux.NLM_F_REPLACE == 0 {
 			return linux.EEXIST
 		}
-		ru.handle = b.s.handle()
+		ru.handle = t.next()
 		c.rules[at] = ru
 		return 0
 	}
@@ -354,7 +354,7 @@ func (b *Batch) newRule(m Message, a attrs) linux.Errno {
 	if at, errno = c.place(m, a); errno != 0 {
 		return errno
 	}
-	ru.handle = b.s.handle()
+	ru.handle = t.next()
 	c.rules = slices.Insert(c.rules, at, ru)
 	return 0
 }

@@ -56,7 +56,7 @@ func (b *Batch) newSet(m Message, a attrs) linux.Errno {
 	if b.full() {
 		return linux.ENOMEM
 	}
-	s.handle = b.s.handle()
+	s.handle = t.next()
 	s.raw = attrs{setDesc: bytes.Clone(a[setDesc]), setPolicy: bytes.Clone(a[setPolicy])}
 	t.sets = append(t.sets, s)
 	return 0

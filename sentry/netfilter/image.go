@@ -20,6 +20,7 @@ type Image struct {
 type MessageImage struct {
 	Type, Family uint8
 	Handle       uint64
+	Next         uint64 // of a table: the last handle in it
 	Attrs        []byte
 }
 
@@ -31,10 +32,11 @@ func (r *Ruleset) Image() Image {
 	put := func(typ, family uint8, handle uint64, fill func(w *Writer)) {
 		var w Writer
 		fill(&w)
-		im.Messages = append(im.Messages, MessageImage{typ, family, handle, w.B})
+		im.Messages = append(im.Messages, MessageImage{typ, family, handle, 0, w.B})
 	}
 	for _, t := range r.now.tables {
 		put(MsgNewTable, t.family, t.handle, t.write)
+		im.Messages[len(im.Messages)-1].Next = t.handles
 		for _, s := range t.sets {
 			put(MsgNewSet, t.family, s.handle, func(w *Writer) { s.write(w, t) })
 		}
@@ -87,10 +89,20 @@ func Restore(s *netstack.Stack, im Image) (*Ruleset, error) {
 		case MsgNewRule:
 			body = dropAttr(dropAttr(body, ruleHandle), rulePosition)
 		}
-		b.s.handles = m.Handle - 1 // the next object's
+		b.s.handles = m.Handle - 1 // the next table's
+		if n := len(b.s.tables); n > 0 && m.Type != MsgNewTable {
+			b.s.tables[n-1].handles = m.Handle - 1 // or the next object's in the last table
+		}
 		if b.Apply(Message{m.Type, m.Family, linux.NLM_F_CREATE | linux.NLM_F_APPEND, body}) != 0 {
 			b.Abort()
 			return nil, errImage
+		}
+	}
+	at := 0
+	for _, m := range im.Messages {
+		if m.Type == MsgNewTable && at < len(b.s.tables) {
+			b.s.tables[at].handles = m.Next
+			at++
 		}
 	}
 	b.s.handles, b.s.gen = im.Handles, im.Gen-1

@@ -42,6 +42,7 @@ type table struct {
 	name     string
 	flags    uint32
 	handle   uint64
+	handles  uint64 // of what is in it
 	userdata []byte
 	chains   []*chain
 	sets     []*set
@@ -140,6 +141,11 @@ func (s *state) objects() int {
 func (s *state) handle() uint64 {
 	s.handles++
 	return s.handles
+}
+
+func (t *table) next() uint64 {
+	t.handles++
+	return t.handles
 }
 
 func (s *state) table(family uint8, name string) *table {

@@ -32,6 +32,7 @@ type NamespaceImage struct {
 	Addrs    []AddrImage
 	Routes   []RouteImage
 	Filter   netfilter.Image
+	Knobs    Knobs
 }
 
 // An endpointed socket has an endpoint in its namespace's stack.
@@ -72,6 +73,7 @@ func (n *Namespace) LoadedEndpoint(i int) *netstack.Endpoint {
 func saveNamespace(s *checkpoint.Saver, n *Namespace) NamespaceImage {
 	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil}
 	im.Addrs, im.Routes = n.confImages()
+	im.Knobs = n.Knobs()
 	if n.Stack != nil {
 		im.Filter = n.Filter().Image()
 	}
@@ -100,7 +102,7 @@ func loadNamespace(l *checkpoint.Loader, n *Namespace, im NamespaceImage) error 
 	}
 	n.UserNS = user
 	n.abstract, n.sockets = make(map[string]Listed), make(map[Listed]uint64)
-	n.conf = newNetConf()
+	n.conf, n.knobs = newNetConf(), im.Knobs
 	if err := n.loadConf(im.Addrs, im.Routes); err != nil {
 		return err
 	}

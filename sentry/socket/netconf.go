@@ -150,6 +150,9 @@ func (n *Namespace) AddAddr(a Addr) error {
 	if full {
 		return linux.ENOBUFS
 	}
+	if k := n.Knobs(); !a.Prefix.Addr().Is4() && k.WithoutIPv6(a.Index) {
+		return linux.EACCES
+	}
 	before := n.Fib()
 	if err := n.Stack.AddAddress(a.Index, a.Prefix); err != nil {
 		return err

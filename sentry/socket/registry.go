@@ -111,6 +111,7 @@ type Namespace struct {
 	confMu lock.Mutex[lock.NetConf]
 	// guarded by confMu
 	filter *netfilter.Ruleset // nil until it is used
+	knobs  Knobs
 	conf   netConf
 
 	// Of a namespace that is being restored: endpoints no socket has taken yet.
@@ -119,7 +120,7 @@ type Namespace struct {
 
 // NewNamespace returns a namespace around a stack, which it owns; capabilities over it are held in user.
 func NewNamespace(stack *netstack.Stack, user *cred.UserNamespace) *Namespace {
-	n := &Namespace{Stack: stack, UserNS: user, abstract: make(map[string]Listed), sockets: make(map[Listed]uint64), conf: newNetConf()}
+	n := &Namespace{Stack: stack, UserNS: user, abstract: make(map[string]Listed), sockets: make(map[Listed]uint64), conf: newNetConf(), knobs: defaultKnobs()}
 	n.refs.Store(1)
 	return n
 }

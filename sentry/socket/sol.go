@@ -98,7 +98,11 @@ func setBuffer(forced bool) func(*Base, *OptionCall) error {
 		if err != nil {
 			return err
 		}
-		top := MaxBuffer
+		k := b.ns.Knobs()
+		top := int(k.WmemMax)
+		if linux.SockOpt(c.Opt) == linux.SO_RCVBUF {
+			top = int(k.RmemMax)
+		}
 		if forced {
 			if !b.ns.Capable(c.Caller, linux.CAP_NET_ADMIN) {
 				return linux.EPERM

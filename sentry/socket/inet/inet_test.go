@@ -319,8 +319,29 @@ func TestErrorQueue(t *testing.T) {
 	}
 }
 
+// ping lets group 0 ping: net.ipv4.ping_group_range.
+func (w *world) ping() {
+	w.ns.ChangeKnobs(func(k *socket.Knobs) { k.PingLow, k.PingHigh = 0, 0 })
+}
+
+func TestPingNeedsAGroupInTheRange(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.reg.New(w.root, w.ns, linux.AF_INET, linux.SOCK_DGRAM, 1); err != error(linux.EACCES) {
+		t.Errorf("without a range: %v, want EACCES", err)
+	}
+	w.ns.ChangeKnobs(func(k *socket.Knobs) { k.PingLow, k.PingHigh = 500, 600 })
+	if _, err := w.reg.New(w.user, w.ns, linux.AF_INET, linux.SOCK_DGRAM, 1); err != error(linux.EACCES) {
+		t.Errorf("of another group: %v, want EACCES", err)
+	}
+	w.user.Cred.Groups = []uint32{555}
+	s, err := w.reg.New(w.user, w.ns, linux.AF_INET, linux.SOCK_DGRAM, 1)
+	w.want(err, nil)
+	s.Release()
+}
+
 func TestPermissionsAndProtocols(t *testing.T) {
 	w := newWorld(t)
+	w.ping()
 	for _, c := range []struct {
 		f     linux.AddressFamily
 		typ   linux.SockType
@@ -401,6 +422,7 @@ func TestOptions(t *testing.T) {
 
 func TestICMPFilter(t *testing.T) {
 	w := newWorld(t)
+	w.ping()
 	raw, p := w.socket(linux.AF_INET, linux.SOCK_RAW, 1), w.socket(linux.AF_INET, linux.SOCK_DGRAM, 1)
 	w.want(raw.setInt(linux.SOL_RAW, linux.ICMP_FILTER, 1<<8), nil) // no echo requests
 	p.send(&socket.Outgoing{To: in4(0, 127, 0, 0, 1)}, []byte{8, 0, 0, 0, 0, 0, 0, 7})

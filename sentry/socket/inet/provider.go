@@ -64,6 +64,9 @@ func choose(c *vfs.Caller, ns *socket.Namespace, v6 bool, typ linux.SockType, pr
 		case 0, linux.IPPROTO_UDP:
 			return netstack.UDP, int32(linux.IPPROTO_UDP), nil
 		case icmp:
+			if !mayPing(c, ns) {
+				return 0, 0, linux.EACCES
+			}
 			return netstack.Ping, protocol, nil
 		}
 		return 0, 0, linux.EPROTONOSUPPORT
@@ -77,6 +80,23 @@ func choose(c *vfs.Caller, ns *socket.Namespace, v6 bool, typ linux.SockType, pr
 		return netstack.Raw, protocol, nil
 	}
 	return 0, 0, linux.ESOCKTNOSUPPORT
+}
+
+// mayPing asks net.ipv4.ping_group_range; for the kernel itself there is no question.
+func mayPing(c *vfs.Caller, ns *socket.Namespace) bool {
+	if c == nil || c.Cred == nil {
+		return true
+	}
+	k := ns.Knobs()
+	if c.Cred.EGID >= k.PingLow && c.Cred.EGID <= k.PingHigh {
+		return true
+	}
+	for _, g := range c.Cred.Groups {
+		if g >= k.PingLow && g <= k.PingHigh {
+			return true
+		}
+	}
+	return false
 }
 
 func newSocket(ns *socket.Namespace, i socket.Info, ep *netstack.Endpoint) *Socket {

@@ -13,9 +13,6 @@ import (
 	"cordon/sentry/wait"
 )
 
-// firstFreePort is where CAP_NET_BIND_SERVICE is no longer needed: net.ipv4.ip_unprivileged_port_start.
-const firstFreePort = 1024
-
 // A Socket is an inet socket.
 type Socket struct {
 	socket.Base
@@ -158,7 +155,7 @@ func (s *Socket) Bind(c *vfs.Caller, a socket.Address) error {
 	}
 	switch s.ep().Kind() {
 	case netstack.TCP, netstack.UDP:
-		if n.Port != 0 && n.Port < firstFreePort && !s.Namespace().Capable(c, linux.CAP_NET_BIND_SERVICE) {
+		if n.Port != 0 && int32(n.Port) < s.Namespace().Knobs().FreePort && !s.Namespace().Capable(c, linux.CAP_NET_BIND_SERVICE) {
 			return linux.EACCES
 		}
 	case netstack.Raw:
@@ -319,9 +316,7 @@ func (s *Socket) Listen(_ *vfs.Caller, backlog int) error {
 	if s.ep().Phase() == netstack.Live && s.ep().State() != netstack.StateListen {
 		return linux.EINVAL
 	}
-	if backlog < 0 || backlog > linux.SOMAXCONN {
-		backlog = linux.SOMAXCONN
-	}
+	backlog = s.Namespace().Backlog(backlog)
 	if err := s.ep().Listen(backlog + 1); err != nil { // as in Linux, one more than asked for
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"cordon/internal/linux"
 	"cordon/netstack"
 	"cordon/sentry/socket"
 )
@@ -50,8 +51,8 @@ func word(ip netip.Addr) uint32 {
 func route(ns *socket.Namespace) []byte {
 	b := pad([]byte("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"), 0, dataWidth)
 	name := names(ns)
-	for _, r := range ns.Routes() {
-		if !r.Dst.Addr().Is4() || r.Dst.Addr().IsLoopback() {
+	for _, r := range ns.Fib() {
+		if !r.Dst.Addr().Is4() || r.Table != linux.RT_TABLE_MAIN {
 			continue
 		}
 		flags := rtfUp
@@ -63,7 +64,7 @@ func route(ns *socket.Namespace) []byte {
 		}
 		start := len(b)
 		b = fmt.Appendf(b, "%s\t%08X\t%08X\t%04X\t%d\t%d\t%d\t%08X\t%d\t%d\t%d", name[r.Index], word(r.Dst.Addr()), word(r.Gateway), flags,
-			0, 0, 0, word(socket.Netmask(r.Dst)), r.MTU, 0, 0)
+			0, 0, r.Metric, word(socket.Netmask(r.Dst)), r.MTU, 0, 0)
 		b = pad(b, start, dataWidth)
 	}
 	return b
@@ -79,15 +80,15 @@ func route6(ns *socket.Namespace) []byte {
 		}
 		b = fmt.Appendf(b, "%x %02x %032x 00 %x %08x %08x %08x %08x %8s\n", d, dst.Bits(), 0, g, metric, 1, 0, flags, dev)
 	}
-	for _, r := range ns.Routes() {
-		if r.Dst.Addr().Is4() || r.Dst.Addr().IsLoopback() {
+	for _, r := range ns.Fib() {
+		if r.Dst.Addr().Is4() || r.Table != linux.RT_TABLE_MAIN {
 			continue
 		}
-		flags, metric := uint32(rtfUp), uint32(256)
+		flags := uint32(rtfUp)
 		if r.Gateway.IsValid() {
-			flags, metric = flags|rtfGateway, 1024
+			flags |= rtfGateway
 		}
-		row(r.Dst, r.Gateway, metric, flags, name[r.Index])
+		row(r.Dst, r.Gateway, r.Metric, flags, name[r.Index])
 	}
 	for _, i := range interfaces(ns) {
 		for _, a := range i.Addrs {

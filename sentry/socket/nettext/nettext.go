@@ -16,7 +16,7 @@ type text func(ns *socket.Namespace) []byte
 // Set in one place and never changed.
 var texts = map[string]text{
 	"tcp": tcp4, "tcp6": tcp6, "udp": udp4, "udp6": udp6, "raw": raw4, "raw6": raw6, "icmp": ping4, "icmp6": ping6,
-	"unix": unixText, "netlink": netlinkText, "dev": dev, "route": route, "ipv6_route": route6, "if_inet6": ifInet6, "arp": arp,
+	"unix": unixText, "netlink": netlinkText, "packet": packetText, "dev": dev, "route": route, "ipv6_route": route6, "if_inet6": ifInet6, "arp": arp,
 	"snmp": snmp, "snmp6": snmp6, "netstat": netstat, "sockstat": sockstat, "sockstat6": sockstat6, "protocols": protocols,
 }
 

@@ -131,9 +131,7 @@ func (s *Socket) Listen(c *vfs.Caller, backlog int) error {
 		return linux.EINVAL
 	}
 	var waiters map[*Socket]struct{}
-	if backlog < 0 || backlog > linux.SOMAXCONN {
-		backlog = linux.SOMAXCONN
-	}
+	backlog = s.Namespace().Backlog(backlog)
 	if backlog > s.backlog {
 		waiters = s.takeWaitersLocked()
 	}
