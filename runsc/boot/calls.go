@@ -185,7 +185,7 @@ func (m *member) dispatch(c *control.Call) (any, error) {
 			return nil, r.Resize(a.PID, a.Rows, a.Cols)
 		}
 		return nil, errUnable("resize a terminal")
-	case OpUpdate, OpUsage, OpAwaitOOM:
+	case OpUpdate, OpUsage, OpOOMKills, OpAwaitOOM:
 		return m.dispatchBounds(c)
 	}
 	return nil, fmt.Errorf("unknown operation %q", c.Op)

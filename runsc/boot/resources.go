@@ -12,6 +12,8 @@ const (
 	OpUpdate = "update"
 	// OpUsage returns a Usage.
 	OpUsage = "usage"
+	// OpOOMKills returns how many processes were killed for memory, as a uint64.
+	OpOOMKills = "oom-kills"
 	// OpAwaitOOM takes how many processes the caller knows to have been killed
 	// for memory (a uint64), and returns how many there are once there are more.
 	OpAwaitOOM = "await-oom"
@@ -69,6 +71,10 @@ func (m *member) dispatchBounds(c *control.Call) (any, error) {
 		return nil, g.SetResources(r)
 	case OpUsage:
 		return g.Usage(), nil
+	case OpOOMKills:
+		now := make(chan struct{})
+		close(now)
+		return g.AwaitOOM(0, now), nil
 	}
 	var seen uint64
 	if err := c.Decode(&seen); err != nil {

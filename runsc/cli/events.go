@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"cordon/runsc/boot"
 	"cordon/runsc/cgroup"
 	"cordon/runsc/container"
 )
@@ -41,25 +40,21 @@ func events(g *globals, id string, interval time.Duration, once bool) error {
 	if c.Status() == "stopped" {
 		return fmt.Errorf("container with id %s is not running", id)
 	}
-	group, err := c.Groups()
-	if err != nil {
-		return err
-	}
 	out := json.NewEncoder(os.Stdout)
 	if once {
-		return printStats(out, c, group)
+		return printStats(out, c)
 	}
-	kills, err := group.OOMKills()
+	kills, err := c.OOMKills()
 	counted := err == nil
 	var last time.Time
 	for c.State.Boot.Alive() {
 		if time.Since(last) >= interval {
 			last = time.Now()
-			if err := printStats(out, c, group); err != nil {
+			if err := printStats(out, c); err != nil {
 				g.logger.warn(err.Error())
 			}
 		}
-		if now, err := group.OOMKills(); counted && err == nil && now > kills {
+		if now, err := c.OOMKills(); counted && err == nil && now > kills {
 			kills = now
 			if err := out.Encode(cgroup.Event{Type: "oom", ID: id}); err != nil {
 				return err
@@ -70,19 +65,11 @@ func events(g *globals, id string, interval time.Duration, once bool) error {
 	return nil
 }
 
-// printStats prints one line. Tasks are the guest's, which the host does not
-// see one by one.
-func printStats(out *json.Encoder, c *container.Container, group *cgroup.Group) error {
-	s, err := group.Stats()
+// printStats prints one line.
+func printStats(out *json.Encoder, c *container.Container) error {
+	s, err := c.Stats()
 	if err != nil {
 		return err
-	}
-	var procs []boot.ProcessInfo
-	if c.Call(boot.OpProcesses, nil, &procs) == nil {
-		s.Pids.Current = 0
-		for _, p := range procs {
-			s.Pids.Current += uint64(p.Threads)
-		}
 	}
 	return out.Encode(cgroup.Event{Type: "stats", ID: c.State.ID, Data: s})
 }
