@@ -5,6 +5,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
@@ -13,6 +14,8 @@ import (
 type ether struct {
 	// immutable
 	caps stack.LinkEndpointCapabilities
+	// passesOn says whether the stack forwards packets for an address; nil: it never does.
+	passesOn func(tcpip.Address) bool
 
 	// atomic
 	mtu        atomic.Uint32
@@ -82,6 +85,7 @@ func (e *ether) receive(frame buffer.Buffer) {
 		pkt.PktType = tcpip.PacketMulticast
 	case dst == e.LinkAddress():
 		pkt.PktType = tcpip.PacketHost
+		e.age(pkt)
 	default:
 		if e.promiscuous.Load() {
 			pkt.PktType = tcpip.PacketOtherHost
@@ -90,4 +94,25 @@ func (e *ether) receive(frame buffer.Buffer) {
 		return
 	}
 	(*d).DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
+}
+
+// age lets a packet end here that would leave with no time left: tcpip forwards it once more, and traceroute would not see
+// this router.
+func (e *ether) age(pkt *stack.PacketBuffer) {
+	if e.passesOn == nil || pkt.NetworkProtocolNumber != header.IPv4ProtocolNumber {
+		return
+	}
+	b, ok := pkt.Data().PullUp(header.IPv4MinimumSize)
+	if !ok {
+		return
+	}
+	ip := header.IPv4(b)
+	if ip.TTL() != 1 || !e.passesOn(ip.DestinationAddress()) {
+		return
+	}
+	// The checksum of a header with options is not over these bytes alone: only the change counts (RFC 1624).
+	old := uint16(ip.TTL())<<8 | uint16(ip.Protocol())
+	ip.SetTTL(0)
+	sum := checksum.Combine(checksum.Combine(^ip.Checksum(), ^old), uint16(ip.Protocol()))
+	ip.SetChecksum(^sum)
 }

@@ -205,6 +205,11 @@ type linkEntry struct {
 // addLink makes an interface on a link. Packet sockets see what goes either way.
 func (s *Stack) addLink(index int32, name string, link stack.LinkEndpoint, entry linkEntry) error {
 	id := tcpip.NICID(index)
+	if entry.ether != nil {
+		entry.ether.passesOn = func(to tcpip.Address) bool {
+			return s.Forwarding(IPv4) && s.s.CheckLocalAddress(0, IPv4.proto(), to) == 0
+		}
+	}
 	s.mu.Lock()
 	s.links[id] = entry
 	s.mu.Unlock()

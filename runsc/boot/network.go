@@ -51,7 +51,7 @@ type Route struct {
 	Dst     netip.Prefix `json:"dst"`
 	Gateway netip.Addr   `json:"gateway,omitzero"`
 	Src     netip.Addr   `json:"src,omitzero"`
-	Link    string       `json:"link"`
+	Link    string       `json:"link"` // empty: the one whose network has the gateway
 	MTU     uint32       `json:"mtu,omitempty"`
 	Metric  int          `json:"metric,omitempty"`
 }

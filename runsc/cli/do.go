@@ -177,7 +177,7 @@ func (d *doFlags) spec(g *globals, args []string) (*boot.Spec, []sandbox.Root, e
 		Platform:    g.platform,
 		Network:     network,
 		MemoryLimit: limit,
-		Container:   boot.Container{ID: "do", Hostname: hostname, Mounts: mounts, Process: *proc, PlainInit: true},
+		Container:   boot.Container{ID: "do", Hostname: hostname, Mounts: mounts, Process: *proc, Sysctl: d.net.sysctls, PlainInit: true},
 		Trace:       g.trace(),
 	}, roots, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -24,9 +25,13 @@ type netFlags struct {
 	deny         denyFlag
 	hostLoopback bool
 	nets         list
+	routes       list
+	sysctl       list
 
-	nodes []nodeFlag
-	user  network.User
+	nodes   []nodeFlag
+	ways    []boot.Route
+	sysctls map[string]string
+	user    network.User
 }
 
 // A denyFlag is --deny-net, for everything, or --deny-net=LIST.
@@ -55,6 +60,8 @@ func (n *netFlags) declare(fs *flag.FlagSet) {
 	fs.Var(&n.allow, "allow-net", "`HOST:PORT,...`: all that the guest may reach: names, *.NAME, addresses, networks or *; a port, a range or nothing (network user)")
 	fs.Var(&n.deny, "deny-net", "let the guest reach nothing that --allow-net does not name; with =`HOST:PORT,...` not these (network user)")
 	fs.Var(&n.nets, "net", "`NAME[:ADDR,...]`: be a node on a network that `runsc network create` made, with these addresses or the next free one")
+	fs.Var(&n.routes, "route", "`NETWORK=GATEWAY`: a route for --net; NETWORK is default or a prefix")
+	fs.Var(&n.sysctl, "sysctl", "`NAME=VALUE`: as net.ipv4.ip_forward=1 for a sandbox that is a router")
 	fs.BoolVar(&n.hostLoopback, "allow-host-loopback", false, "have the gateway's address, 10.0.2.2, lead to 127.0.0.1 of the host (network user)")
 }
 
@@ -88,6 +95,17 @@ func (n *netFlags) choose(g *globals) error {
 		}
 		n.nodes = append(n.nodes, nodeFlag{name, addrs})
 	}
+	if err := n.readRoutes(); err != nil {
+		return err
+	}
+	n.sysctls = make(map[string]string)
+	for _, s := range n.sysctl {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return fmt.Errorf("--sysctl: %q is not NAME=VALUE", s)
+		}
+		n.sysctls[name] = value
+	}
 	p := &n.user.Policy
 	var err error
 	if p.Allow, err = network.ParseRules(strings.Join(n.allow, ",")); err != nil {
@@ -98,6 +116,34 @@ func (n *netFlags) choose(g *globals) error {
 	}
 	p.Restricted = len(n.allow) > 0 || n.deny.all
 	p.HostLoopback = n.hostLoopback
+	return nil
+}
+
+// readRoutes reads --route. The interface is the one whose network has the gateway.
+func (n *netFlags) readRoutes() error {
+	for _, s := range n.routes {
+		to, via, ok := strings.Cut(s, "=")
+		gw, err := netip.ParseAddr(via)
+		if !ok || err != nil {
+			return fmt.Errorf("--route: %q is not NETWORK=GATEWAY", s)
+		}
+		dst := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if gw.Is6() {
+			dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+		if to != "default" {
+			if dst, err = netip.ParsePrefix(to); err != nil {
+				return fmt.Errorf("--route: %q is neither a network nor default", to)
+			}
+		}
+		if dst.Addr().Is4() != gw.Is4() {
+			return fmt.Errorf("--route: %q leads to another family", s)
+		}
+		n.ways = append(n.ways, boot.Route{Dst: dst.Masked(), Gateway: gw})
+	}
+	if len(n.ways) > 0 && len(n.nodes) == 0 {
+		return fmt.Errorf("--route: there is no --net")
+	}
 	return nil
 }
 
@@ -120,6 +166,7 @@ func (n *netFlags) start(g *globals, m boot.NetworkMode, node string) func(int) 
 			out.CloseFDs()
 			return nil, err
 		}
+		out.Routes = append(out.Routes, n.ways...)
 		return out, nil
 	}
 }

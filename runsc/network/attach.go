@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"net/netip"
 
 	"cordon/netstack"
 	"cordon/runsc/boot"
@@ -17,7 +18,14 @@ func Attach(s *netstack.Stack, n *boot.Network) error {
 		}
 	}
 	for _, r := range n.Routes {
-		err := s.AppendRoute(netstack.Route{Dst: r.Dst, Gateway: r.Gateway, Src: r.Src, Index: index[r.Link], MTU: r.MTU})
+		i, ok := index[r.Link]
+		if r.Link == "" {
+			i, ok = linkTo(s, r.Gateway)
+		}
+		if !ok {
+			return fmt.Errorf("route to %s: no interface leads to %s", r.Dst, r.Gateway)
+		}
+		err := s.AppendRoute(netstack.Route{Dst: r.Dst, Gateway: r.Gateway, Src: r.Src, Index: i, MTU: r.MTU})
 		if err != nil {
 			return fmt.Errorf("route to %s: %w", r.Dst, err)
 		}
@@ -30,6 +38,18 @@ func Attach(s *netstack.Stack, n *boot.Network) error {
 		}
 	}
 	return attachUser(s, n)
+}
+
+// linkTo finds the interface whose network an address is of.
+func linkTo(s *netstack.Stack, gateway netip.Addr) (int32, bool) {
+	for _, i := range s.Interfaces() {
+		for _, p := range i.Addrs {
+			if p.Contains(gateway) {
+				return i.Index, true
+			}
+		}
+	}
+	return 0, false
 }
 
 func attachLink(s *netstack.Stack, n *boot.Network, l *boot.Link, index map[string]int32) error {
