@@ -131,7 +131,6 @@ func (t *Task) exit() {
 	s.frozenMu.Unlock()
 	if over {
 		s.endWorkers()
-		s.endWatch()
 		close(s.allGone)
 	}
 	if s.Turn != nil {

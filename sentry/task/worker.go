@@ -61,8 +61,9 @@ func (w *worker) run(s *System) {
 	s.unlockThread()
 }
 
-// endWorkers ends the workers once no task is left.
+// endWorkers ends the workers, and those who watch limits, once no task is left.
 func (s *System) endWorkers() {
+	s.endWatch()
 	s.tree.Lock()
 	idle := s.workers
 	s.workers = nil
