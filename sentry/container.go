@@ -69,9 +69,6 @@ func (k *Kernel) Add(cfg ContainerConfig) (*Container, error) {
 
 // load makes the first process.
 func (c *Container) load() error {
-	if err := c.setSysctls(); err != nil {
-		return err
-	}
 	g, con, err := c.newProcess(&c.conf.Process, c.conf.Stdio)
 	if err != nil {
 		return err

@@ -1,9 +1,6 @@
 package sentry
 
 import (
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"cordon/internal/linux"
@@ -54,23 +51,6 @@ func (k *Kernel) stackOf(t *task.Task) *netstack.Stack {
 	}
 	if n, ok := t.Namespaces().Net.(*socket.Namespace); ok {
 		return n.Stack
-	}
-	return nil
-}
-
-// grantedSysctls are asked for by Docker for every container and have no effect: any group may ping here where it could, and
-// ports below 1024 stay root's.
-var grantedSysctls = map[string]bool{"net.ipv4.ping_group_range": true, "net.ipv4.ip_unprivileged_port_start": true}
-
-// setSysctls sets what the container's configuration asks for.
-func (c *Container) setSysctls() error {
-	for _, name := range slices.Sorted(maps.Keys(c.conf.Sysctl)) {
-		if grantedSysctls[name] {
-			continue
-		}
-		if e := c.kernel.proc.SetSysctl(name, c.conf.Sysctl[name]); e != 0 {
-			return &StartError{Message: fmt.Sprintf("linux.sysctl: %s=%s: %v", name, c.conf.Sysctl[name], e)}
-		}
 	}
 	return nil
 }
