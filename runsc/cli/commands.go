@@ -22,7 +22,7 @@ func commands() []*command {
 // bootCommand and goferCommand are the two processes of a sandbox; package
 // sandbox starts them.
 func bootCommand() *command {
-	return &command{name: "boot", hidden: true, summary: "the Sentry's process", flags: func(*flag.FlagSet) runner {
+	return &command{name: "boot", hidden: true, summary: "the Sentry's process; arguments are for show", maxArgs: -1, flags: func(*flag.FlagSet) runner {
 		return func(g *globals, _ []string) (int, error) { return boot.Main(g.newKernel), nil }
 	}}
 }

@@ -160,10 +160,19 @@ static void drop_rights(uint64_t keep, long id)
 		fail("no_new_privs");
 }
 
+// show_as gives the process the name of the guest's program.
+static void show_as(const char *program)
+{
+	const char *base = strrchr(program, '/');
+	prctl(PR_SET_NAME, base ? base + 1 : program, 0, 0, 0);
+}
+
 // boot: the memory file, then an empty root and no rights at all.
 // memory bounds what guests have, in bytes; "0" is no bound.
-static void enter_boot(long id, const char *memory)
+static void enter_boot(long id, const char *memory, const char *program)
 {
+	if (program) // after "--"
+		show_as(program);
 	private_mounts();
 	// Not noexec: guests execute from this file.
 	const char *keys[][2] = {{"size", memory}, {"huge", "advise"}, {"mode", "700"}, {NULL, NULL}};
@@ -323,10 +332,9 @@ static void keep(void)
 	}
 }
 
-static void enter_keeper(char *name)
+static void enter_keeper(const char *name)
 {
-	char *base = strrchr(name, '/');
-	prctl(PR_SET_NAME, base ? base + 1 : name, 0, 0, 0);
+	show_as(name);
 	if (geteuid() == 0)
 		drop_rights(0, -1);
 	// Others of its user could take its place.
@@ -362,7 +370,7 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 	else if (argc < 2)
 		return;
 	else if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
-		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1, memory);
+		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1, memory, argc > 3 ? argv[3] : NULL);
 	else if (strncmp(zone, "net", 3) == 0 && (strcmp(argv[1], "net") == 0 || strcmp(argv[1], "switch") == 0))
 		enter_net(zone[3] == ':' ? strtol(zone + 4, NULL, 10) : -1);
 	else if (strncmp(zone, "gofer", 5) == 0 && strcmp(argv[1], "gofer") == 0)

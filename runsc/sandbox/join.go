@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -100,6 +101,26 @@ func socketPair() (a, b *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "sentry"), os.NewFile(uintptr(p[1]), "keeper"), nil
 }
 
+// maxShown bounds what the host's ps shows of a program's arguments.
+const maxShown = 4096
+
+// shownArgs are the first program's arguments, for the host's ps.
+func shownArgs(c *Config) []string {
+	left := maxShown
+	var out []string
+	for _, a := range c.Spec.Process.Args {
+		if len(a) > left || strings.ContainsRune(a, 0) {
+			break
+		}
+		left -= len(a) + 1
+		out = append(out, a)
+	}
+	if len(out) == 0 {
+		return []string{"runsc"}
+	}
+	return out
+}
+
 // startKeeper executes this binary under the guest program's name; enter.c has
 // the descriptors' numbers.
 func startKeeper(c *Config, sentry *os.File) (p *os.Process, lifeline, ready *os.File, err error) {
@@ -128,10 +149,7 @@ func startKeeper(c *Config, sentry *os.File) (p *os.Process, lifeline, ready *os
 	if c.Attached {
 		zone += "+"
 	}
-	argv := c.Spec.Process.Args
-	if len(argv) == 0 {
-		argv = []string{"runsc"} // the Sentry refuses such a program
-	}
+	argv := shownArgs(c)
 	p, err = startOnOwnThread(c.NetNS, argv, []string{zone}, []*os.File{stdin, null, null, readyW, sentry, lifeR}, attr)
 	if err != nil {
 		lifeline.Close()

@@ -404,7 +404,7 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 	files[boot.FDSpec] = spec
 
 	attr, zone := bootAttr(c)
-	p, err = startOnOwnThread(c.NetNS, []string{"runsc", "boot"}, append(bootEnv(c), zone), files, attr)
+	p, err = startOnOwnThread(c.NetNS, append([]string{"runsc", "boot", "--"}, shownArgs(c)...), append(bootEnv(c), zone), files, attr)
 	if err != nil {
 		lifeline.Close()
 		ready.Close()
