@@ -350,8 +350,11 @@ func (s *System) In(n *PIDNamespace) []*ThreadGroup {
 func (t *Task) endNamespace() {
 	s, g := t.sys, t.group
 	n := g.pids
+	if n.level == 0 {
+		return
+	}
 	s.tree.Lock()
-	if n.level == 0 || n.init != g {
+	if n.init != g {
 		s.tree.Unlock()
 		return
 	}
