@@ -67,6 +67,9 @@ func Dial(path string) (*Client, error) {
 // Close ends the connection.
 func (c *Client) Close() { unix.Close(c.fd) }
 
+// Interrupt ends a Call that another goroutine waits in, and all later ones.
+func (c *Client) Interrupt() { _ = unix.Shutdown(c.fd, unix.SHUT_RDWR) } // it may have ended by itself
+
 // Call performs op with args and descriptors, and decodes the answer into
 // result unless that is nil. It blocks until the answer comes.
 func (c *Client) Call(op string, args, result any, fds ...int) error {

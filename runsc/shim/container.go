@@ -107,21 +107,29 @@ func (c *container) restore(ctx context.Context, d *driver.Process) error {
 	return c.opts.Restore(ctx, c.id, c.bundle, c.logFile(), c.checkpoint, filepath.Join(c.bundle, "work"), d)
 }
 
-// watchOOM tells containerd when the host finds the container out of memory.
+// watchOOM tells containerd when the container runs out of memory: the sandbox
+// sees to its limits before the host does.
 func (c *container) watchOOM() {
 	_, pid, _ := c.init.status()
 	if pid == 0 {
 		return
 	}
-	stop, err := metrics.WatchOOM(pid, func() {
-		c.s.events.Publish("/tasks/oom", &events.TaskOOM{ContainerID: c.id})
-	})
+	tell := func() { c.s.events.Publish("/tasks/oom", &events.TaskOOM{ContainerID: c.id}) }
+	host, err := metrics.WatchOOM(pid, tell)
 	if err != nil {
 		// Without limits there need be no cgroup.
 		c.s.log.debugf("out-of-memory events of %s: %v", c.id, err)
-		return
+		host = func() {}
 	}
-	c.stopOOM = stop
+	inside, err := c.opts.WatchOOM(c.id, tell)
+	if err != nil {
+		c.s.log.warnf("out-of-memory events in %s: %v", c.id, err)
+		inside = func() {}
+	}
+	c.stopOOM = func() {
+		host()
+		inside()
+	}
 }
 
 // process returns one of the container's.
