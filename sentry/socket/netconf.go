@@ -212,6 +212,14 @@ func (n *Namespace) RemoveAddr(index int32, p netip.Prefix) error {
 		n.confMu.Unlock()
 		cs = append(cs, Change{Kind: AddrChange, Gone: true, Addr: a})
 	}
+	if now, ok := n.Stack.Interface(index); ok && p.Addr().Is4() && !slices.ContainsFunc(now.Addrs, func(o netip.Prefix) bool { return o.Addr().Is4() }) {
+		// As in Linux, an interface without an address is no way for IPv4.
+		for _, r := range before {
+			if r.Index == index && r.Table == linux.RT_TABLE_MAIN && r.Dst.Addr().Is4() && !n.connected(&r) {
+				n.dropRoute(&r)
+			}
+		}
+	}
 	n.Tell(cs...)
 	n.tellRoutes(before)
 	return nil

@@ -8,7 +8,8 @@
 //
 // # Locking
 //
-// Socket.mu (rank Socket) guards little and is not held during calls of the endpoint. Data moves between guest memory and
+// Socket.mu (rank Socket) guards little and is not held during calls of the endpoint. Errors that ICMP tells of wait in an
+// errorQueue (rank PacketQueue), which the stack fills. Data moves between guest memory and
 // the stack's buffers without a copy between, inside calls of the endpoint.
 //
 // # Lifetimes
@@ -23,5 +24,6 @@
 //
 // TCP cannot be disconnected by AF_UNSPEC. There is no
 // urgent data, no TCP_FASTOPEN, no MSG_ZEROCOPY; MSG_MORE of TCP is a hint that is not taken. close(2) never lingers.
-// IP_PKTINFO cannot choose an IPv4 source address other than the route's.
+// IP_PKTINFO cannot choose an IPv4 source address other than the route's. IP options cannot be set. A filter
+// (SO_ATTACH_FILTER) is refused, but for packet and netlink sockets.
 package inet

@@ -2,8 +2,10 @@
 //
 // # Objects
 //
-// A Socket of NETLINK_ROUTE answers while it is sent to: its replies wait in its own queue. NETLINK_KOBJECT_UEVENT can be
-// listened to, and nothing ever comes. Other protocols are not there (EPROTONOSUPPORT).
+// A Socket answers while it is sent to: its replies wait in its own queue. NETLINK_ROUTE reads and changes the namespace's
+// links, addresses, routes and neighbours, and tells its groups of changes; NETLINK_SOCK_DIAG lists sockets; NETLINK_NETFILTER
+// is nf_tables. NETLINK_KOBJECT_UEVENT can be listened to, and nothing ever comes. Other protocols are not there
+// (EPROTONOSUPPORT).
 //
 // # Locking
 //
@@ -16,5 +18,7 @@
 // # Differences
 //
 // A dump is made at once instead of while it is read, and fails with ENOBUFS when it does not fit the receive buffer. Links
-// cannot be made or removed. Messages go to and come from the kernel only.
+// that can be made are dummy and veth, both ends in one namespace. There is one routing table beside "local", whose routes
+// have one next hop and no type but unicast; there are no rules to add, no addresses whose lives end, and no types of
+// neighbours but permanent ones. Messages go to and come from the kernel only.
 package netlink

@@ -366,8 +366,8 @@ func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.
 	}
 	p.attrU8(linux.IFLA_CARRIER, 1)
 	qdisc := "noqueue"
-	if !i.Up {
-		qdisc = "noop"
+	if !i.Up && !i.Loopback {
+		qdisc = "noop" // loopback has been up
 	}
 	p.attrString(linux.IFLA_QDISC, qdisc)
 	p.attrU32(linux.IFLA_CARRIER_CHANGES, 0)

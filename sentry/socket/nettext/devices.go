@@ -131,14 +131,18 @@ func ifInet6(ns *socket.Namespace) []byte {
 func arp(ns *socket.Namespace) []byte {
 	b := []byte("IP address       HW type     Flags       HW address            Mask     Device\n")
 	name := names(ns)
-	const complete = 0x2
+	const complete, permanentFlag, permanent = 0x2, 0x4, 0x80
 	for _, n := range ns.Neighbours() {
 		if !n.Addr.Is4() {
 			continue
 		}
 		h := n.HWAddr
 		mac := fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", h[0], h[1], h[2], h[3], h[4], h[5])
-		b = fmt.Appendf(b, "%-16s 0x%-10x0x%-10x%-17s     *        %s\n", n.Addr, 1, complete, mac, name[n.Index])
+		flags := complete
+		if n.State == permanent {
+			flags |= permanentFlag
+		}
+		b = fmt.Appendf(b, "%-16s 0x%-10x0x%-10x%-17s     *        %s\n", n.Addr, 1, flags, mac, name[n.Index])
 	}
 	return b
 }
