@@ -87,7 +87,7 @@ func (c *Container) SetResources(r Resources) {
 			g.SetMemoryLimit(l.k, cgroup.NoLimit)
 		}
 	}
-	if r.HostBound {
+	if r.HostBound && c == c.kernel.Container { // the Sentry is in no other's group
 		g.SetQuotaOutside()
 	}
 	if g.QuotaOutside() && r.MemoryMax != 0 {

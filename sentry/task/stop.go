@@ -155,6 +155,7 @@ func (t *Task) freeze() {
 	t.switched.Store(s.Clocks.Monotonic.Now())
 	s.frozen.Add(-1)
 	s.frozenMu.Unlock()
+	s.wokeUp()
 	t.runState = t.frozenIn
 }
 
