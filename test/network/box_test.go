@@ -183,4 +183,16 @@ func ordinary() int {
 	return -1
 }
 
+// processes are those that run this world's runsc.
+func (w *world) processes() (pids []string) {
+	exes, err := filepath.Glob("/proc/[0-9]*/exe")
+	w.check(err)
+	for _, e := range exes {
+		if to, err := os.Readlink(e); err == nil && to == w.runsc {
+			pids = append(pids, filepath.Base(filepath.Dir(e)))
+		}
+	}
+	return pids
+}
+
 func fields(s string) []string { return strings.Fields(s) }
