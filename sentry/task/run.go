@@ -15,6 +15,7 @@ func (t *Task) Start() {
 	s.live++
 	w := s.idleWorkerTreeLocked()
 	s.tree.Unlock()
+	s.wokeUp()
 	if s.Turn != nil {
 		enter := s.Turn.Join(0, 1)[0]
 		go func() { enter(); t.run() }()
