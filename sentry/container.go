@@ -128,10 +128,7 @@ func (c *Container) join() error {
 		}
 		c.spaces.PID = o.init.PIDs()
 	} else {
-		n, e := k.sys.NewPIDNamespace(k.sys.FirstPIDs(), k.sys.UserNS)
-		if e != 0 {
-			return &StartError{Message: "linux.namespaces: pid: " + e.Error()}
-		}
+		n := k.sys.NewContainerPIDs()
 		if c.conf.PlainInit {
 			n.SetPlainInit()
 		}

@@ -13,7 +13,7 @@ import (
 // together by their places.
 type PIDNamespaceImage struct {
 	Sys, Parent, User, Init checkpoint.Ref
-	Plain, Dead             bool
+	Plain, Dead, Apart      bool
 	LastPID                 int32
 	Serial                  uint64
 	IDs, Numbers            []int32
@@ -23,7 +23,7 @@ func savePIDs(s *checkpoint.Saver, n *PIDNamespace) PIDNamespaceImage {
 	n.sys.tree.RLock()
 	defer n.sys.tree.RUnlock()
 	im := PIDNamespaceImage{
-		Sys: s.Ref(n.sys), Parent: s.Ref(n.parent), User: s.Ref(n.user), Init: s.Ref(n.init), Plain: n.plain, Dead: n.dead, LastPID: n.lastPID,
+		Sys: s.Ref(n.sys), Parent: s.Ref(n.parent), User: s.Ref(n.user), Init: s.Ref(n.init), Plain: n.plain, Dead: n.dead, Apart: n.apart, LastPID: n.lastPID,
 		Serial: n.serial,
 	}
 	for _, id := range slices.Sorted(maps.Keys(n.numbers)) {
@@ -38,9 +38,12 @@ func loadPIDs(l *checkpoint.Loader, n *PIDNamespace, im PIDNamespaceImage) error
 	g := &getter{l: l}
 	n.sys, n.parent, n.user = get[*System](g, im.Sys), get[*PIDNamespace](g, im.Parent), get[*cred.UserNamespace](g, im.User)
 	n.init, n.plain, n.dead, n.lastPID = get[*ThreadGroup](g, im.Init), im.Plain, im.Dead, im.LastPID
-	n.serial = im.Serial
+	n.serial, n.apart = im.Serial, im.Apart
 	if g.err != nil || n.sys == nil || n.user == nil || len(im.IDs) != len(im.Numbers) || len(im.IDs) > 2*MaxPID || im.LastPID < 0 || im.LastPID > MaxPID {
 		return cmp.Or(g.err, errImage)
+	}
+	if n.apart {
+		n.sys.anyApart.Store(true)
 	}
 	n.numbers, n.ids = make(map[int32]int32), make(map[int32]int32)
 	for i, id := range im.IDs {

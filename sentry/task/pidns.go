@@ -25,6 +25,7 @@ type PIDNamespace struct {
 	user   *cred.UserNamespace
 	plain  bool // its process 1 has no protection from signals
 	serial uint64
+	apart  bool // a container's: its parent does not see its processes
 
 	// guarded by System.tree
 	init    *ThreadGroup    // process 1; nil before it is made
@@ -51,6 +52,28 @@ func (s *System) NewPIDNamespace(parent *PIDNamespace, user *cred.UserNamespace)
 		numbers: make(map[int32]int32), ids: make(map[int32]int32),
 	}, 0
 }
+
+// NewContainerPIDs returns an empty namespace beside the first: it is below that,
+// where every id is known, but not seen there.
+func (s *System) NewContainerPIDs() *PIDNamespace {
+	n, _ := s.NewPIDNamespace(s.pids, s.UserNS) // it is not too deep
+	n.apart = true
+	s.anyApart.Store(true)
+	return n
+}
+
+// hiddenTreeLocked reports whether an id is of a namespace that n does not see.
+func (n *PIDNamespace) hiddenTreeLocked(id int32) bool {
+	for in := n.sys.inner[id]; in != nil && in != n; in = in.parent {
+		if in.apart {
+			return true
+		}
+	}
+	return false
+}
+
+// allHere reports whether n's numbers are ids, and all of them are seen.
+func (n *PIDNamespace) allHere() bool { return n.level == 0 && !n.sys.anyApart.Load() }
 
 // SetPlainInit makes process 1 an ordinary one for signals. It is called before
 // there is one.
@@ -85,16 +108,21 @@ func (n *PIDNamespace) Init() *ThreadGroup {
 // FromRoot returns the number of an id, 0 if it has none here. What is no id is
 // returned as it is.
 func (n *PIDNamespace) FromRoot(id int32) int32 {
-	if n.level == 0 || id <= 0 {
+	if n.allHere() || id <= 0 {
 		return id
 	}
 	n.sys.tree.RLock()
 	defer n.sys.tree.RUnlock()
-	return n.numbers[id]
+	return n.fromRootTreeLocked(id)
 }
 
 func (n *PIDNamespace) fromRootTreeLocked(id int32) int32 {
-	if n.level == 0 {
+	switch {
+	case n.allHere():
+		return id
+	case n.hiddenTreeLocked(id):
+		return 0
+	case n.level == 0:
 		return id
 	}
 	return n.numbers[id]
@@ -103,7 +131,7 @@ func (n *PIDNamespace) fromRootTreeLocked(id int32) int32 {
 // ToRoot returns the id that has a number: one of nothing if none has. Numbers
 // below 1 are returned as they are.
 func (n *PIDNamespace) ToRoot(number int32) int32 {
-	if n.level == 0 || number <= 0 {
+	if n.allHere() || number <= 0 {
 		return number
 	}
 	n.sys.tree.RLock()
@@ -112,13 +140,17 @@ func (n *PIDNamespace) ToRoot(number int32) int32 {
 }
 
 func (n *PIDNamespace) toRootTreeLocked(number int32) int32 {
-	if n.level == 0 || number <= 0 {
+	if n.allHere() || number <= 0 {
 		return number
 	}
-	if id, ok := n.ids[number]; ok {
-		return id
+	id, ok := number, true
+	if n.level > 0 {
+		id, ok = n.ids[number]
 	}
-	return noID
+	if !ok || n.hiddenTreeLocked(id) {
+		return noID
+	}
+	return id
 }
 
 // LastPID returns the newest number given.
@@ -163,7 +195,8 @@ type idTables struct {
 	loaded map[uint64]*PIDNamespace // of a restored system, by their serials
 
 	// atomic
-	serials atomic.Uint64 // the last PIDNamespace.serial
+	serials  atomic.Uint64 // the last PIDNamespace.serial
+	anyApart atomic.Bool   // there may be a namespace that is apart
 
 	// guarded by System.tree
 	inner map[int32]*PIDNamespace // the innermost that an id has a number in, unless that is the first
@@ -338,10 +371,20 @@ func (t *Task) OwnPID() int32 { return t.FromRootPID(t.PID()) }
 // id.
 func (s *System) In(n *PIDNamespace) []*ThreadGroup {
 	all := s.Processes()
-	if n.level == 0 {
+	if n.allHere() {
 		return all
 	}
-	return keep(all, func(g *ThreadGroup) bool { return g.pids.Within(n) })
+	return keep(all, func(g *ThreadGroup) bool { return g.pids.seenFrom(n) })
+}
+
+// seenFrom reports whether n is o or below it with nothing apart between.
+func (n *PIDNamespace) seenFrom(o *PIDNamespace) bool {
+	for ; n != nil && n != o; n = n.parent {
+		if n.apart {
+			return false
+		}
+	}
+	return n != nil
 }
 
 // endNamespace ends all other processes of the namespace whose process 1 ends
