@@ -1,20 +1,16 @@
 package sentry
 
-import (
-	"strings"
+import "cordon/sentry/cred"
 
-	"cordon/internal/linux"
-)
-
-// setSysctls sets what the container's specification asks for, as its first
-// process would.
+// setSysctls sets what the container's specification asks for, in the namespaces
+// of its first process, which has not run yet, and with all rights.
 func (c *Container) setSysctls() error {
+	leader := c.init.Leader()
+	own := leader.Cred()
+	leader.SetCred(cred.Root(c.sys.UserNS, cred.AllCaps))
+	defer leader.SetCred(own)
 	for name, value := range c.conf.Sysctl {
-		e := c.kernel.proc.SetSysctlOf(c.init.Leader(), name, value)
-		if e == linux.EINVAL && strings.HasPrefix(name, "net.") {
-			continue // the network stack has no such choice
-		}
-		if e != 0 {
+		if e := c.kernel.proc.SetSysctlOf(leader, name, value); e != 0 {
 			return &StartError{Message: "linux.sysctl: " + name + "=" + value + ": " + e.Error()}
 		}
 	}

@@ -248,6 +248,8 @@ type FDs struct {
 	Control int
 	// Loadavg is the host's /proc/loadavg; -1 for none.
 	Loadavg int
+	// Image is the file of a checkpoint to restore; -1 for none.
+	Image int
 	// Log is where log lines go.
 	Log int
 	// Lifeline is the read end of a pipe whose other end the parent holds.

@@ -136,6 +136,8 @@ func (b *box) dispatch(c *control.Call) (any, error) {
 		return nil, b.create(c)
 	case OpDestroy:
 		return nil, b.destroy(c.To)
+	case OpSave:
+		return nil, b.save(c)
 	case OpContainers:
 		return b.containers(), nil
 	case OpConnect:

@@ -14,7 +14,7 @@ func commands() []*command {
 		createCommand(), startCommand(), runCommand(), execCommand(), killCommand(), deleteCommand(),
 		pauseCommand("pause", "stop all code of a container", boot.OpPause, "running"),
 		pauseCommand("resume", "let a paused container go on", boot.OpResume, "paused"),
-		stateCommand(), listCommand(), psCommand(), eventsCommand(), updateCommand(), specCommand(), featuresCommand(), networkCommand(), debugCommand(),
+		stateCommand(), listCommand(), psCommand(), eventsCommand(), updateCommand(), checkpointCommand(), restoreCommand(), specCommand(), featuresCommand(), networkCommand(), debugCommand(),
 		bootCommand(), goferCommand(), netCommand(), switchCommand(), monitorCommand(),
 	}
 }

@@ -24,6 +24,7 @@ type createFlags struct {
 	noPivot, noNewKeyring          bool
 	preserveFDs                    int
 	detach, keep, noSubreaper      bool
+	image                          string // of a checkpoint to restore
 }
 
 func (c *createFlags) declare(fs *flag.FlagSet) {
@@ -96,6 +97,14 @@ func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*conta
 		return nil, nil, err
 	}
 	defer closeTTY()
+	if c.image != "" {
+		f, err := os.Open(c.image)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer f.Close()
+		p.Sandbox.Image, p.TakeOver = f, false
+	}
 	if err := g.prepare(&p.Sandbox); err != nil {
 		return nil, nil, err
 	}

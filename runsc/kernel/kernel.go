@@ -3,8 +3,10 @@
 package kernel
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 
 	"cordon/internal/host"
 	"cordon/internal/linux"
@@ -30,7 +32,13 @@ func New(s *boot.Spec) (boot.Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := sentry.New(c)
+	var k *sentry.Kernel
+	if s.FDs.Image > 2 {
+		k, err = sentry.Restore(c, bufio.NewReaderSize(boot.File(s.FDs.Image), imageBuffer))
+		unix.Close(s.FDs.Image)
+	} else {
+		k, err = sentry.New(c)
+	}
 	if err != nil {
 		return nil, startError(err)
 	}
@@ -41,6 +49,11 @@ func (k kernel) Start() error {
 	k.sentry.Start()
 	return nil
 }
+
+// Save implements boot.Saver.
+func (k kernel) Save(w io.Writer) error { return k.sentry.Save(w) }
+
+const imageBuffer = 1 << 20
 
 func (k kernel) Stop()          { k.sentry.Stop() }
 func (k kernel) Stacks() string { return k.sentry.Stacks() }

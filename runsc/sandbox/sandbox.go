@@ -63,7 +63,9 @@ type Config struct {
 	Stdio   [3]*os.File
 	Control *os.File
 	Log     *os.File
-	Trace   *os.File
+	// Image is a checkpoint to restore; nil for a new sandbox.
+	Image *os.File
+	Trace *os.File
 	// Errors is where the two processes' own crash reports go; nil is nowhere.
 	Errors *os.File
 
@@ -386,12 +388,12 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 		Meminfo:     add(meminfo),
 		Control:     add(c.Control),
 		Loadavg:     add(loadavg),
+		Image:       add(c.Image),
 		Log:         add(c.Log),
 		Lifeline:    add(lifeR),
 		Ready:       boot.FDReady,
 	}
-	c.Spec.Trace.FD = add(c.Trace)
-	c.Spec.TiedToParent = c.Attached
+	c.Spec.Trace.FD, c.Spec.TiedToParent = add(c.Trace), c.Attached
 	data, err := c.Spec.Encode()
 	if err != nil {
 		return nil, nil, nil, err

@@ -68,6 +68,7 @@ func TestDocker(t *testing.T) {
 		{"a container in the background is seen, entered, stopped and started", dockerLife},
 		{"limits and options hold", dockerOptions},
 		{"files are copied, and made into images", dockerFiles},
+		{"a container goes on from its checkpoint", dockerCheckpoint},
 		{"health is checked and failures are followed by restarts", dockerPolicies},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -231,4 +232,19 @@ func dockerPolicies(d *dockerd) {
 		return d.inspect("again", "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}") == "2 exited 9"
 	})
 	d.must("docker", "rm", "-f", "again")
+}
+
+func dockerCheckpoint(d *dockerd) {
+	d.start("c1")
+	ticks := func() int { return strings.Count(d.must("docker", "logs", "c1"), "tick") }
+	d.eventually("it logs", func() bool { return ticks() > 3 })
+	d.must("docker", "checkpoint", "create", "c1", "cp1")
+	d.eventually("it has ended", func() bool { return d.inspect("c1", "{{.State.Status}}") == "exited" })
+	n := ticks()
+	d.must("docker", "start", "--checkpoint", "cp1", "c1")
+	d.eventually("it goes on", func() bool { return ticks() > n+3 })
+	if log := d.must("docker", "logs", "c1"); strings.Count(log, "tick 1\n") != 1 {
+		d.Errorf("it began anew: %q", log)
+	}
+	d.must("docker", "rm", "-f", "c1")
 }
