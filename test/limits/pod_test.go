@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,7 +16,10 @@ import (
 // runsc runs a command and returns its output; ok says that it succeeded.
 func (g *guest) runsc(args ...string) (out string, ok bool) {
 	g.t.Helper()
-	cmd := exec.CommandContext(g.t.Context(), g.bin, append([]string{"--root", filepath.Join(g.dir, "root"), "--network", "none"}, args...)...)
+	// Not the test's context: that has ended when what it started is deleted.
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, g.bin, append([]string{"--root", filepath.Join(g.dir, "root"), "--network", "none"}, args...)...)
 	// A detached container keeps its standard files, so they are one file.
 	f, err := os.CreateTemp(g.dir, "out")
 	if err != nil {
