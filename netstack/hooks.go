@@ -306,11 +306,7 @@ func (p *HookPacket) Redirect(port uint16) bool {
 // packet is to be dropped then.
 func (p *HookPacket) Reject(kind int) {
 	input := p.hook == stack.Input || p.hook == stack.Prerouting
-	if p.hook != stack.Output {
-		p.stack.reject(p.pkt, kind, input)
-		return
-	}
-	// The sender holds locks that the answer, which comes back to it, needs.
+	// On loopback the sender is below us on the Go stack, with locks that the answer, which comes back to it, needs.
 	s, pkt := p.stack, p.pkt.Clone()
 	s.s.Clock().AfterFunc(0, func() {
 		s.reject(pkt, kind, input)

@@ -14,6 +14,7 @@ type Image struct {
 	Gen      uint32
 	Handles  uint64
 	Messages []MessageImage
+	Legacy   []LegacyImage
 }
 
 // MessageImage is a message in an Image.
@@ -29,6 +30,9 @@ func (r *Ruleset) Image() Image {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	im := Image{Gen: r.now.gen, Handles: r.now.handles}
+	for _, l := range r.now.legacy {
+		im.Legacy = append(im.Legacy, l.image())
+	}
 	put := func(typ, family uint8, handle uint64, fill func(w *Writer)) {
 		var w Writer
 		fill(&w)
@@ -97,6 +101,14 @@ func Restore(s *netstack.Stack, im Image) (*Ruleset, error) {
 			b.Abort()
 			return nil, errImage
 		}
+	}
+	for i := range im.Legacy {
+		l := im.Legacy[i].restore()
+		if l == nil {
+			b.Abort()
+			return nil, errImage
+		}
+		b.s.legacy = append(b.s.legacy, l)
 	}
 	at := 0
 	for _, m := range im.Messages {

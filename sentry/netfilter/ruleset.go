@@ -33,6 +33,7 @@ type Ruleset struct {
 // A state is all objects. A Batch works on its own and puts it in the old one's place.
 type state struct {
 	tables  []*table
+	legacy  []*legacyTable // which do not change
 	gen     uint32
 	handles uint64
 }
@@ -240,7 +241,11 @@ type program struct {
 func compile(s *state) (*program, linux.Errno) {
 	p := &program{}
 	any := false
-	for _, t := range s.tables {
+	all := slices.Clone(s.tables)
+	for _, l := range s.legacy {
+		all = append(all, l.t)
+	}
+	for _, t := range all {
 		for _, c := range t.chains {
 			for _, ru := range c.rules {
 				for _, e := range ru.exprs {

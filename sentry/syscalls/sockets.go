@@ -250,7 +250,7 @@ func sysShutdown(t *task.Task, fd linux.FD, how linux.ShutdownHow) (uintptr, err
 const maxAsked = 128
 
 // maxOption is how much of an option's value is looked at.
-const maxOption = 64 << 10
+const maxOption = 256 << 10
 
 // sysSetsockopt is setsockopt(2); docs/sockets.md lists the options.
 //

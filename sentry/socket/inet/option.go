@@ -34,6 +34,9 @@ func (s *Socket) SetOption(c *vfs.Caller, level linux.SockLevel, opt int32, valu
 		return err
 	}
 	call := &socket.OptionCall{Caller: c, Opt: opt, Value: value}
+	if s.isTables(level, opt) {
+		return s.setTables(call)
+	}
 	found, err := Options.Set(s, level, call)
 	if !found {
 		_, err = socket.Common.Set(&s.Base, level, call)
