@@ -98,7 +98,9 @@ func (d *doFlags) run(g *globals, args []string) (int, error) {
 		p.Sandbox.Network = d.net.start(g, spec.Network, cmp.Or(d.hostname, p.State.ID))
 	}
 	if spec.MemoryLimit != 0 {
-		if p.Cgroups, err = cgroup.ForMemory(p.State.ID, spec.MemoryLimit); err != nil {
+		if os.Geteuid() != 0 {
+			g.logger.warn("--memory: an ordinary user has no cgroup here: the limit binds the guest, not the sandbox itself")
+		} else if p.Cgroups, err = cgroup.ForMemory(p.State.ID, spec.MemoryLimit); err != nil {
 			return 0, fmt.Errorf("--memory: %w", err)
 		}
 		spec.Resources = boot.Resources{MemoryMax: int64(spec.MemoryLimit), HostBound: true}
