@@ -171,7 +171,7 @@ func (k *kubelet) pod(name string, change func(*cri.PodSandboxConfig)) *pod {
 	config := &cri.PodSandboxConfig{
 		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: k.name + name, Namespace: "default"},
 		Hostname:     name,
-		LogDirectory: filepath.Join(k.logs, name),
+		LogDirectory: filepath.Join(k.logs, k.handler, name),
 		Linux:        &cri.LinuxPodSandboxConfig{CgroupParent: "/" + k.name, SecurityContext: &cri.LinuxSandboxSecurityContext{}},
 	}
 	if change != nil {
@@ -249,6 +249,18 @@ func (p *pod) log(name string) string {
 		}
 	}
 	return b.String()
+}
+
+// logged waits until a container's log is a text.
+func (p *pod) logged(name, want string) {
+	p.Helper()
+	deadline := time.Now().Add(goneTimeout)
+	for p.log(name) != want {
+		if time.Now().After(deadline) {
+			p.Fatalf("the log of %s is %q, not %q", name, p.log(name), want)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // remove ends a pod with its containers.
