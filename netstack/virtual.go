@@ -40,11 +40,12 @@ func (s *Stack) AddPair(a, b LinkSpec) error {
 	x, y := &pairLink{}, &pairLink{}
 	x.peer.Store(y)
 	y.peer.Store(x)
-	if err := s.addVirtual(s.nextIndex(), a, x, linkEntry{kind: kindPair, ether: &x.ether, pair: x}); err != nil {
+	// As in Linux, the peer has the lower number.
+	if err := s.addVirtual(s.nextIndex(), b, y, linkEntry{kind: kindPair, ether: &y.ether, pair: y}); err != nil {
 		return err
 	}
-	if err := s.addVirtual(s.nextIndex(), b, y, linkEntry{kind: kindPair, ether: &y.ether, pair: y}); err != nil {
-		if i, ok := s.InterfaceByName(a.Name); ok {
+	if err := s.addVirtual(s.nextIndex(), a, x, linkEntry{kind: kindPair, ether: &x.ether, pair: x}); err != nil {
+		if i, ok := s.InterfaceByName(b.Name); ok {
 			s.RemoveLink(i.Index) // it was made a moment ago
 		}
 		return err
