@@ -12,5 +12,11 @@
 //
 // Flags, exit codes and messages of the OCI commands are runc 1.1's. Options
 // of runc that have no meaning here are refused, not ignored, unless a client
-// that cordon supports always gives them.
+// that cordon supports always gives them. A checkpoint is one file,
+// checkpoint.img, written by the Sentry; CRIU's options that make no difference
+// to that are accepted.
+//
+// A startContainer hook runs in the guest, as root there, before the program.
+// createContainer hooks run in the runtime's namespaces, as the container's are
+// not the host's.
 package cli

@@ -15,5 +15,12 @@
 // processes of the host that a sandbox does not have: process.apparmorProfile,
 // process.selinuxLabel, linux.mountLabel and linux.resources.devices. A guest
 // never acts on the host's kernel, so there is nothing for them to apply to.
-// Joining existing namespaces is refused but for the network's.
+//
+// A namespace by path is joined where it is another container's of ours (package
+// container), and the network's otherwise. A configuration without a PID or IPC
+// namespace, which is the host's for runc, gets one of the sandbox's with a
+// warning in the log: no guest can be among the host's processes. Shared mount
+// propagation, identity-mapped mounts, time offsets and seccomp listeners are
+// refused by name. Scheduling, I/O priority and affinity are what the guest is
+// told when it asks; the Sentry's threads are scheduled as the host pleases.
 package spec
