@@ -12,6 +12,9 @@
 // installs the system call filter, and serves the control socket until the
 // container's first process ends.
 //
+// Further containers join by OpCreate; each has a keeper, a host process whose
+// socket ends with it (join.go).
+//
 // # Lifetimes
 //
 // Everything in the sandbox hangs off this process: it is process 1 of its PID

@@ -15,6 +15,10 @@
 //	                                 |
 //	                               stubs  run guest code
 //
+// Join makes a further container of a running sandbox: a gofer of its own, and a
+// keeper, which enter.c never lets become Go and which carries the container's
+// pid on the host.
+//
 // # Lifetimes
 //
 // boot holds the only other ends of the gofer's sockets: when it ends, the

@@ -6,7 +6,9 @@
 // System is what all tasks of a sandbox share. A Task is one guest thread: a
 // goroutine locked to an OS thread, with a platform context. A ThreadGroup is a
 // process; a ProcessGroup and a Session are what job control makes of them.
-// An FSContext is a root, a working directory and an umask (CLONE_FS).
+// An FSContext is a root, a working directory and an umask (CLONE_FS). A
+// Container labels the processes of one container. A PIDNamespace numbers
+// processes; a Namespaces is the set of the others that clone and unshare make.
 //
 // # A task's life
 //
@@ -53,4 +55,7 @@
 // A core file goes by the default coredump_filter to "core" in the working
 // directory; core_pattern cannot be changed. One that a checkpoint or a pause
 // meets before all threads have halted is not written.
+//
+// The end of a PID namespace does not wait for zombies whose parent is outside.
+// All file systems and IPC namespaces belong to the first user namespace.
 package task
