@@ -43,31 +43,34 @@ type Files struct {
 const openPatience = 10 * time.Second
 
 // Open opens what the names say.
-func Open(ctx context.Context, n Names, o Owner) (f *Files, err error) {
-	f = &Files{names: n}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
-	if n.Stdin != "" {
-		if err := f.openInput(n.Stdin); err != nil {
-			return nil, err
+func Open(ctx context.Context, n Names, o Owner) (*Files, error) {
+	f := &Files{names: n}
+	if err := f.open(ctx, o); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *Files) open(ctx context.Context, o Owner) error {
+	if f.names.Stdin != "" {
+		if err := f.openInput(f.names.Stdin); err != nil {
+			return err
 		}
 	}
-	u, err := url.Parse(n.Stdout)
+	u, err := url.Parse(f.names.Stdout)
 	if err != nil {
-		return nil, fmt.Errorf("standard output %q: %w", n.Stdout, err)
+		return fmt.Errorf("standard output %q: %w", f.names.Stdout, err)
 	}
 	switch u.Scheme {
 	case "", "fifo":
-		return f, f.openOutputs(ctx)
+		return f.openOutputs(ctx)
 	case "file":
-		return f, f.openFile(u.Path)
+		return f.openFile(u.Path)
 	case "binary":
-		return f, f.openLogger(u, o)
+		return f.openLogger(u, o)
 	}
-	return nil, fmt.Errorf("standard output %q: unknown scheme %q", n.Stdout, u.Scheme)
+	return fmt.Errorf("standard output %q: unknown scheme %q", f.names.Stdout, u.Scheme)
 }
 
 // openInput opens a FIFO to read from, and to hold it open.
