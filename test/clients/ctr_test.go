@@ -36,6 +36,7 @@ func (c *containerd) behaves(t *testing.T, r runtime) {
 		{"events come in order", ctrEvents},
 		{"exec works many times at once", ctrExecs},
 		{"a program that is not there leaves a task that can be deleted", ctrNoProgram},
+		{"a checkpoint goes on where it was", ctrCheckpoint},
 		{"containers live on while containerd is restarted", ctrRestart},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -288,4 +289,25 @@ func ctrRestart(t *testing.T, c *containerd, r runtime) {
 	c.start()
 	c.eventually("it has stopped", func() bool { return c.status(id) == "STOPPED" })
 	c.remove(id)
+}
+
+func ctrCheckpoint(t *testing.T, c *containerd, r runtime) {
+	const id, image = "ck1", "docker.io/local/checkpoint:latest"
+	c.mustCtr(r.runFlags("-d", imageName, id, "sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i >/tmp/count; sleep 0.1; done")...)
+	count := func(id string) int {
+		got := c.runCtr("task", "exec", "--exec-id", "e"+strconv.Itoa(rand.Int()), id, "cat", "/tmp/count")
+		n, _ := strconv.Atoi(strings.TrimSpace(got.stdout)) // between two writes it is empty
+		return n
+	}
+	c.eventually("it counts", func() bool { return count(id) >= 10 })
+	if got := c.runCtr("containers", "checkpoint", "--rw", "--image", "--task", id, image); got.code != 0 {
+		t.Fatalf("checkpoint: %v", got)
+	}
+	c.remove(id)
+	if got := c.runCtr("containers", "restore", "--rw", "--live", "ck2", image); got.code != 0 {
+		t.Fatalf("restore: %v", got)
+	}
+	c.eventually("it counts on", func() bool { return count("ck2") > 10 })
+	c.remove("ck2")
+	c.mustCtr("images", "rm", image)
 }
