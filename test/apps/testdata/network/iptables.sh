@@ -1,6 +1,6 @@
 # needs: iptables curl python3 ping setpriv
 # time: 90
-N='s/handle [0-9]*/handle H/'
+N='s/[0-9]+ packets, [0-9]+ bytes/N packets/; s/^ *[0-9]+K? +[0-9]+K? +(ACCEPT|DROP|REJECT)/P B \1/; s/^([0-9]+) +[0-9]+K? +[0-9]+K? /\1 P B /'
 t() { echo "\$ $*"; timeout 10 "$@" 2>&1 | sed -E "$N"; echo "= ${PIPESTATUS[0]}"; }
 python3 -m http.server 8000 >/dev/null 2>&1 &
 python3 -m http.server 8001 >/dev/null 2>&1 &
@@ -12,7 +12,7 @@ t $IPT -A INPUT -p tcp --dport 8000 -j DROP
 t $IPT -A INPUT -p tcp --dport 8001 -m comment --comment hello -j ACCEPT
 t $C http://127.0.0.1:8000/
 t $C http://127.0.0.1:8001/
-t $IPT -L INPUT -n -v --line-numbers | sed 's/^\([0-9]*\) *[0-9]* *[0-9]*/\1 P B/'
+t $IPT -L INPUT -n -v --line-numbers
 t $IPT -S
 t $IPT -D INPUT 1
 t $C http://127.0.0.1:8000/
