@@ -68,7 +68,7 @@ type RingImage struct {
 	FrmSize int
 	Private int
 	Retire  int64
-	Mapped  int
+	Mapped  int64
 	Next    int
 	Fill    int
 	Count   uint32
@@ -94,7 +94,7 @@ func saveSocket(s *checkpoint.Saver, k *Socket) Image {
 	if r := k.ring; r != nil {
 		im.HasRing = true
 		im.Ring = RingImage{
-			r.version, r.reserve, r.pages, r.blocks, r.frames, r.blkSize, r.frmSize, r.private, int64(r.retire), r.mapped, r.next,
+			r.version, r.reserve, r.pages, r.blocks, r.frames, r.blkSize, r.frmSize, r.private, int64(r.retire), r.mapped.Load(), r.next,
 			r.fill, r.count, r.last, r.seq,
 		}
 	}
@@ -145,9 +145,10 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 func (im *RingImage) restore(k *Socket) *ring {
 	r := &ring{
 		s: k, version: im.Version, reserve: im.Reserve, pages: im.Pages, blocks: im.Blocks, frames: im.Frames,
-		blkSize: im.BlkSize, frmSize: im.FrmSize, private: im.Private, retire: time.Duration(im.Retire), mapped: im.Mapped,
+		blkSize: im.BlkSize, frmSize: im.FrmSize, private: im.Private, retire: time.Duration(im.Retire),
 		next: im.Next, fill: im.Fill, count: im.Count, last: im.Last, seq: im.Seq,
 	}
+	r.mapped.Store(im.Mapped)
 	if headerSizes[r.version] == 0 || r.reserve < 0 || r.blocks <= 0 || !r.sound() || r.pages.End < r.pages.Start ||
 		r.pages.Len() != uint64(r.blocks)*uint64(r.blkSize) || r.next < 0 || r.fill < 0 || r.fill > r.blkSize ||
 		r.last < 0 || r.last > r.blkSize-linux.SizeTpacket3Hdr {

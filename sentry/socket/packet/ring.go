@@ -2,6 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 	"time"
 
 	"cordon/internal/linux"
@@ -35,8 +36,10 @@ type ring struct {
 	private int // of version 3: bytes of a block that are the guest's
 	retire  time.Duration
 
+	// atomic
+	mapped atomic.Int64 // bytes
+
 	// guarded by s.in
-	mapped  int
 	next    int // frame, or block
 	fill    int // of version 3: bytes of the block that are used, 0 while it is not open
 	count   uint32
@@ -116,7 +119,7 @@ func (r *ring) sound() bool {
 func (s *Socket) dropRing() error {
 	s.in.Lock()
 	r := s.ring
-	if r != nil && r.mapped > 0 {
+	if r != nil && r.mapped.Load() > 0 {
 		s.in.Unlock()
 		return linux.EBUSY
 	}
@@ -350,18 +353,13 @@ func (r *ring) Translate(required, optional memmap.Range, _ bool) ([]memmap.Tran
 	}}, err
 }
 
-// AddMapping implements memmap.Mappable: pages never move.
-func (r *ring) AddMapping(memmap.MappingSpace, uint64, memmap.Range, bool) error {
-	r.s.in.Lock()
-	defer r.s.in.Unlock()
-	r.mapped++
+// AddMapping implements memmap.Mappable: pages never move. Bytes are counted, because mappings are cut and joined.
+func (r *ring) AddMapping(_ memmap.MappingSpace, _ uint64, part memmap.Range, _ bool) error {
+	r.mapped.Add(int64(part.Len()))
 	return nil
 }
 
-// RemoveMapping implements memmap.Mappable. A mapping that was cut in pieces is removed more often than it was added: then
-// the ring may be given up while a piece is mapped, which keeps its pages all the same.
-func (r *ring) RemoveMapping(memmap.MappingSpace, uint64, memmap.Range, bool) {
-	r.s.in.Lock()
-	defer r.s.in.Unlock()
-	r.mapped = max(0, r.mapped-1)
+// RemoveMapping implements memmap.Mappable.
+func (r *ring) RemoveMapping(_ memmap.MappingSpace, _ uint64, part memmap.Range, _ bool) {
+	r.mapped.Add(-int64(part.Len()))
 }
