@@ -52,7 +52,7 @@ func (k *Kernel) registerFileSystems() error {
 		}
 		return devpts.New(o), nil
 	}})
-	k.proc = procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}, Cgroup: cgroupOf, Sysctls: k.networkSysctls()})
+	k.proc = procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}, Cgroup: cgroupOf})
 	k.proc.Register(v)
 	return nil
 }

@@ -31,7 +31,9 @@ type netFlags struct {
 	nodes   []nodeFlag
 	ways    []boot.Route
 	sysctls map[string]string
-	user    network.User
+
+	detached bool // the broker outlives this process
+	user     network.User
 }
 
 // A denyFlag is --deny-net, for everything, or --deny-net=LIST.
@@ -150,10 +152,13 @@ func (n *netFlags) readRoutes() error {
 // start returns what makes the network of a sandbox, which is called node on others' networks.
 func (n *netFlags) start(g *globals, m boot.NetworkMode, node string) func(int) (*boot.Network, error) {
 	n.user.Log, n.user.JSON = os.Stderr, g.logger.json
+	if n.detached {
+		n.user.Log = nil // a client that waits for the end of its pipe would wait for the broker's
+	}
 	if g.logger.file != nil {
 		n.user.Log = g.logger.file
 	}
-	n.user.Attached, n.user.NoFilter = true, g.noFilter
+	n.user.Attached, n.user.NoFilter = !n.detached, g.noFilter
 	return func(int) (*boot.Network, error) {
 		out := network.None()
 		if m == boot.NetworkUser {

@@ -155,6 +155,9 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 		PIDFile:  c.pidFile,
 		TakeOver: plan.OwnNetwork && plan.Boot.Network == boot.NetworkSandbox,
 	}
+	if plan.Boot.Network == boot.NetworkUser {
+		p.Sandbox.Network = (&netFlags{detached: c.detach}).start(g, boot.NetworkUser, id)
+	}
 	for _, m := range s.Mounts {
 		if m.Destination == "/etc/resolv.conf" {
 			p.ResolvConf = m.Source

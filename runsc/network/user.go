@@ -80,6 +80,14 @@ func (u *User) Start() (*boot.Network, error) {
 
 // startBroker starts the broker in a network namespace and puts its channel into the network.
 func startBroker(n *boot.Network, c *BrokerConfig, netns string, attached bool, log *os.File, ports []*os.File, filtered bool) error {
+	if log == nil {
+		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer null.Close()
+		log = null
+	}
 	spec := brokerSpec{Config: *c}
 	if filtered {
 		var err error
@@ -147,14 +155,6 @@ var dockerResolver = netip.MustParseAddrPort("127.0.0.11:53")
 
 // AddResolver has what the guest asks of 127.0.0.11 asked in the network namespace, where somebody may answer.
 func AddResolver(n *boot.Network, netns string, log *os.File, filtered bool) error {
-	if log == nil {
-		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		defer null.Close()
-		log = null
-	}
 	n.Diverted = append(n.Diverted, dockerResolver)
 	return startBroker(n, &BrokerConfig{Only: dockerResolver}, netns, false, log, nil, filtered)
 }

@@ -9,7 +9,7 @@ import (
 
 func TestKeysNameOneRow(t *testing.T) {
 	seen := map[string]bool{"growth": true, "containers": true}
-	for _, r := range slices.Concat(allRows(), growthRows(), containerRows()) {
+	for _, r := range slices.Concat(allRows(), growthRows(), containerRows(), networkRows()) {
 		if seen[r.key] || strings.ContainsAny(r.key, ", ") {
 			t.Errorf("%q cannot be a row's key", r.key)
 		}

@@ -85,8 +85,8 @@ func chosenRows(names string) ([]row, error) {
 	if names == "" {
 		return allRows(), nil
 	}
-	groups := map[string][]row{"growth": growthRows(), "containers": containerRows()}
-	known := slices.Concat(allRows(), growthRows(), containerRows())
+	groups := map[string][]row{"growth": growthRows(), "containers": containerRows(), "network": networkRows()}
+	known := slices.Concat(allRows(), growthRows(), containerRows(), networkRows())
 	var rows []row
 	for name := range strings.SplitSeq(names, ",") {
 		if group, ok := groups[name]; ok {
@@ -99,7 +99,7 @@ func chosenRows(names string) ([]row, error) {
 			for _, r := range known {
 				keys = append(keys, r.key)
 			}
-			return nil, fmt.Errorf("there is no row %q, but growth, containers and %s", name, strings.Join(keys, " "))
+			return nil, fmt.Errorf("there is no row %q, but growth, containers, network and %s", name, strings.Join(keys, " "))
 		}
 		rows = append(rows, known[i])
 	}
