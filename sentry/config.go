@@ -91,6 +91,7 @@ type Join struct {
 // A Mount is one mount of the guest's tree, in order; the first is "/". Type is
 // "gofer", "tmpfs", "proc", "sysfs", "dev", "devpts", "mqueue" or "cgroup".
 type Mount struct {
+	Source      string // what mountinfo shows; empty for the type
 	Destination string
 	Type        string
 	Attach      string // the gofer's name of the tree

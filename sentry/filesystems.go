@@ -33,9 +33,12 @@ func (k *Kernel) registerFileSystems() error {
 		return tmpfs.New(o)
 	}})
 	k.registerCgroups()
-	dev := vfs.FileSystemType{NoDev: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
+	dev := vfs.FileSystemType{NoDev: true, New: func(_ *vfs.Caller, source, data string) (vfs.FileSystem, error) {
 		o := k.tmpfsOptions(data)
 		o.Name, o.Mode = "devtmpfs", 0o755
+		if source == "tmpfs" { // as the configuration of a container calls it
+			o.Name = source
+		}
 		return devfs.New(o)
 	}}
 	v.Register("dev", dev)

@@ -1,6 +1,7 @@
 package sentry
 
 import (
+	"cmp"
 	"strings"
 
 	"cordon/internal/linux"
@@ -81,7 +82,7 @@ func (c *Container) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 		if m.Type == "cgroup" {
 			options = cgroupfs.RootOption + c.spaces.Cgroup.Root().Path(c.sys.Cgroups.Root())
 		}
-		return t.New(c.kernelCaller(), m.Type, options)
+		return t.New(c.kernelCaller(), cmp.Or(m.Source, m.Type), options)
 	}
 	if c.gofer == nil {
 		return nil, linux.ENODEV
@@ -122,9 +123,9 @@ func (c *Container) mountAt(m *Mount, fs vfs.FileSystem) error {
 		return err
 	}
 	if _, copied := takeCopyUp(m.Options); !copied {
-		return c.sys.VFS.Mount(fs, p, m.Type, m.Flags)
+		return c.sys.VFS.Mount(fs, p, cmp.Or(m.Source, m.Type), m.Flags)
 	}
-	if err := c.sys.VFS.Mount(fs, p, m.Type, m.Flags&^linux.MS_RDONLY); err != nil {
+	if err := c.sys.VFS.Mount(fs, p, cmp.Or(m.Source, m.Type), m.Flags&^linux.MS_RDONLY); err != nil {
 		return err
 	}
 	v := c.kernelCaller()

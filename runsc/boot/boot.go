@@ -127,6 +127,8 @@ const (
 type Mount struct {
 	Destination string
 	Type        string
+	// Source is what mountinfo shows; empty for the type.
+	Source string
 
 	// Attach is the name to give in the 9P attach, for MountGofer.
 	Attach string

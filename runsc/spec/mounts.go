@@ -52,7 +52,7 @@ func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
 	if !ok {
 		return fmt.Errorf("type: %q is not supported", m.Type)
 	}
-	out.Type = typ
+	out.Type, out.Source = typ, m.Source
 	if out.Destination == "/dev" && typ == boot.MountTmpfs {
 		out.Type = boot.MountDev
 	}
