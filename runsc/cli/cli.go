@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"cordon/sentry"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Exit codes that are not a program's own.
@@ -111,10 +113,21 @@ func Run(args []string, newKernel boot.NewKernel) int {
 	}
 	for _, c := range commands() {
 		if c.name == name {
+			if !c.hidden {
+				keepDescriptors()
+			}
 			return c.run(g, rest)
 		}
 	}
 	return fail(g, fmt.Errorf("unknown command %q; `runsc help` lists them", name))
+}
+
+// keepDescriptors has the processes that a command starts get the descriptors that
+// they are given, and none that its caller left open. A kernel without
+// CLOSE_RANGE_CLOEXEC (before Linux 5.11) passes them on.
+func keepDescriptors() {
+	const first = 3
+	_ = unix.CloseRange(first, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 }
 
 func (c *command) run(g *globals, args []string) int {

@@ -204,3 +204,37 @@ func callUnderGoferFilter(nr string) {
 	fmt.Println("not killed:", err)
 	os.Exit(0)
 }
+
+// What a caller leaves open does not come into a sandbox.
+func TestZonesGetNoDescriptorsOfTheCaller(t *testing.T) {
+	needRoot(t)
+	e := newEnv(t)
+	secret, err := os.Create(filepath.Join(t.TempDir(), "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer secret.Close()
+	want, err := secret.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A number beyond those that the processes' own are placed at.
+	inherited, err := unix.FcntlInt(secret.Fd(), unix.F_DUPFD, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, gofer, stop := e.running()
+	unix.Close(inherited)
+	defer stop()
+	for name, pid := range map[string]int{"boot": boot, "gofer": gofer} {
+		links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		if err != nil || len(links) == 0 {
+			t.Fatalf("%s shows no descriptors: %v", name, err)
+		}
+		for _, l := range links {
+			if got, err := os.Stat(l); err == nil && os.SameFile(got, want) {
+				t.Errorf("%s has its caller's file as %s", name, filepath.Base(l))
+			}
+		}
+	}
+}
