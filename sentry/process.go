@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"cordon/internal/bpf"
 	"cordon/internal/linux"
+	"cordon/sentry/bpf"
 	"cordon/sentry/cred"
 	"cordon/sentry/file/hostfd"
 	"cordon/sentry/limit"

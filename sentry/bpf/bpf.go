@@ -108,9 +108,6 @@ func Compile(prog []linux.SockFilter) (*Program, linux.Errno) {
 	return &Program{ins: append([]linux.SockFilter(nil), prog...)}, 0
 }
 
-// Instructions returns what the program was made from; it must not be changed.
-func (p *Program) Instructions() []linux.SockFilter { return p.ins }
-
 // valid checks one instruction.
 func valid(prog []linux.SockFilter, pc int) bool {
 	f := &prog[pc]

@@ -69,11 +69,7 @@ func TestRun(t *testing.T) {
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{0x28, 0, 0, 0, 12, 0, 0, 0, 0x16, 0, 0, 0, 0, 0, 0, 0}, []byte("packet"))
 	f.Fuzz(func(t *testing.T, code, packet []byte) {
-		var prog []ins
-		for ; len(code) >= 8; code = code[8:] {
-			prog = append(prog, ins{Code: binary.LittleEndian.Uint16(code), Jt: code[2], Jf: code[3], K: binary.LittleEndian.Uint32(code[4:])})
-		}
-		if p, err := Compile(prog); err == 0 {
+		if p, err := Compile(Parse(code)); err == 0 {
 			p.Run(&Packet{Bytes: packet})
 		}
 	})

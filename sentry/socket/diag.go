@@ -51,4 +51,4 @@ type Endpointed interface{ Endpoint() *netstack.Endpoint }
 func (b *Base) Cookie() uint64 { return b.cookie.Load() }
 
 // FilterBytes are the instructions of SO_ATTACH_FILTER as the guest gave them.
-func (b *Base) FilterBytes() []byte { return instructionBytes(b.filter.Load()) }
+func (b *Base) FilterBytes() []byte { return b.filter.Load().Bytes() }

@@ -1,8 +1,6 @@
 package socket
 
 import (
-	"encoding/binary"
-
 	"cordon/internal/linux"
 	"cordon/sentry/bpf"
 )
@@ -13,9 +11,6 @@ type Filtering interface {
 	// FilterAttached is told of a program, nil when it was taken off, before it is in use; it may refuse it.
 	FilterAttached(p *bpf.Program) error
 }
-
-// sizeInstruction is the size of struct sock_filter.
-const sizeInstruction = 8
 
 var commonFilter = []Row[*Base]{
 	{linux.SOL_SOCKET, int32(linux.SO_ATTACH_FILTER), "SO_ATTACH_FILTER", getFilter, attachFilter, Partial, "not on TCP and unix sockets; no eBPF"},
@@ -47,7 +42,7 @@ func attachFilter(b *Base, c *OptionCall) error {
 	if b.Has(FilterLocked) {
 		return linux.EPERM
 	}
-	p, errno := bpf.Compile(instructions(c.Value))
+	p, errno := bpf.Compile(bpf.Parse(c.Value))
 	if errno != 0 {
 		return errno
 	}
@@ -56,29 +51,6 @@ func attachFilter(b *Base, c *OptionCall) error {
 	}
 	b.filter.Store(p)
 	return nil
-}
-
-func instructions(b []byte) []linux.SockFilter {
-	out := make([]linux.SockFilter, 0, len(b)/sizeInstruction)
-	for ; len(b) >= sizeInstruction; b = b[sizeInstruction:] {
-		out = append(out, linux.SockFilter{
-			Code: binary.LittleEndian.Uint16(b), Jt: b[2], Jf: b[3], K: binary.LittleEndian.Uint32(b[4:]),
-		})
-	}
-	return out
-}
-
-func instructionBytes(p *bpf.Program) []byte {
-	if p == nil {
-		return nil
-	}
-	var b []byte
-	for _, f := range p.Instructions() {
-		b = binary.LittleEndian.AppendUint16(b, f.Code)
-		b = append(b, f.Jt, f.Jf)
-		b = binary.LittleEndian.AppendUint32(b, f.K)
-	}
-	return b
 }
 
 // getFilter is SO_GET_FILTER, whose length counts instructions: a length of 0 asks how many there are.

@@ -139,7 +139,7 @@ func (b *Base) Image(s *checkpoint.Saver, self Listed) BaseImage {
 	b.ns.mu.Unlock()
 	return BaseImage{
 		Info: b.info, NS: s.Ref(b.ns), Seq: seq, Cookie: b.cookie.Load(), Opts: b.Options(),
-		Filter: instructionBytes(b.filter.Load()),
+		Filter: b.filter.Load().Bytes(),
 	}
 }
 
@@ -154,7 +154,7 @@ func (b *Base) Restore(l *checkpoint.Loader, self Listed, h Hooks, im *BaseImage
 	b.cookie.Store(im.Cookie)
 	b.Inherit(im.Opts)
 	if len(im.Filter) > 0 {
-		p, errno := bpf.Compile(instructions(im.Filter))
+		p, errno := bpf.Compile(bpf.Parse(im.Filter))
 		if errno != 0 {
 			return errImage
 		}

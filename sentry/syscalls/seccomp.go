@@ -1,9 +1,9 @@
 package syscalls
 
 import (
-	"cordon/internal/bpf"
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/bpf"
 	"cordon/sentry/task"
 )
 
@@ -68,14 +68,13 @@ func addFilter(t *task.Task, flags linux.SeccompFilterFlags, addr uint64) (uintp
 	if _, err := t.MM().CopyIn(addr, arg.Bytes(&fprog)); err != nil {
 		return 0, err
 	}
-	if fprog.Len == 0 || fprog.Len > bpf.MaxInsns {
+	if fprog.Len == 0 || fprog.Len > linux.BPF_MAXINSNS {
 		return 0, linux.EINVAL
 	}
 	if c := t.Cred(); !c.NoNewPrivs && !c.Has(linux.CAP_SYS_ADMIN) {
 		return 0, linux.EACCES
 	}
-	const insnSize = 8
-	b := make([]byte, int(fprog.Len)*insnSize)
+	b := make([]byte, int(fprog.Len)*bpf.InstructionSize)
 	if _, err := t.MM().CopyIn(fprog.Filter, b); err != nil {
 		return 0, err
 	}

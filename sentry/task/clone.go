@@ -1,9 +1,9 @@
 package task
 
 import (
-	"cordon/internal/bpf"
 	"cordon/internal/linux"
 	"cordon/platform/arch"
+	"cordon/sentry/bpf"
 	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
 	"cordon/sentry/limit"

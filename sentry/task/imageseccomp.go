@@ -2,10 +2,9 @@ package task
 
 import (
 	"cmp"
-	"encoding/binary"
 
 	"cordon/checkpoint"
-	"cordon/internal/bpf"
+	"cordon/sentry/bpf"
 )
 
 // FilterImage is a Filter in a checkpoint.
@@ -15,19 +14,8 @@ type FilterImage struct {
 	NNP  bool
 }
 
-const insnSize = 8
-
 func saveFilter(s *checkpoint.Saver, f *Filter) FilterImage {
-	im := FilterImage{Prev: s.Ref(f.prev), NNP: f.nnp}
-	if f.prog == nil {
-		return im
-	}
-	for _, i := range f.prog.Insns() {
-		im.Prog = binary.LittleEndian.AppendUint16(im.Prog, i.Code)
-		im.Prog = append(im.Prog, i.Jt, i.Jf)
-		im.Prog = binary.LittleEndian.AppendUint32(im.Prog, i.K)
-	}
-	return im
+	return FilterImage{Prev: s.Ref(f.prev), Prog: f.prog.Bytes(), NNP: f.nnp}
 }
 
 func loadFilter(l *checkpoint.Loader, f *Filter, im FilterImage) error {
@@ -65,13 +53,9 @@ func (f *Filter) count() error {
 
 // ParseFilter checks a program given as struct sock_filter, as seccomp(2) does.
 func ParseFilter(b []byte) (*bpf.Program, bool) {
-	if len(b)%insnSize != 0 || len(b) > bpf.MaxInsns*insnSize {
+	if len(b)%bpf.InstructionSize != 0 {
 		return nil, false
 	}
-	insns := make([]bpf.Insn, len(b)/insnSize)
-	for i := range insns {
-		e := b[i*insnSize:]
-		insns[i] = bpf.Insn{Code: binary.LittleEndian.Uint16(e), Jt: e[2], Jf: e[3], K: binary.LittleEndian.Uint32(e[4:])}
-	}
-	return bpf.CheckSeccomp(insns)
+	p, e := bpf.CompileSeccomp(bpf.Parse(b))
+	return p, e == 0
 }

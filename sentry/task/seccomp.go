@@ -3,8 +3,8 @@ package task
 import (
 	"sync/atomic"
 
-	"cordon/internal/bpf"
 	"cordon/internal/linux"
+	"cordon/sentry/bpf"
 )
 
 // A Filter is one seccomp(2) filter of a task, in a list with those that were
@@ -136,7 +136,7 @@ func (t *Task) AddSeccompFilter(p *bpf.Program, flags linux.SeccompFilterFlags) 
 func action(verdict uint32) int32 { return int32(verdict & linux.SECCOMP_RET_ACTION_FULL) }
 
 // verdict is what the list says about a call.
-func (f *Filter) verdict(nr uint32, data func() *[bpf.DataWords]uint32) uint32 {
+func (f *Filter) verdict(nr uint32, data func() *bpf.Call) uint32 {
 	if nr < cachedCalls {
 		e := f.cache[nr].Load()
 		if e == 0 {
@@ -267,9 +267,9 @@ func (t *Task) seccompInfo(data uint32) *linux.SigInfo {
 }
 
 // seccompData is struct seccomp_data of the call in the registers.
-func (t *Task) seccompData() *[bpf.DataWords]uint32 {
+func (t *Task) seccompData() *bpf.Call {
 	t.complete()
-	d := &[bpf.DataWords]uint32{uint32(t.callNumber), linux.AUDIT_ARCH_X86_64, uint32(t.regs.RIP), uint32(t.regs.RIP >> 32)}
+	d := &bpf.Call{uint32(t.callNumber), linux.AUDIT_ARCH_X86_64, uint32(t.regs.RIP), uint32(t.regs.RIP >> 32)}
 	for i, a := range t.args {
 		d[4+2*i], d[5+2*i] = uint32(a), uint32(uint64(a)>>32)
 	}

@@ -3,17 +3,17 @@ package task
 import (
 	"testing"
 
-	"cordon/internal/bpf"
 	"cordon/internal/linux"
+	"cordon/sentry/bpf"
 )
 
 // verdictFor returns a program that says verdict for one call, and else allows
 // it.
 func verdictFor(t *testing.T, nr, verdict uint32) *bpf.Program {
 	const load, equal, ret = 0x20, 0x15, 0x06
-	p, ok := bpf.CheckSeccomp([]bpf.Insn{{Code: load}, {Code: equal, K: nr, Jf: 1}, {Code: ret, K: verdict}, {Code: ret, K: uint32(linux.SECCOMP_RET_ALLOW)}})
-	if !ok {
-		t.Fatal("refused")
+	p, err := bpf.CompileSeccomp([]linux.SockFilter{{Code: load}, {Code: equal, K: nr, Jf: 1}, {Code: ret, K: verdict}, {Code: ret, K: uint32(linux.SECCOMP_RET_ALLOW)}})
+	if err != 0 {
+		t.Fatal(err)
 	}
 	return p
 }
@@ -35,7 +35,7 @@ func TestFilterVerdict(t *testing.T) {
 	f = push(t, f, verdictFor(t, 40, uint32(linux.SECCOMP_RET_LOG)))
 	f = push(t, f, verdictFor(t, 40, uint32(linux.SECCOMP_RET_KILL_PROCESS)))
 	f = push(t, f, verdictFor(t, 40, uint32(linux.SECCOMP_RET_KILL_THREAD)))
-	none := func() *[bpf.DataWords]uint32 { t.Fatal("the arguments were looked at"); return nil }
+	none := func() *bpf.Call { t.Fatal("the arguments were looked at"); return nil }
 	for range 2 { // the second from the cache
 		for nr, want := range map[uint32]uint32{39: errno(2), 40: uint32(linux.SECCOMP_RET_KILL_PROCESS), 41: uint32(linux.SECCOMP_RET_ALLOW)} {
 			if got := f.verdict(nr, none); got != want {
@@ -52,11 +52,11 @@ func TestFilterVerdict(t *testing.T) {
 // the platform's may stand in for it.
 func TestFilterArguments(t *testing.T) {
 	const loadArg0, equal, ret = 0x20, 0x15, 0x06
-	p, _ := bpf.CheckSeccomp([]bpf.Insn{{Code: loadArg0, K: 16}, {Code: equal, K: 7, Jf: 1}, {Code: ret}, {Code: ret, K: uint32(linux.SECCOMP_RET_ALLOW)}})
+	p, _ := bpf.CompileSeccomp([]linux.SockFilter{{Code: loadArg0, K: 16}, {Code: equal, K: 7, Jf: 1}, {Code: ret}, {Code: ret, K: uint32(linux.SECCOMP_RET_ALLOW)}})
 	f := push(t, nil, p)
 	for arg, want := range map[uint32]uint32{7: 0, 8: uint32(linux.SECCOMP_RET_ALLOW)} {
-		data := &[bpf.DataWords]uint32{4: arg}
-		if got := f.verdict(1, func() *[bpf.DataWords]uint32 { return data }); got != want {
+		data := &bpf.Call{4: arg}
+		if got := f.verdict(1, func() *bpf.Call { return data }); got != want {
 			t.Errorf("argument %d: %#x, want %#x", arg, got, want)
 		}
 	}

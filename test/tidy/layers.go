@@ -6,7 +6,7 @@ package tidy
 // only; packages of one line do not know each other. A trailing ... covers a
 // folder and what is in it, the most exact entry counts.
 const layers = `
-	internal/linux internal/check internal/bpf
+	internal/linux internal/check
 	internal/lock internal/refs internal/seg internal/host
 	internal/log
 	checkpoint
