@@ -260,12 +260,44 @@ func (s *System) memoryFull() bool {
 	return most > 0 && s.Memory.Total() >= most-max(most/fullShare, 2<<20)
 }
 
-// makeRoom is called by a task whose access the host had no memory for. It
-// reports whether the access is worth another try.
-func (t *Task) makeRoom() bool {
-	s := t.sys
-	if !s.memoryFull() {
+// A refusal is an access to addr that the host had no memory for.
+type refusal struct {
+	addr  uint64
+	tries int
+	since time.Time
+}
+
+// How often an access is tried again though memory is not full any more, and after
+// how long it is another one.
+const (
+	refusalTries = 4
+	refusalTime  = 20 * time.Millisecond
+)
+
+// again reports whether the access is worth another try. What was full when the
+// host was asked need not be now: others end, and what was kept is given up. A file
+// that somebody else has cut short refuses each time.
+func (r *refusal) again(addr uint64) bool {
+	if now := time.Now(); r.addr != addr || now.Sub(r.since) > refusalTime {
+		*r = refusal{addr: addr, since: now}
+	}
+	if r.tries == refusalTries {
 		return false
+	}
+	r.tries++
+	time.Sleep(time.Millisecond)
+	return true
+}
+
+// makeRoom is called by a task whose access to addr the host had no memory for. It
+// reports whether the access is worth another try.
+func (t *Task) makeRoom(addr uint64) bool {
+	s := t.sys
+	if s.watch.guest.Load() == 0 {
+		return false
+	}
+	if !s.memoryFull() {
+		return t.refused.again(addr)
 	}
 	if s.reclaim() && !s.memoryFull() {
 		return true

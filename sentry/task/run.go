@@ -158,7 +158,7 @@ func (Replaced) Error() string { return "registers replaced" }
 func (t *Task) fault(ev *platform.Event) {
 	t.times.minorFaults.Add(1)
 	sig, code := t.MM().HandleFault(t.ctx, ev.Addr, ev.Access, ev.Signal)
-	if sig == 0 || sig == linux.SIGBUS && t.makeRoom() {
+	if sig == 0 || sig == linux.SIGBUS && t.makeRoom(ev.Addr) {
 		return
 	}
 	info := &linux.SigInfo{Signo: sig, Code: linux.SigCode(code)}

@@ -99,6 +99,7 @@ type Task struct {
 	robustList uint64
 	rseq       RseqArea
 	trap       [3]uint64 // the last fault's TrapNo, ErrNo and CR2
+	refused    refusal
 	timer      sleepTimer
 	singleStep bool
 	execFn     string
