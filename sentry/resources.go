@@ -1,10 +1,10 @@
 package sentry
 
 import (
-	"cordon/internal/host"
 	"runtime/metrics"
 	"strings"
 
+	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/sentry/cgroup"
 	"cordon/sentry/fs/cgroupfs"

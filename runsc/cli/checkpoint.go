@@ -105,10 +105,8 @@ func restoreCommand() *command {
 		minArgs:  1, maxArgs: 1,
 		flags: func(fs *flag.FlagSet) runner {
 			c := &createFlags{}
-			c.declare(fs)
+			c.declareRun(fs)
 			dir := fs.String("image-path", "checkpoint", "`DIR` with the image")
-			both(fs.BoolVar, &c.detach, "detach", "d", false, "return when the container runs")
-			fs.BoolVar(&c.noSubreaper, "no-subreaper", false, "accepted for runc's sake: no process of a sandbox is ever orphaned")
 			lazy := fs.Bool("lazy-pages", false, "not supported")
 			var ignored string
 			fs.StringVar(&ignored, "lsm-profile", "", "accepted for runc's sake: no security module acts inside a sandbox")

@@ -36,6 +36,13 @@ func (c *createFlags) declare(fs *flag.FlagSet) {
 	fs.IntVar(&c.preserveFDs, "preserve-fds", 0, "`N` further descriptors to pass on; only 0 is supported")
 }
 
+// declareRun declares what run and restore have besides.
+func (c *createFlags) declareRun(fs *flag.FlagSet) {
+	c.declare(fs)
+	both(fs.BoolVar, &c.detach, "detach", "d", false, "return when the container runs")
+	fs.BoolVar(&c.noSubreaper, "no-subreaper", false, "accepted for runc's sake: no process of a sandbox is ever orphaned")
+}
+
 func createCommand() *command {
 	return &command{
 		name: "create", args: "[flags] ID", summary: "create a container that waits for `start`",
@@ -59,10 +66,8 @@ func runCommand() *command {
 		minArgs:  1, maxArgs: 1,
 		flags: func(fs *flag.FlagSet) runner {
 			c := &createFlags{}
-			c.declare(fs)
-			both(fs.BoolVar, &c.detach, "detach", "d", false, "return when the container runs")
+			c.declareRun(fs)
 			fs.BoolVar(&c.keep, "keep", false, "do not delete the container after its end")
-			fs.BoolVar(&c.noSubreaper, "no-subreaper", false, "accepted for runc's sake: no process of a sandbox is ever orphaned")
 			return func(g *globals, args []string) (int, error) { return c.run(g, args[0]) }
 		},
 	}

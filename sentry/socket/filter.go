@@ -53,8 +53,8 @@ func attachFilter(b *Base, c *OptionCall) error {
 	return nil
 }
 
-// getFilter is SO_GET_FILTER, whose length counts instructions: a length of 0 asks how many there are.
-func getFilter(b *Base, c *OptionCall) error {
+// getFilter refuses SO_GET_FILTER, whose length counts instructions.
+func getFilter(*Base, *OptionCall) error {
 	return linux.EOPNOTSUPP
 }
 

@@ -72,12 +72,16 @@ func (k *call) findLink(attrs map[uint16][]byte) (i netstack.Interface, err erro
 	return i, linux.EINVAL
 }
 
-func (k *call) getLink() error {
-	attrs, err := k.r.attributes(ifinfoSize)
-	if err != nil {
-		return err
+// namedLink returns the attributes of a request and the interface that it names.
+func (k *call) namedLink() (attrs map[uint16][]byte, i netstack.Interface, err error) {
+	if attrs, err = k.r.attributes(ifinfoSize); err == nil {
+		i, err = k.findLink(attrs)
 	}
-	i, err := k.findLink(attrs)
+	return attrs, i, err
+}
+
+func (k *call) getLink() error {
+	_, i, err := k.namedLink()
 	if err != nil {
 		return err
 	}
@@ -112,11 +116,7 @@ func (k *call) newLink() error {
 }
 
 func (k *call) setLink() error {
-	attrs, err := k.r.attributes(ifinfoSize)
-	if err != nil {
-		return err
-	}
-	i, err := k.findLink(attrs)
+	attrs, i, err := k.namedLink()
 	if err != nil {
 		return err
 	}
@@ -324,11 +324,7 @@ func (k *call) freeName(prefix string, not ...string) string {
 }
 
 func (k *call) delLink() error {
-	attrs, err := k.r.attributes(ifinfoSize)
-	if err != nil {
-		return err
-	}
-	i, err := k.findLink(attrs)
+	_, i, err := k.namedLink()
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 type row = socket.Row[*Socket]
 
 func option(o linux.PacketOpt, get, set func(*Socket, *socket.OptionCall) error, sup socket.Support, note string) row {
-	return row{linux.SOL_PACKET, int32(o), o.String(), get, set, sup, note}
+	return row{Level: linux.SOL_PACKET, Opt: int32(o), Name: o.String(), Get: get, Set: set, Support: sup, Note: note}
 }
 
 // Options is the table of SOL_PACKET. It does not change.
