@@ -89,7 +89,8 @@ func ps(g *globals, id, format string) error {
 		return fmt.Errorf("invalid format option")
 	}
 	var procs []boot.ProcessInfo
-	if err := c.Call(boot.OpProcesses, nil, &procs); err != nil {
+	// As runc's, the table of a container that has ended is empty.
+	if err := c.Call(boot.OpProcesses, nil, &procs); err != nil && c.Status() != "stopped" {
 		return err
 	}
 	w := tabwriter.NewWriter(os.Stdout, 4, 1, 2, ' ', 0)

@@ -47,6 +47,7 @@ func TestLifeCycle(t *testing.T) {
 	e.eventually("the container stops", func() bool { return e.status("c") == "stopped" })
 	e.fails(1, "container not running", "kill", "c")
 	e.fails(1, "cannot start a container that has stopped", "start", "c")
+	e.must("ps", "c")
 	e.fails(255, "cannot exec in a stopped container", "exec", "c", "true")
 	e.must("delete", "c")
 	e.fails(1, "container does not exist", "state", "c")
