@@ -72,7 +72,11 @@ func decode(b []byte) (m message, err error) {
 	for i, a := range []*netip.AddrPort{&m.From, &m.To} {
 		at := b[10+18*i:]
 		ip := netip.AddrFrom16([16]byte(at))
-		if b[1]>>i&1 == 0 {
+		v6 := b[1]>>i&1 != 0
+		if v6 && ip.Is4In6() {
+			return message{FD: -1}, errMessage // an IPv4 address in disguise
+		}
+		if !v6 {
 			ip = ip.Unmap()
 			if !ip.Is4() {
 				ip = netip.Addr{}
