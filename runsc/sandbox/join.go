@@ -30,7 +30,7 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 			return nil, err
 		}
 	}
-	own, theirs, err := socketPair()
+	own, theirs, err := socketPair(unix.SOCK_STREAM, "keeper")
 	if err != nil {
 		return nil, err
 	}
@@ -93,14 +93,6 @@ func create(c *Config, cl *control.Client, ends *sockets, keeper *os.File) error
 	return boot.AsStartError(cl.Call(boot.OpCreate, a, nil, fds...))
 }
 
-func socketPair() (a, b *os.File, err error) {
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	return os.NewFile(uintptr(p[0]), "sentry"), os.NewFile(uintptr(p[1]), "keeper"), nil
-}
-
 // maxShown bounds what the host's ps shows of a program's arguments.
 const maxShown = 4096
 
@@ -124,22 +116,12 @@ func shownArgs(c *Config) []string {
 // startKeeper executes this binary under the guest program's name; enter.c has
 // the descriptors' numbers.
 func startKeeper(c *Config, sentry *os.File) (p *os.Process, lifeline, ready *os.File, err error) {
-	stdin, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	t, err := newTether()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	null := stdin
-	defer null.Close()
-	ready, readyW, err := os.Pipe()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer readyW.Close()
-	lifeR, lifeline, err := os.Pipe()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer lifeR.Close()
+	defer t.closeChilds()
+	stdin := t.null
 	attr := &syscall.SysProcAttr{Setsid: true}
 	if c.ControllingTerminal {
 		attr.Setctty = true
@@ -150,11 +132,10 @@ func startKeeper(c *Config, sentry *os.File) (p *os.Process, lifeline, ready *os
 		zone += "+"
 	}
 	argv := shownArgs(c)
-	p, err = startOnOwnThread(c.NetNS, argv, []string{zone}, []*os.File{stdin, null, null, readyW, sentry, lifeR}, attr)
+	p, err = startOnOwnThread(c.NetNS, argv, []string{zone}, []*os.File{stdin, t.null, t.null, t.report, sentry, t.life}, attr)
 	if err != nil {
-		lifeline.Close()
-		ready.Close()
+		t.closeOwn()
 		return nil, nil, nil, fmt.Errorf("starting the container's keeper: %w", err)
 	}
-	return p, lifeline, ready, nil
+	return p, t.lifeline, t.ready, nil
 }

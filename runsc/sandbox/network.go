@@ -12,11 +12,7 @@ func networkSocket(c *Config) (ours, theirs *os.File, err error) {
 	if c.Network == nil {
 		return nil, nil, nil
 	}
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	return os.NewFile(uintptr(p[0]), "network"), os.NewFile(uintptr(p[1]), "network"), nil
+	return socketPair(unix.SOCK_SEQPACKET, "network")
 }
 
 // sendNetwork asks for the network and hands it to the boot process.

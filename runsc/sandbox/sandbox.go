@@ -252,19 +252,11 @@ type sockets struct {
 }
 
 func (k *sockets) open() error {
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("socketpair: %w", err)
+	var err error
+	if k.nineP[0], k.nineP[1], err = socketPair(unix.SOCK_STREAM, "9p"); err == nil {
+		k.donate[0], k.donate[1], err = socketPair(unix.SOCK_SEQPACKET, "donate")
 	}
-	d, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("socketpair: %w", err)
-	}
-	for i := range 2 {
-		k.nineP[i] = os.NewFile(uintptr(p[i]), "9p")
-		k.donate[i] = os.NewFile(uintptr(d[i]), "donate")
-	}
-	return nil
+	return err
 }
 
 func (k *sockets) close() {
@@ -348,24 +340,18 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 	if r := &c.Spec.Resources; r.HostBound && r.MemoryMax > 0 {
 		r.GuestMemory = boot.GuestMemory(r.MemoryMax)
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	t, err := newTether()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	defer null.Close()
-	ready, readyW, err := os.Pipe()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer readyW.Close()
-	lifeR, lifeline, err := os.Pipe()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer lifeR.Close()
+	defer t.closeChilds()
+	defer func() {
+		if err != nil {
+			t.closeOwn()
+		}
+	}()
 
-	errs := c.errorsOr(null)
-	files := []*os.File{null, null, errs, readyW, nil, null}
+	files := []*os.File{t.null, t.null, c.errorsOr(t.null), t.report, nil, t.null}
 	add := func(f *os.File) int {
 		if f == nil {
 			return -1
@@ -390,7 +376,7 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 		Loadavg:     add(loadavg),
 		Image:       add(c.Image),
 		Log:         add(c.Log),
-		Lifeline:    add(lifeR),
+		Lifeline:    add(t.life),
 		Ready:       boot.FDReady,
 	}
 	c.Spec.Trace.FD, c.Spec.TiedToParent = add(c.Trace), c.Attached
@@ -408,11 +394,9 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 	attr, zone := bootAttr(c)
 	p, err = startOnOwnThread(c.NetNS, append([]string{"runsc", "boot", "--"}, shownArgs(c)...), append(bootEnv(c), zone), files, attr)
 	if err != nil {
-		lifeline.Close()
-		ready.Close()
 		return nil, nil, nil, fmt.Errorf("starting the sandbox: %w", err)
 	}
-	return p, lifeline, ready, nil
+	return p, t.lifeline, t.ready, nil
 }
 
 // bootEnv is the Sentry's environment.

@@ -69,20 +69,13 @@ func (m *MemoryManager) brkLocked(c platform.Context, end uint64, rel *release) 
 
 // shrinkHeap unmaps r, the end of the heap.
 func (m *MemoryManager) shrinkHeap(c platform.Context, r seg.Range, rel *release) error {
-	if !m.mayUnmap(r) {
-		return linux.ENOMEM
-	}
-	m.removeVMAs(r, rel)
-	m.active.Lock()
-	defer m.active.Unlock()
-	m.evictArenas(c, r, rel)
-	if !m.keepHeap(r, rel) {
-		m.brkSpare.drop(m, rel)
-		m.dropVacant(r, rel)
-		m.unmapPMAs(r, rel)
-	}
-	m.apply(c, rel)
-	return nil
+	return m.unmapWith(c, r, rel, func() {
+		if !m.keepHeap(r, rel) {
+			m.brkSpare.drop(m, rel)
+			m.dropVacant(r, rel)
+			m.unmapPMAs(r, rel)
+		}
+	})
 }
 
 func (m *MemoryManager) growHeap(c platform.Context, r seg.Range, rel *release) bool {

@@ -344,6 +344,17 @@ func (m *MemoryManager) MUnmap(c platform.Context, addr, n uint64) error {
 }
 
 func (m *MemoryManager) unmapLocked(c platform.Context, r seg.Range, rel *release) error {
+	return m.unmapWith(c, r, rel, func() {
+		m.clearKept(r, rel)
+		if !m.leave(r, rel) {
+			m.unmapPMAs(r, rel)
+		}
+	})
+}
+
+// unmapWith takes r from the guest; pages, with active held, lets go of what is there
+// or keeps it.
+func (m *MemoryManager) unmapWith(c platform.Context, r seg.Range, rel *release, pages func()) error {
 	if !m.mayUnmap(r) {
 		return linux.ENOMEM
 	}
@@ -351,10 +362,7 @@ func (m *MemoryManager) unmapLocked(c platform.Context, r seg.Range, rel *releas
 	m.active.Lock()
 	defer m.active.Unlock()
 	m.evictArenas(c, r, rel)
-	m.clearKept(r, rel)
-	if !m.leave(r, rel) {
-		m.unmapPMAs(r, rel)
-	}
+	pages()
 	m.apply(c, rel)
 	return nil
 }

@@ -107,14 +107,20 @@ func (s *state) legacyTable(name string, family uint8) (*legacyTable, linux.Errn
 	return l, 0
 }
 
-// LegacyInfo is IPT_SO_GET_INFO.
-func (r *Ruleset) LegacyInfo(family uint8, in []byte) ([]byte, linux.Errno) {
-	if len(in) < legacyInfoSize {
+// askedLocked returns the table that a request of at least size bytes names at its
+// beginning.
+func (r *Ruleset) askedLocked(family uint8, in []byte, size int) (*legacyTable, linux.Errno) {
+	if len(in) < size {
 		return nil, linux.EINVAL
 	}
+	return r.now.legacyTable(nameOf(in[:legacyName]), family)
+}
+
+// LegacyInfo is IPT_SO_GET_INFO.
+func (r *Ruleset) LegacyInfo(family uint8, in []byte) ([]byte, linux.Errno) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l, errno := r.now.legacyTable(nameOf(in[:legacyName]), family)
+	l, errno := r.askedLocked(family, in, legacyInfoSize)
 	if errno != 0 {
 		return nil, errno
 	}
@@ -133,12 +139,9 @@ func (r *Ruleset) LegacyInfo(family uint8, in []byte) ([]byte, linux.Errno) {
 
 // LegacyEntries is IPT_SO_GET_ENTRIES.
 func (r *Ruleset) LegacyEntries(family uint8, in []byte) ([]byte, linux.Errno) {
-	if len(in) < entriesHead {
-		return nil, linux.EINVAL
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l, errno := r.now.legacyTable(nameOf(in[:legacyName]), family)
+	l, errno := r.askedLocked(family, in, entriesHead)
 	if errno != 0 {
 		return nil, errno
 	}

@@ -134,3 +134,22 @@ func (t *Table[S]) Set(s S, level linux.SockLevel, c *OptionCall) (found bool, e
 	}
 	return true, r.Set(s, c)
 }
+
+// GetOrCommon runs a getsockopt of the table, or else of the options that all
+// sockets have; b is s's.
+func (t *Table[S]) GetOrCommon(s S, b *Base, level linux.SockLevel, c *OptionCall) ([]byte, error) {
+	found, err := t.Get(s, level, c)
+	if !found {
+		_, err = Common.Get(b, level, c)
+	}
+	return c.Out, err
+}
+
+// SetOrCommon is GetOrCommon for setsockopt.
+func (t *Table[S]) SetOrCommon(s S, b *Base, level linux.SockLevel, c *OptionCall) error {
+	found, err := t.Set(s, level, c)
+	if !found {
+		_, err = Common.Set(b, level, c)
+	}
+	return err
+}

@@ -179,21 +179,13 @@ func rows() []row {
 // GetOption implements socket.Optioner.
 func (s *Socket) GetOption(c *vfs.Caller, level linux.SockLevel, opt int32, size int) ([]byte, error) {
 	call := &socket.OptionCall{Caller: c, Opt: opt, Size: size}
-	found, err := Options.Get(s, level, call)
-	if !found {
-		_, err = socket.Common.Get(&s.Base, level, call)
-	}
-	return call.Out, err
+	return Options.GetOrCommon(s, &s.Base, level, call)
 }
 
 // SetOption implements socket.Optioner.
 func (s *Socket) SetOption(c *vfs.Caller, level linux.SockLevel, opt int32, value []byte) error {
 	call := &socket.OptionCall{Caller: c, Opt: opt, Value: value}
-	found, err := Options.Set(s, level, call)
-	if !found {
-		_, err = socket.Common.Set(&s.Base, level, call)
-	}
-	return err
+	return Options.SetOrCommon(s, &s.Base, level, call)
 }
 
 // Changed implements socket.Hooks: the host is told.

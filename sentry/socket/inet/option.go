@@ -21,11 +21,7 @@ func (s *Socket) GetOption(c *vfs.Caller, level linux.SockLevel, opt int32, size
 		return nil, err
 	}
 	call := &socket.OptionCall{Caller: c, Opt: opt, Size: size}
-	found, err := Options.Get(s, level, call)
-	if !found {
-		_, err = socket.Common.Get(&s.Base, level, call)
-	}
-	return call.Out, err
+	return Options.GetOrCommon(s, &s.Base, level, call)
 }
 
 // SetOption implements socket.Optioner.
@@ -37,11 +33,7 @@ func (s *Socket) SetOption(c *vfs.Caller, level linux.SockLevel, opt int32, valu
 	if s.isTables(level, opt) {
 		return s.setTables(call)
 	}
-	found, err := Options.Set(s, level, call)
-	if !found {
-		_, err = socket.Common.Set(&s.Base, level, call)
-	}
-	return err
+	return Options.SetOrCommon(s, &s.Base, level, call)
 }
 
 // mayLevel refuses levels that the socket does not have.

@@ -83,29 +83,11 @@ func listMembers(s *Socket, c *socket.OptionCall) error {
 // GetOption implements socket.Optioner.
 func (s *Socket) GetOption(c *vfs.Caller, level linux.SockLevel, opt int32, size int) ([]byte, error) {
 	call := &socket.OptionCall{Caller: c, Opt: opt, Size: size}
-	var err error
-	switch level {
-	case linux.SOL_NETLINK:
-		_, err = Options.Get(s, level, call)
-	case linux.SOL_SOCKET:
-		_, err = socket.Common.Get(&s.Base, level, call)
-	default:
-		err = linux.ENOPROTOOPT
-	}
-	return call.Out, err
+	return Options.GetOrCommon(s, &s.Base, level, call)
 }
 
 // SetOption implements socket.Optioner.
 func (s *Socket) SetOption(c *vfs.Caller, level linux.SockLevel, opt int32, value []byte) error {
 	call := &socket.OptionCall{Caller: c, Opt: opt, Value: value}
-	var err error
-	switch level {
-	case linux.SOL_NETLINK:
-		_, err = Options.Set(s, level, call)
-	case linux.SOL_SOCKET:
-		_, err = socket.Common.Set(&s.Base, level, call)
-	default:
-		err = linux.ENOPROTOOPT
-	}
-	return err
+	return Options.SetOrCommon(s, &s.Base, level, call)
 }

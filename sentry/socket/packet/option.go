@@ -217,33 +217,16 @@ func (s *Socket) Asks(level linux.SockLevel, opt int32) bool {
 // AskOption implements socket.Asker.
 func (s *Socket) AskOption(c *vfs.Caller, level linux.SockLevel, opt int32, value []byte, size int) ([]byte, error) {
 	call := &socket.OptionCall{Caller: c, Opt: opt, Value: value, Size: size}
-	var err error
-	switch level {
-	case linux.SOL_PACKET:
-		_, err = Options.Get(s, level, call)
-	case linux.SOL_SOCKET:
-		_, err = socket.Common.Get(&s.Base, level, call)
-	default:
-		err = linux.ENOPROTOOPT
-	}
-	return call.Out, err
+	return Options.GetOrCommon(s, &s.Base, level, call)
 }
 
 // SetOption implements socket.Optioner.
 func (s *Socket) SetOption(c *vfs.Caller, level linux.SockLevel, opt int32, value []byte) error {
 	call := &socket.OptionCall{Caller: c, Opt: opt, Value: value}
-	var err error
-	switch {
-	case level == linux.SOL_PACKET:
-		_, err = Options.Set(s, level, call)
-	case level == linux.SOL_SOCKET && linux.SockOpt(opt) == linux.SO_BINDTODEVICE:
-		err = linux.ENOPROTOOPT // bind(2) is for that
-	case level == linux.SOL_SOCKET:
-		_, err = socket.Common.Set(&s.Base, level, call)
-	default:
-		err = linux.ENOPROTOOPT
+	if level == linux.SOL_SOCKET && linux.SockOpt(opt) == linux.SO_BINDTODEVICE {
+		return linux.ENOPROTOOPT // bind(2) is for that
 	}
-	return err
+	return Options.SetOrCommon(s, &s.Base, level, call)
 }
 
 // Changed, TakeError and Buffers implement socket.Hooks.

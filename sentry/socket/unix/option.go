@@ -74,11 +74,7 @@ func (s *Socket) GetOption(c *vfs.Caller, level linux.SockLevel, opt int32, size
 		return nil, linux.EOPNOTSUPP
 	}
 	call := &socket.OptionCall{Caller: c, Opt: opt, Size: size}
-	found, err := Options.Get(s, level, call)
-	if !found {
-		_, err = socket.Common.Get(&s.Base, level, call)
-	}
-	return call.Out, err
+	return Options.GetOrCommon(s, &s.Base, level, call)
 }
 
 // SetOption implements socket.Optioner.
@@ -87,11 +83,7 @@ func (s *Socket) SetOption(c *vfs.Caller, level linux.SockLevel, opt int32, valu
 		return linux.EOPNOTSUPP
 	}
 	call := &socket.OptionCall{Caller: c, Opt: opt, Value: value}
-	found, err := Options.Set(s, level, call)
-	if !found {
-		_, err = socket.Common.Set(&s.Base, level, call)
-	}
-	return err
+	return Options.SetOrCommon(s, &s.Base, level, call)
 }
 
 // Changed implements socket.Hooks.
