@@ -4,6 +4,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/netstack"
 	"cordon/platform"
+	"cordon/sentry/cred"
 	"cordon/sentry/ktime"
 	"cordon/sentry/task"
 )
@@ -29,6 +30,10 @@ type Config struct {
 	Network string
 	// Attach gives the first network namespace's stack what it has beside its loopback; nil for nothing.
 	Attach func(*netstack.Stack) error
+
+	// UIDs and GIDs are the maps of the first user namespace, with the host's ids
+	// outside; nil: it has every id.
+	UIDs, GIDs []cred.IDMap
 
 	// ContainerConfig is the first container's.
 	ContainerConfig

@@ -115,7 +115,7 @@ func (k *Kernel) assemble() error {
 	k.Container.sys = &task.System{
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
 		Calls: k.calls, Traced: k.cfg.Trace != nil, Loader: loader.New(vdso),
-		UserNS: cred.NewRootNamespace(), Random: k.random, Turn: k.turn(),
+		UserNS: k.users(), Random: k.random, Turn: k.turn(),
 		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) }, PlainInit: k.cfg.PlainInit,
 	}
 	k.sys.Init()
@@ -128,6 +128,14 @@ func (k *Kernel) assemble() error {
 		return err
 	}
 	return k.dial()
+}
+
+// users makes the first user namespace.
+func (k *Kernel) users() *cred.UserNamespace {
+	if k.cfg.UIDs == nil || k.cfg.GIDs == nil {
+		return cred.NewRootNamespace()
+	}
+	return cred.NewBoundedNamespace(k.cfg.UIDs, k.cfg.GIDs)
 }
 
 // makeCalls makes the table of system calls.

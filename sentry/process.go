@@ -3,6 +3,7 @@ package sentry
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -142,6 +143,9 @@ func (ct *Container) identity(c *vfs.Caller, p *Process) (*cred.Credentials, err
 		groups = append(groups, p.Groups...)
 	}
 	slices.Sort(groups)
+	if err := mapped(ct.sys.UserNS, uid, gid, groups); err != nil {
+		return nil, err
+	}
 	return &cred.Credentials{
 		RUID: uid, EUID: uid, SUID: uid, FSUID: uid, RGID: gid, EGID: gid, SGID: gid, FSGID: gid,
 		Groups:    slices.Compact(groups),
@@ -149,6 +153,19 @@ func (ct *Container) identity(c *vfs.Caller, p *Process) (*cred.Credentials, err
 		Inheritable: cred.CapSet(p.Inheritable) & cred.AllCaps, Bounding: cred.CapSet(p.Bounding) & cred.AllCaps,
 		Ambient: cred.CapSet(p.Ambient) & cred.AllCaps, NoNewPrivs: p.NoNewPrivs, UserNS: ct.sys.UserNS,
 	}, nil
+}
+
+// mapped refuses ids that the first user namespace does not have.
+func mapped(ns *cred.UserNamespace, uid, gid uint32, groups []uint32) error {
+	if !ns.HasUID(uid) {
+		return &StartError{Message: fmt.Sprintf("process.user.uid: the user namespace has no id %d", uid)}
+	}
+	for _, g := range append([]uint32{gid}, groups...) {
+		if !ns.HasGID(g) {
+			return &StartError{Message: fmt.Sprintf("process.user: the user namespace has no group %d", g)}
+		}
+	}
+	return nil
 }
 
 func (ct *Container) workingDirectory(c *vfs.Caller, p *Process) (vfs.Path, error) {

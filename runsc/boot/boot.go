@@ -22,6 +22,10 @@ type Spec struct {
 	// CPUs is the number of processors the guest sees; 0 is the host's.
 	CPUs int
 
+	// UIDs and GIDs are the ids that guests have, with the host's outside; none is
+	// every id.
+	UIDs, GIDs []IDMap
+
 	// Container is the sandbox's first. Further ones join it by OpCreate; its
 	// end ends them and the sandbox.
 	Container
@@ -46,6 +50,10 @@ type Spec struct {
 	// TiedToParent ends the sandbox when the other end of FDs.Lifeline closes.
 	TiedToParent bool
 }
+
+// An IDMap is a line of a user namespace's map: Count ids from Inside on are the
+// host's from Outside on.
+type IDMap struct{ Inside, Outside, Count uint32 }
 
 // A Container is what each container of a sandbox has of its own: a tree of
 // mounts, a first process, and namespaces.

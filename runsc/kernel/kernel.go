@@ -12,6 +12,7 @@ import (
 	"cordon/internal/linux"
 	"cordon/runsc/boot"
 	"cordon/sentry"
+	"cordon/sentry/cred"
 	"cordon/sentry/task"
 
 	"golang.org/x/sys/unix"
@@ -173,6 +174,12 @@ func config(s *boot.Spec) (sentry.Config, error) {
 	c := sentry.Config{
 		MemoryLimit: s.MemoryLimit, CPUs: s.CPUs, MemFile: int32(s.FDs.MemFile), Loadavg: int32(max(s.FDs.Loadavg, 0)),
 		Network: string(s.Network), ContainerConfig: first, PlatformName: s.Platform, CPUInfo: s.CPUInfo,
+	}
+	for _, m := range s.UIDs {
+		c.UIDs = append(c.UIDs, cred.IDMap(m))
+	}
+	for _, m := range s.GIDs {
+		c.GIDs = append(c.GIDs, cred.IDMap(m))
 	}
 	if fd := int32(s.FDs.Meminfo); fd >= 0 {
 		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }

@@ -125,6 +125,7 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 		switch {
 		case n.Type == specs.UserNamespace:
 			p.IDMaps = sandbox.IDMaps{UID: idMap(l.UIDMappings), GID: idMap(l.GIDMappings)}
+			b.UIDs, b.GIDs = guestIDs(l.UIDMappings), guestIDs(l.GIDMappings)
 		case n.Type == specs.NetworkNamespace:
 			p.NetNS, p.OwnNetwork = n.Path, true
 		}
@@ -176,6 +177,14 @@ func (p *Plan) checkMaps() error {
 func idMap(in []specs.LinuxIDMapping) (out []syscall.SysProcIDMap) {
 	for _, m := range in {
 		out = append(out, syscall.SysProcIDMap{ContainerID: int(m.ContainerID), HostID: int(m.HostID), Size: int(m.Size)})
+	}
+	return out
+}
+
+// guestIDs are the maps as guests see them.
+func guestIDs(in []specs.LinuxIDMapping) (out []boot.IDMap) {
+	for _, m := range in {
+		out = append(out, boot.IDMap{Inside: m.ContainerID, Outside: m.HostID, Count: m.Size})
 	}
 	return out
 }

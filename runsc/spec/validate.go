@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"strconv"
 	"strings"
@@ -162,6 +163,11 @@ func validateLinux(l *specs.Linux) error {
 	if seen[specs.UserNamespace] && (len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0) {
 		return fmt.Errorf("uidMappings: a user namespace needs uidMappings and gidMappings")
 	}
+	for name, m := range map[string][]specs.LinuxIDMapping{"uidMappings": l.UIDMappings, "gidMappings": l.GIDMappings} {
+		if err := validateIDs(m); err != nil {
+			return fmt.Errorf("%s%w", name, err)
+		}
+	}
 	switch {
 	case l.IntelRdt != nil:
 		return fmt.Errorf("intelRdt: not supported")
@@ -196,6 +202,30 @@ func validateLinux(l *specs.Linux) error {
 	}
 	return nil
 }
+
+// validateIDs refuses what the kernel would in a map.
+func validateIDs(maps []specs.LinuxIDMapping) error {
+	if len(maps) > maxIDMaps {
+		return fmt.Errorf(": more than %d lines", maxIDMaps)
+	}
+	overlap := func(a, na, b, nb uint32) bool {
+		return uint64(a) < uint64(b)+uint64(nb) && uint64(b) < uint64(a)+uint64(na)
+	}
+	for i, m := range maps {
+		if m.Size == 0 || uint64(m.ContainerID)+uint64(m.Size) > math.MaxUint32 || uint64(m.HostID)+uint64(m.Size) > math.MaxUint32 {
+			return fmt.Errorf("[%d].size: %d ids from %d and %d on are no range", i, m.Size, m.ContainerID, m.HostID)
+		}
+		for _, o := range maps[:i] {
+			if overlap(m.ContainerID, m.Size, o.ContainerID, o.Size) || overlap(m.HostID, m.Size, o.HostID, o.Size) {
+				return fmt.Errorf("[%d]: overlaps with another", i)
+			}
+		}
+	}
+	return nil
+}
+
+// maxIDMaps is Linux's bound (UID_GID_MAP_MAX_EXTENTS).
+const maxIDMaps = 340
 
 func validateDevices(l *specs.Linux) error {
 	for i, d := range l.Devices {

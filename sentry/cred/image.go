@@ -90,6 +90,7 @@ func loadNamespace(l *checkpoint.Loader, n *UserNamespace, im NamespaceImage) (e
 		if n.Parent != nil && n.Parent.Level != n.Level-1 {
 			return errImage
 		}
+		n.bounded = n.isBounded()
 		return nil
 	})
 	return nil

@@ -11,7 +11,7 @@ func TestImageCoversState(t *testing.T) {
 	if err := checkpoint.CheckCovered[Credentials, Image](nil); err != nil {
 		t.Error(err)
 	}
-	if err := checkpoint.CheckCovered[UserNamespace, NamespaceImage](map[string]string{"mu": "a lock"}); err != nil {
+	if err := checkpoint.CheckCovered[UserNamespace, NamespaceImage](map[string]string{"mu": "a lock", "bounded": "follows from the maps"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -37,5 +37,27 @@ func TestCheckpoint(t *testing.T) {
 	}
 	if err := checkpoint.SavePlain(&second, Kinds(), d); err != nil || second.String() != bytes1 {
 		t.Errorf("the second image differs: %v", err)
+	}
+}
+
+func TestBoundedRoot(t *testing.T) {
+	ns := NewBoundedNamespace([]IDMap{{0, 1000, 10}}, []IDMap{{0, 2000, 20}})
+	child := ns.Child(Root(ns, 0))
+	child.SetUIDs([]IDMap{{0, 5, 100}})
+	for _, c := range []struct {
+		name      string
+		got, want uint32
+	}{
+		{"inside", ns.ToRootUID(9), 9}, {"outside", ns.ToRootUID(10), NoID}, {"a group", ns.ToRootGID(10), 10},
+		{"shown", ns.FromRootUID(9), 9}, {"not shown", ns.FromRootUID(10), OverflowID},
+		{"of a child", child.ToRootUID(4), 9}, {"of a child, outside", child.ToRootUID(5), NoID},
+		{"every id", NewRootNamespace().ToRootUID(1 << 31), 1 << 31},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, c.got, c.want)
+		}
+	}
+	if !ns.HasUID(0) || ns.HasUID(10) || ns.HasGID(20) {
+		t.Error("the namespace has other ids than its maps")
 	}
 }

@@ -23,6 +23,9 @@ type UserNamespace struct {
 	// SetFCap says that its creator could set file capabilities: its process may
 	// then map the parent's root.
 	SetFCap bool
+	// bounded is set for a root namespace that has the ids inside of its maps and
+	// no others; what is outside are the host's, for show.
+	bounded bool
 
 	mu sync.Mutex
 	// guarded by mu
@@ -34,6 +37,20 @@ type UserNamespace struct {
 func NewRootNamespace() *UserNamespace {
 	all := []IDMap{{0, 0, NoID}}
 	return &UserNamespace{uids: all, gids: all}
+}
+
+// NewBoundedNamespace returns a root namespace that has the ids inside of the
+// maps only: that of a container which has a user namespace of its own on the
+// host, whose ids are outside.
+func NewBoundedNamespace(uids, gids []IDMap) *UserNamespace {
+	ns := &UserNamespace{uids: uids, gids: gids}
+	ns.bounded = ns.isBounded()
+	return ns
+}
+
+// isBounded reports whether the maps of a root namespace leave out an id.
+func (ns *UserNamespace) isBounded() bool {
+	return ns.Parent == nil && !(Covers(ns.uids, 0, NoID) && Covers(ns.gids, 0, NoID))
 }
 
 // Child returns a namespace below ns without maps yet, made by c.
@@ -152,11 +169,22 @@ func (ns *UserNamespace) up(id uint32, maps func(*UserNamespace) []IDMap) uint32
 	for ; ns.Parent != nil && id != NoID; ns = ns.Parent {
 		id = translate(maps(ns), id, true)
 	}
+	return ns.within(id, maps)
+}
+
+// within is id if it is one of the first namespace ns, else NoID.
+func (ns *UserNamespace) within(id uint32, maps func(*UserNamespace) []IDMap) uint32 {
+	if ns.bounded && !Covers(maps(ns), id, 1) {
+		return NoID
+	}
 	return id
 }
 
 func (ns *UserNamespace) down(id uint32, maps func(*UserNamespace) []IDMap) uint32 {
-	if ns.Parent == nil || id == NoID {
+	if ns.Parent == nil {
+		return ns.within(id, maps)
+	}
+	if id == NoID {
 		return id
 	}
 	return translate(maps(ns), ns.Parent.down(id, maps), false)
