@@ -163,11 +163,33 @@ func validateLinux(l *specs.Linux) error {
 	if seen[specs.UserNamespace] && (len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0) {
 		return fmt.Errorf("uidMappings: a user namespace needs uidMappings and gidMappings")
 	}
-	for name, m := range map[string][]specs.LinuxIDMapping{"uidMappings": l.UIDMappings, "gidMappings": l.GIDMappings} {
-		if err := validateIDs(m); err != nil {
-			return fmt.Errorf("%s%w", name, err)
+	if err := validateIDs(l.UIDMappings); err != nil {
+		return fmt.Errorf("uidMappings%w", err)
+	}
+	if err := validateIDs(l.GIDMappings); err != nil {
+		return fmt.Errorf("gidMappings%w", err)
+	}
+	if err := validateSettings(l); err != nil {
+		return err
+	}
+	if err := validateDevices(l); err != nil {
+		return err
+	}
+	for i, p := range l.MaskedPaths {
+		if !path.IsAbs(p) {
+			return fmt.Errorf("maskedPaths[%d]: %q is not an absolute path", i, p)
 		}
 	}
+	for i, p := range l.ReadonlyPaths {
+		if !path.IsAbs(p) {
+			return fmt.Errorf("readonlyPaths[%d]: %q is not an absolute path", i, p)
+		}
+	}
+	return nil
+}
+
+// validateSettings refuses what no sandbox has.
+func validateSettings(l *specs.Linux) error {
 	switch {
 	case l.IntelRdt != nil:
 		return fmt.Errorf("intelRdt: not supported")
@@ -186,19 +208,6 @@ func validateLinux(l *specs.Linux) error {
 	case "", "private", "rprivate", "slave", "rslave":
 	default:
 		return fmt.Errorf("rootfsPropagation: %q is not supported: a sandbox's mounts are its own", l.RootfsPropagation)
-	}
-	if err := validateDevices(l); err != nil {
-		return err
-	}
-	for i, p := range l.MaskedPaths {
-		if !path.IsAbs(p) {
-			return fmt.Errorf("maskedPaths[%d]: %q is not an absolute path", i, p)
-		}
-	}
-	for i, p := range l.ReadonlyPaths {
-		if !path.IsAbs(p) {
-			return fmt.Errorf("readonlyPaths[%d]: %q is not an absolute path", i, p)
-		}
 	}
 	return nil
 }
