@@ -2,7 +2,7 @@ package boot
 
 // SpecVersion is the version of Spec. Both sides are the same binary, so a
 // difference means that the binary was replaced between the two starts.
-const SpecVersion = 3
+const SpecVersion = 4
 
 // A Spec says everything about a sandbox that its kernel has to know. It is
 // plain data: descriptors are numbers in the boot process, already open when
@@ -266,6 +266,9 @@ type FDs struct {
 	Lifeline int
 	// Network is a socket that the Network comes from; -1 for none.
 	Network int
+	// Herald is a socket to the process that tells the host's memory cgroup of
+	// kills for memory; -1 for none.
+	Herald int
 	// Ready is the write end of a pipe on which Main reports that the sandbox
 	// stands, or why it does not.
 	Ready int

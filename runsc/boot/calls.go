@@ -49,6 +49,8 @@ type CreateArgs struct {
 	// process that carries its pid: the Sentry sends it the first process's
 	// end (join.go), and ends the container when it goes away.
 	Keeper int
+	// Herald is the place of FDs.Herald for this container.
+	Herald int
 }
 
 // ContainerInfo is where a container stands.

@@ -27,6 +27,12 @@ type tenant struct {
 	gone   chan struct{} // closed when nothing of it is left
 }
 
+func closeIf(fd int) {
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+}
+
 // maxJoined bounds the containers of one sandbox.
 const maxJoined = 1024
 
@@ -103,7 +109,9 @@ func (b *box) reserve(id string) error {
 
 func (b *box) makeTenant(a *CreateArgs, fds []int) (*tenant, error) {
 	keeper := take(fds, a.Keeper)
+	heraldFD := take(fds, a.Herald)
 	if keeper < 0 {
+		closeIf(heraldFD)
 		return nil, errors.New("a container that joins needs a keeper")
 	}
 	got := ContainerFDs{Gofer9P: take(fds, a.FDs.Gofer9P), GoferDonate: take(fds, a.FDs.GoferDonate)}
@@ -113,9 +121,11 @@ func (b *box) makeTenant(a *CreateArgs, fds []int) (*tenant, error) {
 	g, err := b.kernel.Add(&a.Container, got)
 	if err != nil {
 		unix.Close(keeper)
+		closeIf(heraldFD)
 		return nil, err
 	}
 	t := &tenant{member: newMember(a.Container.ID, g), keeper: keeper, tty: -1, gone: make(chan struct{})}
+	t.herald = newHerald(heraldFD, g)
 	if a.Container.Process.Terminal {
 		t.tty = got.Stdio[0]
 	}
@@ -127,6 +137,7 @@ func (b *box) makeTenant(a *CreateArgs, fds []int) (*tenant, error) {
 func (t *tenant) live(k Kernel) {
 	code := t.await()
 	k.Remove(t.guest)
+	t.herald.end()
 	// A keeper that is gone needs no telling.
 	unix.Write(t.keeper, binary.LittleEndian.AppendUint32(nil, uint32(code)))
 	unix.Shutdown(t.keeper, unix.SHUT_RDWR) // ends watchKeeper

@@ -51,6 +51,7 @@ func Main(newKernel NewKernel) int {
 	idle.Pace()
 	idle.Settle()
 	b := newBox(k, s)
+	b.first.herald = newHerald(s.FDs.Herald, k)
 	made.Store(b)
 	b.forwardSignals()
 	if s.FDs.Control >= 0 {
@@ -90,6 +91,7 @@ func (b *box) run() int {
 	code := b.first.await()
 	b.endJoined()
 	b.kernel.Stop()
+	b.first.herald.end()
 	return code
 }
 
@@ -149,7 +151,7 @@ var ErrNoProcess = errors.New("no such process")
 // closeOnExec keeps the descriptors out of the platform's zygote.
 func closeOnExec(s *Spec) {
 	f := &s.FDs
-	for _, fd := range []int{FDReady, f.Stdio[0], f.Stdio[1], f.Stdio[2], f.Gofer9P, f.GoferDonate, f.MemFile, f.Meminfo, f.Loadavg, f.Control, f.Log, f.Lifeline, f.Network, f.Image, s.Trace.FD} {
+	for _, fd := range []int{FDReady, f.Stdio[0], f.Stdio[1], f.Stdio[2], f.Gofer9P, f.GoferDonate, f.MemFile, f.Meminfo, f.Loadavg, f.Control, f.Log, f.Lifeline, f.Network, f.Image, f.Herald, s.Trace.FD} {
 		if fd >= 0 {
 			unix.CloseOnExec(fd)
 		}

@@ -28,6 +28,8 @@ type member struct {
 	guest Guest
 	start chan struct{} // closed when the state leaves Created
 
+	herald *herald // nil for none; set before others know the member
+
 	mu sync.Mutex
 	// guarded by mu
 	state  State

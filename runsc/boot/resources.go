@@ -12,7 +12,8 @@ const (
 	OpUpdate = "update"
 	// OpUsage returns a Usage.
 	OpUsage = "usage"
-	// OpOOMKills returns how many processes were killed for memory, as a uint64.
+	// OpOOMKills returns how many processes were killed for memory that the host
+	// has not counted itself, as a uint64.
 	OpOOMKills = "oom-kills"
 	// OpAwaitOOM takes how many processes the caller knows to have been killed
 	// for memory (a uint64), and returns how many there are once there are more.
@@ -74,7 +75,7 @@ func (m *member) dispatchBounds(c *control.Call) (any, error) {
 	case OpOOMKills:
 		now := make(chan struct{})
 		close(now)
-		return g.AwaitOOM(0, now), nil
+		return m.herald.unseen(g.AwaitOOM(0, now)), nil
 	}
 	var seen uint64
 	if err := c.Decode(&seen); err != nil {

@@ -241,6 +241,14 @@ func (g *Group) PIDs() ([]int, error) {
 	return nil, nil
 }
 
+// MemoryDir is the directory with the limit of memory, or empty.
+func (g *Group) MemoryDir() string {
+	if g.lib == nil || !g.host.has("memory") {
+		return ""
+	}
+	return g.lib.Path("memory")
+}
+
 // OOMKills is how often the host killed a process of the group for memory.
 func (g *Group) OOMKills() (uint64, error) {
 	if g.lib == nil {

@@ -196,6 +196,9 @@ func addCgroups(g *globals, p *container.Params, s *specs.Spec) error {
 	}
 	p.Cgroups = group
 	p.Sandbox.Spec.Resources.HostBound = group.Bounds()
+	if p.Sandbox.Spec.Resources.MemoryMax > 0 {
+		p.Sandbox.MemoryGroup = group.MemoryDir()
+	}
 	return nil
 }
 

@@ -129,7 +129,7 @@ func (c *Container) Config() (*specs.Spec, error) {
 
 // start makes the sandbox of a container that is only a directory.
 func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
-	p.Sandbox.Started = func(boot, gofer int) error { return c.started(p, boot, gofer) }
+	p.Sandbox.Started = func(boot, gofer, herald int) error { return c.started(p, boot, gofer, herald) }
 	box, err := c.makeBox(p)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (c *Container) makeBox(p *Params) (*sandbox.Sandbox, error) {
 
 // started records the processes of a sandbox and lets the host act on them,
 // before they have done anything.
-func (c *Container) started(p *Params, boot, gofer int) (err error) {
+func (c *Container) started(p *Params, boot, gofer, herald int) (err error) {
 	if c.State.Boot, err = FindProc(boot); err != nil {
 		return err
 	}
@@ -175,6 +175,9 @@ func (c *Container) started(p *Params, boot, gofer int) (err error) {
 		pids := []int{boot}
 		if gofer != 0 {
 			pids = append(pids, gofer)
+		}
+		if herald != 0 {
+			pids = append(pids, herald)
 		}
 		if err := cgroup.Score(p.Sandbox.Spec.Process.OOMScoreAdj, boot, gofer); err != nil {
 			return err

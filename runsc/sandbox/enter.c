@@ -32,6 +32,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "enter.h"
+
+#define fail cordon_fail
+
 // Declared here: <sys/mount.h> and <linux/mount.h> clash in some versions.
 int mount(const char *, const char *, const char *, unsigned long, const void *);
 int umount2(const char *, int);
@@ -47,7 +51,7 @@ enum { FD_READY = 3, FD_MEMFILE = 5, FD_PROC = 6, FD_ROOTS = 7, FD_MEMMOUNT = 10
 	 (1ull << CAP_FSETID) | (1ull << CAP_MKNOD) | (1ull << CAP_SETFCAP) | \
 	 (1ull << CAP_LEASE))
 
-static void fail(const char *fmt, ...)
+void cordon_fail(const char *fmt, ...)
 {
 	char text[512];
 	int saved = errno;
@@ -120,7 +124,7 @@ static void empty_root(void)
 		fail("chdir to the empty root");
 }
 
-static void drop_rights(uint64_t keep, long id)
+void cordon_drop_rights(uint64_t keep, long id)
 {
 	for (int c = 0; c < 64; c++) {
 		if (keep >> c & 1)
@@ -188,7 +192,7 @@ static void enter_boot(long id, const char *memory, const char *program)
 	place_fd(mnt, FD_MEMMOUNT, "the memory file's mount");
 	place_fd(file, FD_MEMFILE, "the memory file");
 	empty_root();
-	drop_rights(0, id);
+	cordon_drop_rights(0, id);
 	// Stubs are traced by a process without CAP_SYS_PTRACE.
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		fail("PR_SET_DUMPABLE");
@@ -200,7 +204,7 @@ static void enter_net(long id)
 {
 	private_mounts();
 	empty_root();
-	drop_rights(0, id);
+	cordon_drop_rights(0, id);
 }
 
 static int clone_tree(const char *path, int read_only)
@@ -240,7 +244,7 @@ static void enter_gofer(int count, char **trees)
 		}
 	}
 	empty_root();
-	drop_rights(KEEP_GOFER, -1);
+	cordon_drop_rights(KEEP_GOFER, -1);
 }
 
 // The keeper of a container that joined a sandbox: a host process with nothing
@@ -293,8 +297,13 @@ static void only_keep(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	};
 	struct sock_fprog prog = {.len = sizeof code / sizeof *code, .filter = code};
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
-		fail("installing the keeper's filter");
+	cordon_only_calls(&prog);
+}
+
+void cordon_only_calls(struct sock_fprog *prog)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, prog) < 0)
+		fail("installing a filter");
 }
 
 // keep waits for the exit code of the container's first process and ends with
@@ -336,7 +345,7 @@ static void enter_keeper(const char *name)
 {
 	show_as(name);
 	if (geteuid() == 0)
-		drop_rights(0, -1);
+		cordon_drop_rights(0, -1);
 	// Others of its user could take its place.
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	catch_signals();
@@ -350,23 +359,28 @@ unsigned long long cordon_descriptor_limit(void)
 	return descriptors_at_start.rlim_cur;
 }
 
-// CORDON_ZONE is "boot", "boot:ID" (become user and group ID), "gofer" or
-// "keeper"; a "+" at its end asks to be killed when the parent dies.
+// CORDON_ZONE is "boot", "boot:ID" (become user and group ID), "gofer",
+// "keeper" or "herald"; a "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
-	const char *zone = NULL, *memory = "0";
+	const char *zone = NULL, *memory = "0", *group = "";
 	getrlimit(RLIMIT_NOFILE, &descriptors_at_start);
 	for (char **e = envp; e && *e; e++) {
 		if (strncmp(*e, "CORDON_ZONE=", 12) == 0)
 			zone = *e + 12;
 		else if (strncmp(*e, "CORDON_MEMORY=", 14) == 0)
 			memory = *e + 14;
+		else if (strncmp(*e, "CORDON_GROUP=", 13) == 0)
+			group = *e + 13;
 	}
 	if (!zone || argc < 1)
 		return;
 	int keeper = strncmp(zone, "keeper", 6) == 0;
+	int herald = strcmp(zone, "herald") == 0;
 	if (keeper)
 		enter_keeper(argv[0]);
+	else if (herald)
+		;
 	else if (argc < 2)
 		return;
 	else if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
@@ -387,6 +401,8 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 	// Last: a change of credentials clears it.
 	if (zone[strlen(zone) - 1] == '+' && prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0) < 0)
 		fail("PR_SET_PDEATHSIG");
+	if (herald)
+		cordon_herald(group);
 	if (keeper) {
 		only_keep();
 		keep();

@@ -38,6 +38,10 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 	var wg sync.WaitGroup
 	var goferReady, keeperReady *os.File
 	var goferErr, keeperErr error
+	if s.herald, err = startHerald(c); err != nil {
+		return nil, err
+	}
+	defer s.herald.release()
 	if len(c.Roots) > 0 {
 		wg.Go(func() { s.gofer, goferReady, goferErr = startGofer(c, &ends) })
 	}
@@ -62,10 +66,11 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 		}
 	}
 	if err == nil && c.Started != nil {
-		err = c.Started(s.BootPID, s.GoferPID)
+		err = c.Started(s.BootPID, s.GoferPID, s.herald.pid())
 	}
 	if err == nil {
-		if err = create(c, cl, &ends, own); err != nil {
+		s.herald.begin(0) // the sandbox's stubs are in another group
+		if err = create(c, cl, &ends, own, s.herald.sentryEnd()); err != nil {
 			err = goferFailure(goferReady, err)
 		}
 	}
@@ -78,7 +83,7 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 }
 
 // create asks the Sentry for the container.
-func create(c *Config, cl *control.Client, ends *sockets, keeper *os.File) error {
+func create(c *Config, cl *control.Client, ends *sockets, keeper, herald *os.File) error {
 	var fds []int
 	add := func(f *os.File) int {
 		if f == nil {
@@ -87,7 +92,7 @@ func create(c *Config, cl *control.Client, ends *sockets, keeper *os.File) error
 		fds = append(fds, int(f.Fd()))
 		return len(fds) - 1
 	}
-	a := boot.CreateArgs{Container: c.Spec.Container, Keeper: add(keeper), FDs: boot.ContainerFDs{
+	a := boot.CreateArgs{Container: c.Spec.Container, Keeper: add(keeper), Herald: add(herald), FDs: boot.ContainerFDs{
 		Stdio: [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])}, Gofer9P: add(ends.nineP[0]), GoferDonate: add(ends.donate[0]),
 	}}
 	return boot.AsStartError(cl.Call(boot.OpCreate, a, nil, fds...))

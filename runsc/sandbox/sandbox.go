@@ -83,9 +83,14 @@ type Config struct {
 	// Filters are the programs for the two processes; empty is none.
 	SentryFilter, GoferFilter []byte
 
+	// MemoryGroup is the directory of the memory cgroup that Started makes, if the
+	// host is to see there what is killed for memory inside.
+	MemoryGroup string
+
 	// Started is called with the pids of the processes while they wait, to
-	// record them and put them into a cgroup. An error ends them.
-	Started func(bootPID, goferPID int) error
+	// record them and put them into a cgroup; those that there are not are 0.
+	// An error ends them.
+	Started func(bootPID, goferPID, heraldPID int) error
 }
 
 // A Sandbox is a running pair of processes.
@@ -95,6 +100,7 @@ type Sandbox struct {
 	GoferPID int // 0 without a gofer
 
 	boot, gofer *os.Process
+	herald      *herald // nil for none
 	lifeline    *os.File
 	network     *os.File // nil when nothing waits for it
 }
@@ -112,7 +118,10 @@ func Start(c *Config) (*Sandbox, error) {
 		defer bootReady.Close()
 	}
 	if err == nil && c.Started != nil {
-		err = c.Started(s.BootPID, s.GoferPID)
+		err = c.Started(s.BootPID, s.GoferPID, s.herald.pid())
+	}
+	if err == nil {
+		s.herald.begin(s.BootPID)
 	}
 	if err == nil {
 		err = s.sendNetwork(c)
@@ -194,6 +203,8 @@ func (s *Sandbox) Wait() (int, error) {
 		s.gofer.Wait()
 		s.gofer = nil
 	}
+	s.herald.stop()
+	s.herald = nil
 	return code, failure
 }
 
@@ -228,12 +239,16 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 	}
 	var wg sync.WaitGroup
 	var goferErr, bootErr error
+	if s.herald, err = startHerald(c); err != nil {
+		return nil, nil, err
+	}
+	defer s.herald.release()
 	if len(c.Roots) > 0 {
 		wg.Go(func() {
 			s.gofer, goferReady, goferErr = startGofer(c, &ends)
 		})
 	}
-	s.boot, s.lifeline, bootReady, bootErr = startBoot(c, &ends)
+	s.boot, s.lifeline, bootReady, bootErr = startBoot(c, &ends, s.herald.sentryEnd())
 	wg.Wait()
 	if s.boot != nil {
 		s.BootPID = s.boot.Pid
@@ -336,7 +351,7 @@ func (c *Config) errorsOr(null *os.File) *os.File {
 const firstSpecFD = 6
 
 // startBoot executes `runsc boot`.
-func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.File, err error) {
+func startBoot(c *Config, ends *sockets, herald *os.File) (p *os.Process, lifeline, ready *os.File, err error) {
 	if r := &c.Spec.Resources; r.HostBound && r.MemoryMax > 0 {
 		r.GuestMemory = boot.GuestMemory(r.MemoryMax)
 	}
@@ -370,6 +385,7 @@ func startBoot(c *Config, ends *sockets) (p *os.Process, lifeline, ready *os.Fil
 		Gofer9P:     add(ends.nineP[0]),
 		GoferDonate: add(ends.donate[0]),
 		Network:     add(ends.network),
+		Herald:      add(herald),
 		MemFile:     boot.FDMemFile,
 		Meminfo:     add(meminfo),
 		Control:     add(c.Control),

@@ -174,13 +174,14 @@ func dockerOptions(d *dockerd) {
 		d.Errorf("update: %+v, %v", list, err)
 	}
 	d.must("docker", "rm", "-f", "c1")
-	d.run(append([]string{"docker", "run", "--name", "full"}, d.flags("-m", "32m", imageName, "sh", "-c", "x=a; while :; do x=$x$x$x; done")...)...)
-	// The victim is the Sentry's to choose, so the host's cgroup tells Docker of
-	// no kill: State.OOMKilled stays false.
-	if s := d.inspect("full", "{{.State.ExitCode}}"); s != "137" {
-		d.Errorf("out of memory: %s", s)
+	// The first process is killed for memory, or one that it waits for.
+	for _, script := range []string{"x=a; while :; do x=$x$x$x; done", "(x=a; while :; do x=$x$x$x; done); echo of a child; exit 137"} {
+		d.run(append([]string{"docker", "run", "--name", "full"}, d.flags("-m", "32m", imageName, "sh", "-c", script)...)...)
+		if s := d.inspect("full", "{{.State.ExitCode}} {{.State.OOMKilled}}"); s != "137 true" {
+			d.Errorf("out of memory: %s: %s", script, s)
+		}
+		d.must("docker", "rm", "full")
 	}
-	d.must("docker", "rm", "full")
 }
 
 // file makes a file with a text.

@@ -296,10 +296,7 @@ func podOOM(t *testing.T, k *kubelet) {
 	id := p.run("main", func(c *cri.ContainerConfig) {
 		c.Linux.Resources = &cri.LinuxContainerResources{MemoryLimitInBytes: 64 << 20}
 	}, "sh", "-c", "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done")
-	// The reason comes from an event, which runc's shim sends for limits of the
-	// host only, and so never here: the sandbox sees to its limits first.
-	told := k.handler == "runsc"
-	if s := k.ended(id); s.ExitCode != 137 || told && s.Reason != "OOMKilled" {
+	if s := k.ended(id); s.ExitCode != 137 || s.Reason != "OOMKilled" {
 		t.Errorf("it ended with exit code %d, %s", s.ExitCode, s.Reason)
 	}
 	k.prints("still", beside, "echo", "still")

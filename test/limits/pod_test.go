@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -73,6 +74,29 @@ func (g *guest) start(id, pod string, r *specs.LinuxResources) {
 	}
 }
 
+// hostSays waits until the host's memory cgroup of a container says want in the file
+// of its version, in the line that begins with key.
+func (g *guest) hostSays(id, key, want, v2, v1 string) {
+	g.t.Helper()
+	group := fmt.Sprintf("/cordon-limits-%d/%s/", os.Getpid(), id)
+	value := ""
+	for end := time.Now().Add(most / 4); value != want; time.Sleep(10 * time.Millisecond) {
+		data, err := os.ReadFile("/sys/fs/cgroup/memory" + group + v1)
+		if err != nil {
+			data, _ = os.ReadFile("/sys/fs/cgroup" + group + v2)
+		}
+		for line := range strings.Lines(string(data)) {
+			if f := strings.Fields(line); len(f) == 1 && key == "" || len(f) == 2 && f[0] == key {
+				value = f[len(f)-1]
+			}
+		}
+		if time.Now().After(end) {
+			g.t.Errorf("the host says %s %q, not %q", key, value, want)
+			return
+		}
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
 
 // A container that joined a sandbox has limits of its own, which bind inside.
@@ -99,6 +123,9 @@ func TestContainersOfAPod(t *testing.T) {
 			t.Errorf("%s: %q: %v, %q, not %q", c.id, c.args, ok, out, c.want)
 		}
 	}
+	// The host has seen it too, and has the limit that it had.
+	g.hostSays("small", "oom_kill", "1", "memory.events", "memory.oom_control")
+	g.hostSays("small", "", "50331648", "memory.max", "memory.limit_in_bytes")
 	if out, ok := g.runsc("update", "--memory", "64m", "--pids-limit", "30", "small"); !ok {
 		t.Errorf("update: %s", out)
 	}
