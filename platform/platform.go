@@ -331,7 +331,25 @@ const (
 	// WakeNobody: it is futex. FUTEX_WAKE of a private word wakes nobody while
 	// the AddressSpace answers wakes (WakeAnswerer); everything else is asked for.
 	WakeNobody
+
+	// KeepFlags: it is fcntl. F_GETFL and F_SETFL of O_NONBLOCK alone are answered
+	// by the words of a FlagKeeper where they have the flags.
+	KeepFlags
+
+	// RefuseWatch: it is epoll_ctl. EPOLL_CTL_ADD of what the words have the flags of
+	// is EPERM.
+	RefuseWatch
 )
+
+// A FlagKeeper is an AddressSpace whose guests answer for flags of open files themselves.
+type FlagKeeper interface {
+	// FlagWords returns a word for each of the lowest descriptors, in memory that the
+	// guest can read and write at any time: bits 0 to 22 are the flags that F_GETFL
+	// shows and bit 31 says that they are there, for a file that cannot be waited for;
+	// bit 30 says that the descriptor is open. They are 0 at first. All loads and stores
+	// are atomic. It may be called until Release, and the words last until then.
+	FlagWords() []uint32
+}
 
 // A WakeAnswerer is an AddressSpace whose guests need not ask the Sentry to wake
 // those who sleep on a private futex when there are none.

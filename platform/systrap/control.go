@@ -12,7 +12,7 @@ import (
 
 // The control file holds what the Sentry shares with stubs: a slot for each
 // guest thread and, in the first page of a slot's size, the orders for each
-// leader. The Sentry maps all of it; a stub maps what is its own. It is sparse.
+// leader, with a page of words for descriptors behind it (platform.FlagKeeper). The Sentry maps all of it; a stub maps what is its own. It is sparse.
 const (
 	controlSlots = 32 << 10
 	controlSize  = controlSlots * slotSize

@@ -52,6 +52,11 @@ type header struct {
 
 func headerOf(slot []byte) *header { return (*header)(unsafe.Pointer(&slot[slotHeader])) }
 
+// wordsOf are the words for descriptors of a space, behind its page of orders.
+func wordsOf(slot []byte) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(&slot[pageSize])), pageSize/4)
+}
+
 // turnOf and others are the words that both sides use at the same time.
 func (h *header) loadTurn() uint32 { return atomic.LoadUint32(&h.turn) }
 

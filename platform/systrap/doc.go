@@ -7,11 +7,11 @@
 //
 // StartZygote executes a tiny static program (stub_amd64.s) that stubs are forked
 // from: empty address spaces with a code page, a configuration page and a page of
-// orders at their top. A stub's first thread is its leader. It runs no guest code
-// and makes the host calls that the Sentry writes into the page of orders, which
-// the stub can only read: mmap, munmap, mprotect, clone. Each guest thread is
-// another thread of the stub, with a slot: facts for the guest, a header of
-// registers and commands, room for XSAVE, a signal stack.
+// orders at their top, and one of words for descriptors. A stub's first thread is
+// its leader. It runs no guest code and makes the host calls that the Sentry writes
+// into the page of orders, which the stub can only read: mmap, munmap, mprotect,
+// clone. Each guest thread is another thread of the stub, with a slot: facts for the
+// guest, a header of registers and commands, room for XSAVE, a signal stack.
 //
 // The janitor, a thread of the Sentry, makes stubs ahead and ends those that were
 // released, behind the backs of those who asked.

@@ -9,8 +9,10 @@ const (
 	answerable = 1 << 63
 
 	// Other kinds, as stub_amd64.s has them.
-	storesCPU   = 1 << 32
-	wakesNobody = 2 << 32
+	storesCPU    = 1 << 32
+	wakesNobody  = 2 << 32
+	keepsFlags   = 4 << 32
+	refusesWatch = 8 << 32
 )
 
 // word is what stands there for a fact.
@@ -20,6 +22,10 @@ func word(f platform.Fact) uint64 {
 		return storesCPU | uint64(f.Value)
 	case platform.WakeNobody:
 		return wakesNobody
+	case platform.KeepFlags:
+		return keepsFlags
+	case platform.RefuseWatch:
+		return refusesWatch
 	}
 	return answerable | uint64(f.Value)
 }

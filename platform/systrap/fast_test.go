@@ -2,6 +2,7 @@ package systrap
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -197,4 +198,107 @@ func TestWakeNobody(t *testing.T) {
 			t.Error("answered though somebody sleeps")
 		}
 	})
+}
+
+// fcntl and epoll_ctl are answered where the words say how, and asked for elsewhere;
+// whatever else they are asked for is, too.
+func TestFlagWords(t *testing.T) {
+	p := open(t).(*Platform)
+	defer p.Release()
+	entry := patched(p.marks[markEntry])
+	code := append([]byte{0x41, 0xff, 0xd5}, 0x49, 0x89, 0xc6) // call *%r13; mov %rax, %r14
+	code = append(code, 0xb8, 0xe8, 3, 0, 0)                   // mov $1000, %eax
+	code = append(code, entry...)
+	code = append(code, make([]byte, 0x80-len(code))...)
+	code = append(append(code, entry...), 0xc3) // at 0x80: the call, ret
+	g := newGuest(t, p, code...)
+	words := g.as.FlagWords()
+	const (
+		fcntl    = 72
+		epollCtl = 233
+		getFlags = 3
+		setFlags = 4
+		open     = 1 << 30
+		known    = 1<<31 | open | 5<<23
+		event    = guestData + pageSize - 12
+	)
+	g.run(func(c *Context) {
+		call := func(number uint64, args ...uint64) (asked bool, result uint64) {
+			t.Helper()
+			r := arch.InitialRegisters(guestCode, guestData+64)
+			r.R13, r.RAX = guestCode+0x80, number
+			for i, to := range []*uint64{&r.RDI, &r.RSI, &r.RDX, &r.R10}[:len(args)] {
+				*to = args[i]
+			}
+			ev := c.Switch(g.as, &r, false)
+			if c.Complete(&r); ev.Kind != platform.EventSyscall || r.OrigRAX != number && r.OrigRAX != 1000 {
+				t.Fatalf("%+v %+v", ev, r)
+			}
+			for i, v := range []uint64{r.RDI, r.RSI, r.RDX, r.R10}[:len(args)] {
+				if v != args[i] {
+					t.Errorf("call %d%v has lost argument %d: %#x", number, args, i, v)
+				}
+			}
+			return r.OrigRAX != 1000, r.R14
+		}
+		answer := func(want uint64, number uint64, args ...uint64) {
+			t.Helper()
+			if asked, got := call(number, args...); asked || got != want {
+				t.Errorf("call %d%v: asked %v, answered %#x, want %#x", number, args, asked, got, want)
+			}
+		}
+		ask := func(number uint64, args ...uint64) {
+			t.Helper()
+			if asked, got := call(number, args...); !asked {
+				t.Errorf("call %d%v is answered: %#x", number, args, got)
+			}
+		}
+		words[3], words[4], words[1023] = known|0x8002, open, known|0x400
+		ask(fcntl, 3, getFlags)
+		ask(epollCtl, 4, 1, 3, event)
+		c.Inform([]platform.Fact{{Call: fcntl, Kind: platform.KeepFlags}, {Call: epollCtl, Kind: platform.RefuseWatch}})
+		answer(0x8002, fcntl, 3, getFlags)
+		answer(0x400, fcntl, 1023, getFlags)
+		answer(0, fcntl, 3, setFlags, 0x8801)
+		if got := atomic.LoadUint32(&words[3]); got != known|0x8802 {
+			t.Errorf("the word is %#x", got)
+		}
+		answer(0x8802, fcntl, 3, getFlags)
+		answer(0, fcntl, 1023, setFlags, 0x400)
+		answer(0, fcntl, 3, setFlags, 0)
+		answer(0x8002, fcntl, 3, getFlags)
+		for _, fd := range []uint64{0, 4, 1024, 1 << 20, 1<<32 | 3, ^uint64(0)} {
+			ask(fcntl, fd, getFlags)
+			ask(fcntl, fd, setFlags, 0)
+			ask(epollCtl, 4, 1, fd, event)
+		}
+		for _, f := range []uint64{0x400, 0x2000, 0x4000, 0x40000, 0xc00} {
+			ask(fcntl, 3, setFlags, f)
+		}
+		for _, cmd := range []uint64{0, 1, 2, 5, 1030} {
+			ask(fcntl, 3, cmd, 0)
+		}
+		const eperm = ^uint64(0)
+		answer(eperm, epollCtl, 4, 1, 3, event)
+		answer(eperm, epollCtl, 3, 1, 3, event)
+		ask(epollCtl, 4, 1, 4, event)
+		ask(epollCtl, 5, 1, 3, event)
+		ask(epollCtl, 4, 2, 3, event)
+		ask(epollCtl, 4, 3, 3, event)
+		ask(epollCtl, 1024, 1, 3, event)
+		for _, bad := range []uint64{0, event + 1, 1 << 20, 1 << 63} {
+			ask(epollCtl, 4, 1, 3, bad)
+		}
+		c.Inform(nil)
+		ask(fcntl, 3, getFlags)
+	})
+	// Words of a space that has gone are no other's.
+	g.as.Release()
+	for range 4 {
+		for i, w := range newGuest(t, p, code...).as.FlagWords() {
+			if w != 0 {
+				t.Fatalf("word %d of a new space is %#x", i, w)
+			}
+		}
+	}
 }

@@ -8,6 +8,7 @@ const (
 	confAddress = 0x7fffffff9000
 	opsAddress  = 0x7fffffffb000
 	dataAddress = 0x7fffffffc000
+	wordAddress = 0x7fffffffd000
 	bootAddress = 0x10000000
 
 	codeSize   = pageSize

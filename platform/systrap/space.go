@@ -21,7 +21,8 @@ type AddressSpace struct {
 	p      *Platform
 	pid    int32
 	pidfd  int
-	orders []byte // the page of orders
+	orders []byte   // the page of orders
+	words  []uint32 // platform.FlagKeeper
 	first  *thread
 	page   int32 // its place in the control file
 
@@ -78,7 +79,7 @@ func (p *Platform) newAddressSpace() (*AddressSpace, unix.Errno) {
 		unix.Kill(int(pid), unix.SIGKILL)
 		return nil, err.(unix.Errno)
 	}
-	as := &AddressSpace{p: p, pid: pid, pidfd: fd, orders: orders, page: page, cpu: -1}
+	as := &AddressSpace{p: p, pid: pid, pidfd: fd, orders: orders, words: wordsOf(p.control.slot(page)), page: page, cpu: -1}
 	t, errno := as.newThread()
 	if errno != 0 {
 		as.Release()
@@ -317,6 +318,9 @@ func (as *AddressSpace) AnswerWakes(on bool) {
 		setWakes(as.orders, on)
 	}
 }
+
+// FlagWords implements platform.FlagKeeper.
+func (as *AddressSpace) FlagWords() []uint32 { return as.words }
 
 // Reusable implements platform.Reusable.
 func (as *AddressSpace) Reusable() bool {

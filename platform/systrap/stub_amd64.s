@@ -9,6 +9,7 @@
 //	STUB   code page, then the configuration page; read-execute
 //	OPS    the leader's orders, read-only here, written by the Sentry
 //	DATA   the zygote's scratch page; a stub unmaps it at birth
+//	WORDS  flags of open files, which guest and Sentry both write
 //	BOOT   where execve puts the image; the page at SECRET is not copied to STUB
 //
 // A guest thread's slot (layout.go): a page of facts that it can only read, its
@@ -17,6 +18,7 @@
 #define CONF 0x7fffffff9000
 #define OPS  0x7fffffffb000
 #define DATA 0x7fffffffc000
+#define WORDS 0x7fffffffd000
 #define SLOTS 0x7ffff0000000
 #define BOOT 0x10000000
 #define SECRET 0x10002000
@@ -269,7 +271,7 @@ fork:
 	JLT  reply
 	JGT  loop                // the child answers
 
-	// A new stub: die with the zygote, say hello, map the orders.
+	// A new stub: die with the zygote, say hello, map the orders and the words.
 	MOVQ $1, DI              // prctl(PR_SET_PDEATHSIG, SIGKILL)
 	MOVQ $9, SI
 	MOVQ $0, DX
@@ -292,6 +294,13 @@ fork:
 	SHLQ $15, R9
 	ORQ  R14, R10
 	ORQ  R15, R8
+	MOVQ $9, AX
+	SYSCALL
+	CMPQ AX, $-4095
+	JCC  quit
+	MOVQ $WORDS, DI          // mmap(WORDS, 1 page, READ|WRITE, SHARED|FIXED, control, offset + 1 page)
+	MOVQ $3, DX
+	ADDQ $4096, R9
 	MOVQ $9, AX
 	SYSCALL
 	CMPQ AX, $-4095
@@ -432,6 +441,10 @@ fail:
 	MOVL R11, AX             // the page of facts has the answer
 	JMP  CX
 special:
+	BTQ  $34, R11
+	JCS  flags
+	BTQ  $35, R11
+	JCS  watch
 	BTQ  $32, R11
 	JCC  wake
 	TESTQ DI, DI             // getcpu: a fault here is a call not yet made
@@ -456,6 +469,56 @@ wake:                            // futex: FUTEX_WAKE|FUTEX_PRIVATE_FLAG of a go
 	JNE  ask
 zero:
 	XORL AX, AX
+	JMP  CX
+flags:                           // fcntl: F_GETFL or F_SETFL of a file whose word has the flags
+	CMPQ DI, $1024
+	JCC  ask
+	MOVQ $WORDS, R11
+	CMPL SI, $4
+	JEQ  set
+	CMPL SI, $3
+	JNE  ask
+	MOVL 0(R11)(DI*4), R11
+	TESTL R11, R11
+	JGE  ask
+	ANDL $0x7fffff, R11
+	MOVL R11, AX
+	JMP  CX
+set:
+	MOVQ DX, hRDX(GS)
+	MOVL 0(R11)(DI*4), AX
+	TESTL AX, AX
+	JGE  unset
+	XORL AX, DX
+	TESTL $0x46400, DX       // O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME stay
+	JNE  unset
+	ANDL $0x800, DX          // O_NONBLOCK; the rest cannot be set
+	XORL AX, DX
+	LOCK
+	CMPXCHGL DX, 0(R11)(DI*4)
+	JNE  unset
+	MOVQ hRDX(GS), DX
+	XORL AX, AX
+	JMP  CX
+unset:
+	MOVQ hRDX(GS), DX
+	MOVL $72, AX
+	JMP  ask
+watch:                           // epoll_ctl: EPOLL_CTL_ADD of a file that cannot be waited for
+	CMPL SI, $1
+	JNE  ask
+	CMPQ DI, $1024
+	JCC  ask
+	CMPQ DX, $1024
+	JCC  ask
+	MOVQ $WORDS, R11
+	TESTL $0x40000000, 0(R11)(DI*4)
+	JEQ  ask
+	CMPL 0(R11)(DX*4), $0
+	JGE  ask
+	CMPB 0(R10), $0          // a fault here is a call not yet made
+	CMPB 11(R10), $0
+	MOVQ $-1, AX             // EPERM
 	JMP  CX
 ask:
 	MOVQ R12, hR12(GS)

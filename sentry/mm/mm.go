@@ -80,6 +80,7 @@ type MemoryManager struct {
 	users atomic.Int64
 	pins  atomic.Int64 // Blocks callbacks that see windows
 	as    atomic.Pointer[platform.AddressSpace]
+	lent  atomic.Pointer[loan]
 
 	sleepers sleepers
 }
@@ -139,6 +140,7 @@ func (m *MemoryManager) DecUsers() {
 
 func (m *MemoryManager) releaseAll() {
 	var rel release
+	m.recallFlags()
 	m.mapping.Lock()
 	m.active.Lock()
 	var dying platform.LateReleaser

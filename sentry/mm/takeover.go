@@ -12,6 +12,9 @@ import (
 // run in it. The guest thread does not run meanwhile; c is its context.
 func (m *MemoryManager) TakeOver(c platform.Context, old *MemoryManager) bool {
 	var rel release
+	if old.users.Load() == 1 {
+		old.recallFlags()
+	}
 	as := old.give(&rel)
 	if as == nil {
 		return false

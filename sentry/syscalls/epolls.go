@@ -52,6 +52,9 @@ func sysEpollCtl(t *task.Task, epfd linux.FD, op linux.EpollOp, fd linux.FD, eve
 		return 0, err
 	}
 	defer d.DecRef()
+	if ep.PathOnly() || d.PathOnly() {
+		return 0, linux.EBADF
+	}
 	if d.Queue() == nil {
 		return 0, linux.EPERM
 	}

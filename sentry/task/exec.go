@@ -103,6 +103,7 @@ func (t *Task) unshareFiles() {
 func (t *Task) UnshareFDs() {
 	if old := t.FDs(); old.Shared() {
 		t.fds.Store(old.Fork())
+		t.withdrawFacts()
 		old.DecRef()
 	}
 }

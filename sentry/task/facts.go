@@ -8,7 +8,7 @@ import (
 )
 
 // Facts are system calls whose answer is a number that the guest may know anyway:
-// ids, its processor, and that a wake-up wakes nobody. A platform that can (platform.Informer) answers them in the guest's address
+// ids, its processor, that a wake-up wakes nobody, and flags of files that it has open. A platform that can (platform.Informer) answers them in the guest's address
 // space, from a page that the guest can only read. Whatever changes one of them
 // withdraws all, which takes effect at once, and they are published again when
 // the task next goes to its guest by way of the Sentry.
@@ -18,16 +18,18 @@ import (
 
 // Numbers of calls on amd64.
 const (
-	sysGetpid  = 39
-	sysFutex   = 202
-	sysGetcpu  = 309
-	sysGetuid  = 102
-	sysGetgid  = 104
-	sysGeteuid = 107
-	sysGetegid = 108
-	sysGetppid = 110
-	sysGetpgrp = 111
-	sysGettid  = 186
+	sysGetpid   = 39
+	sysFcntl    = 72
+	sysFutex    = 202
+	sysEpollCtl = 233
+	sysGetcpu   = 309
+	sysGetuid   = 102
+	sysGetgid   = 104
+	sysGeteuid  = 107
+	sysGetegid  = 108
+	sysGetppid  = 110
+	sysGetpgrp  = 111
+	sysGettid   = 186
 )
 
 // facts says whether a task's are published.
@@ -56,6 +58,9 @@ func (t *Task) publishFacts() {
 		{Call: sysGetegid, Value: ns.FromRootGID(c.EGID)},
 		{Call: sysGetcpu, Value: t.CPU(), Kind: platform.StoreCPU},
 		{Call: sysFutex, Kind: platform.WakeNobody},
+	}
+	if t.MM().LendFlags(t.FDs()) {
+		facts = append(facts, platform.Fact{Call: sysFcntl, Kind: platform.KeepFlags}, platform.Fact{Call: sysEpollCtl, Kind: platform.RefuseWatch})
 	}
 	if f := t.seccomp.Load(); f != nil {
 		facts = slices.DeleteFunc(facts, func(x platform.Fact) bool { return !f.allows(uint32(x.Call)) })

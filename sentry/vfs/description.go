@@ -22,7 +22,8 @@ type Description struct {
 
 	// atomic
 	refs  atomic.Int64
-	flags atomic.Uint32 // linux.OpenFlags that F_GETFL shows
+	flags atomic.Uint32          // linux.OpenFlags that F_GETFL shows
+	lent  atomic.Pointer[uint32] // the word that has O_NONBLOCK (lend.go), or nil
 
 	pos lock.Mutex[lock.FilePos]
 	// guarded by pos
@@ -100,7 +101,13 @@ func (d *Description) Inode() Inode { return d.path.Dentry.inode }
 func (d *Description) Cred() *cred.Credentials { return d.cred }
 
 // Flags returns what F_GETFL does.
-func (d *Description) Flags() linux.OpenFlags { return linux.OpenFlags(d.flags.Load()) }
+func (d *Description) Flags() linux.OpenFlags {
+	f := d.flags.Load()
+	if w, v := d.lentWord(); w != nil {
+		f = withLent(d.flags.Load(), v)
+	}
+	return linux.OpenFlags(f)
+}
 
 // Nonblocking reports O_NONBLOCK.
 func (d *Description) Nonblocking() bool { return d.Flags()&linux.O_NONBLOCK != 0 }
@@ -146,7 +153,7 @@ func (d *Description) SetFlags(c *Caller, flags linux.OpenFlags) error {
 			return err
 		}
 	}
-	d.flags.Store(uint32(flags))
+	d.storeFlags(flags)
 	return nil
 }
 

@@ -24,7 +24,9 @@ type FDTable struct {
 	used    []uint64 // one bit per slot: taken or reserved
 	full    []uint64 // one bit per word of used: all of it is
 	cloexec []uint64
-	next    int // no free slot below
+	next    int      // no free slot below
+	words   []uint32 // shared with the guest that the table is lent to (lend.go), or nil
+	loans   uint32   // how many there have been
 }
 
 // NewFDTable returns an empty table with one reference.
@@ -184,6 +186,9 @@ func (t *FDTable) putLocked(fd int, d *Description, flags linux.FDFlags) {
 		t.next++
 	}
 	(*t.slots.Load())[fd].Store(d)
+	if t.words != nil {
+		t.lendLocked(fd, d)
+	}
 }
 
 func (t *FDTable) setCloexecLocked(fd int, on bool) {
@@ -204,6 +209,9 @@ func (t *FDTable) Replace(fd linux.FD, d *Description, limit uint64, flags linux
 	var old *Description
 	if s := *t.slots.Load(); int(fd) < len(s) {
 		old = s[fd].Load()
+	}
+	if old != nil && t.words != nil {
+		t.recallLocked(int(fd), old)
 	}
 	t.putLocked(int(fd), d, flags)
 	t.mu.Unlock()
@@ -228,6 +236,9 @@ func (t *FDTable) takeLocked(fd int) *Description {
 	d := s[fd].Swap(nil)
 	if d == nil {
 		return nil
+	}
+	if t.words != nil {
+		t.recallLocked(fd, d)
 	}
 	t.markLocked(fd, false)
 	t.setCloexecLocked(fd, false)
@@ -423,6 +434,14 @@ func (t *FDTable) DecRef() {
 	// Who still looks (/proc) finds nothing from here on.
 	t.mu.Lock()
 	old := *t.slots.Load()
+	if t.words != nil {
+		for i := range old {
+			if d := old[i].Load(); d != nil {
+				t.recallLocked(i, d)
+			}
+		}
+		t.words = nil
+	}
 	t.slots.Store(new([]atomic.Pointer[Description]))
 	t.used, t.full, t.cloexec, t.next = nil, nil, nil, 0
 	t.mu.Unlock()

@@ -32,11 +32,11 @@ func TestImageCoversState(t *testing.T) {
 		}),
 		checkpoint.CheckCovered[Path, PathImage](nil),
 		checkpoint.CheckCovered[Description, DescriptionImage](map[string]string{
-			"dirAt": "of the dentry", "refs": "counted by the holders", "pos": lockField,
+			"dirAt": "of the dentry", "lent": "Flags", "refs": "counted by the holders", "pos": lockField,
 		}),
 		checkpoint.CheckCovered[owner, OwnerImage](nil),
 		checkpoint.CheckCovered[FDTable, FDTableImage](map[string]string{
-			"mu": lockField, "used": "Slots", "full": "Slots", "cloexec": "Slots", "next": "a hint",
+			"mu": lockField, "used": "Slots", "full": "Slots", "cloexec": "Slots", "next": "a hint", "words": "lent anew", "loans": "lent anew",
 		}),
 	} {
 		if err != nil {

@@ -32,7 +32,7 @@ type OwnerImage struct {
 
 func saveDescription(s *checkpoint.Saver, d *Description) DescriptionImage {
 	im := DescriptionImage{
-		Path: d.path.Image(s), Cred: s.Ref(d.cred), Mode: uint8(d.mode), Flags: d.flags.Load(),
+		Path: d.path.Image(s), Cred: s.Ref(d.cred), Mode: uint8(d.mode), Flags: uint32(d.Flags()),
 		Locks: d.locks.Load(),
 	}
 	d.pos.Lock()
