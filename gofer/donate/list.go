@@ -185,6 +185,12 @@ func ParseItem(s string, off int) (it Item, ok bool) {
 	return it, true
 }
 
+// PeekItem returns the beginning of an entry that ParseItem has found whole.
+func PeekItem(s string, off int) (typ linux.DirentType, name string, ino uint64) {
+	end := off + 3 + int(s[off+2])
+	return linux.DirentType(s[off]), s[off+3 : end], get64(s, end)
+}
+
 func formSize(f Form) (int, bool) {
 	switch f {
 	case FormNone:
@@ -229,7 +235,12 @@ func PeekMode(s string, off int, f Form) linux.FileMode {
 }
 
 func get32(s string, i int) uint32 {
-	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
+	s = s[i : i+4]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
-func get64(s string, i int) uint64 { return uint64(get32(s, i)) | uint64(get32(s, i+4))<<32 }
+func get64(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}

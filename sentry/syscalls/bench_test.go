@@ -63,17 +63,32 @@ func (h *benchHosts) Descriptors() int               { return 20000 }
 func (h *benchHosts) ForgetFile(_ platform.HostFile) {}
 
 func newBench(b *testing.B) *bench {
+	b.Helper()
+	host := b.TempDir()
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(host, "usr/share/doc"), 0o755),
+		os.Mkdir(filepath.Join(host, "tmp"), 0o777),
+		os.WriteFile(filepath.Join(host, "usr/share/doc/file"), make([]byte, 64<<10), 0o644),
+	} {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	bb := newBenchOf(b, host)
+	if err := vfs.DoMount(bb.t.Caller(), "tmpfs", "/tmp", "tmpfs", 0, ""); err != nil {
+		b.Fatal(err)
+	}
+	return bb
+}
+
+// newBenchOf is newBench over a directory that is there.
+func newBenchOf(b *testing.B, host string) *bench {
 	must := func(err error) {
 		b.Helper()
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
-	host := b.TempDir()
-	must(os.MkdirAll(filepath.Join(host, "usr/share/doc"), 0o755))
-	must(os.Mkdir(filepath.Join(host, "tmp"), 0o777))
-	must(os.WriteFile(filepath.Join(host, "usr/share/doc/file"), make([]byte, 64<<10), 0o644))
-
 	fd, err := unix.MemfdCreate("memory", unix.MFD_CLOEXEC)
 	must(err)
 	mem := memfile.New(int32(fd), 1)
@@ -113,7 +128,6 @@ func newBench(b *testing.B) *bench {
 	})
 	must(err)
 	t := g.Leader()
-	must(vfs.DoMount(t.Caller(), "tmpfs", "/tmp", "tmpfs", 0, ""))
 	return &bench{B: b, t: t, mem: benchAt, host: host}
 }
 

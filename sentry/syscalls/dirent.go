@@ -16,10 +16,10 @@ const maxDirents = 1 << 20
 // A lister fills the buffer of one getdents. Its function is made once for many
 // calls.
 type lister struct {
+	sink     vfs.DirSink
 	out      []byte
 	room     int
 	add      func(b []byte, e *vfs.Dirent) []byte
-	emit     func(e vfs.Dirent) bool
 	cur      vfs.Dirent // what is being added: an address for add that costs nothing
 	tooSmall bool
 }
@@ -29,7 +29,7 @@ const keptDirents = 64 << 10
 
 var listers = sync.Pool{New: func() any {
 	l := &lister{out: make([]byte, 0, 32<<10)}
-	l.emit = l.append
+	l.sink.Emit = l.append
 	return l
 }}
 
@@ -42,6 +42,7 @@ func (l *lister) append(e vfs.Dirent) bool {
 		l.out = l.out[:k]
 		return false
 	}
+	l.sink.Off = e.Next
 	return true
 }
 
@@ -61,7 +62,7 @@ func getdents(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Count, add func
 	l := listers.Get().(*lister)
 	defer l.put()
 	l.room, l.add, l.tooSmall = int(min(uint32(n), maxDirents)), add, false
-	err = d.ReadDir(t.Caller(), l.emit)
+	err = d.ReadDirTo(&l.sink)
 	if len(l.out) > 0 {
 		return uintptr(len(l.out)), buf.Store(t.MM(), l.out)
 	}

@@ -250,7 +250,7 @@ func (d *Dentry) lookupAheadLocked(name string, ahead *walker) (*Dentry, error) 
 	}
 	// The name may be part of a longer path, which may not last.
 	name = strings.Clone(name)
-	if p, ok := d.kids.names.(Prefetcher); ok && ahead != nil {
+	if p, ok := d.kids.names.(Prefetcher); ok && ahead.goesOn() {
 		if names, open := ahead.names(name); len(names) > 1 || open {
 			p.Prefetch(names, open)
 		}

@@ -384,6 +384,19 @@ func (d *Description) seekBySize(off int64, whence linux.Whence) (int64, error) 
 // ReadDir emits the directory's entries from the description's offset on and
 // moves the offset after those that emit took.
 func (d *Description) ReadDir(c *Caller, emit func(Dirent) bool) error {
+	var s DirSink
+	s.Emit = func(e Dirent) bool {
+		if !emit(e) {
+			return false
+		}
+		s.Off = e.Next
+		return true
+	}
+	return d.ReadDirTo(&s)
+}
+
+// ReadDirTo is ReadDir to a sink.
+func (d *Description) ReadDirTo(s *DirSink) error {
 	if d.PathOnly() {
 		return linux.EBADF
 	}
@@ -396,15 +409,9 @@ func (d *Description) ReadDir(c *Caller, emit func(Dirent) bool) error {
 	if d.path.Dentry.Deleted() {
 		return linux.ENOENT
 	}
-	off := d.off
-	err := f.ReadDir(off, func(e Dirent) bool {
-		if !emit(e) {
-			return false
-		}
-		off = e.Next
-		return true
-	})
-	d.off = off
+	s.Off = d.off
+	err := f.ReadDir(s.Off, s.Emit)
+	d.off = s.Off
 	d.accessed()
 	d.path.event(linux.IN_ACCESS)
 	return err

@@ -68,6 +68,21 @@ type DirReader interface {
 	ReadDir(off int64, emit func(Dirent) bool) error
 }
 
+// A TailReader is a DirReader that has "." at offset 0 and ".." at 1, and can list
+// what comes after them by itself, from an offset of at least 2 on. Names of now it
+// lists when it has not been read before.
+type TailReader interface {
+	DirReader
+	ReadTail(off int64, emit func(Dirent) bool) error
+}
+
+// A DirSink takes what is in directories. Emit sets Off to Next of each entry that it
+// takes; it can be made once for many directories.
+type DirSink struct {
+	Emit func(Dirent) bool
+	Off  int64
+}
+
 // A Poller can be waited for. A file without it is always ready.
 type Poller interface {
 	// Readiness returns which of mask's events hold now (Err and Hup always

@@ -278,6 +278,9 @@ func (w *walker) ahead(name string) []string {
 	return names
 }
 
+// goesOn reports whether anything is known of what comes after the name that is looked up.
+func (w *walker) goesOn() bool { return w != nil && (w.rest != "" || w.reads) }
+
 // names returns the names from name, the one that is looked up now, on, as far
 // as no link or ".." can change their meaning before they are reached, and
 // whether the last of them is to be opened.

@@ -267,8 +267,8 @@ func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *I
 	made := in == nil
 	if made {
 		in = &Inode{fs: fs, key: key, kind: s.Attr.Mode.Type(), born: s.Attr.Btime.NS(), ino: fs.inoLocked(key)}
-		if target := s.Target; target != "" {
-			in.link = &target
+		if s.Target != "" {
+			in.link = linkTo(s.Target)
 		}
 		in.parent, in.name = parent, name
 		in.setAttrLocked(&s.Attr)
@@ -287,6 +287,8 @@ func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *I
 	}
 	return in
 }
+
+func linkTo(target string) *string { return &target }
 
 // known returns the Inode of attributes from a listing, if there is one.
 func (fs *FS) known(a *client.Attr) *Inode {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cordon/gofer/client"
+	"cordon/gofer/donate"
 	"cordon/internal/linux"
 	"cordon/sentry/vfs"
 )
@@ -248,21 +249,24 @@ func (x *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 	if off <= 1 && !emit(vfs.Dirent{Name: "..", Ino: x.parentIno(), Type: uint8(linux.DT_DIR), Next: 2}) {
 		return nil
 	}
+	return x.readNames(off, emit)
+}
+
+// ReadTail implements vfs.TailReader.
+func (x *dirFile) ReadTail(off int64, emit func(vfs.Dirent) bool) error {
+	return x.readNames(off, emit)
+}
+
+// readNames emits what comes after "." and "..".
+func (x *dirFile) readNames(off int64, emit func(vfs.Dirent) bool) error {
 	l, err := x.listing(off)
 	if err != nil {
 		return err
 	}
 	var batch [some]vfs.Dirent
 	for i := max(off-2, 0); ; {
-		n := 0
-		l.mu.Lock()
-		for end := int64(len(l.ents)); i < end && n < some; i++ {
-			if !l.isGone(int(i)) {
-				batch[n] = vfs.Dirent{Name: l.name(int(i)), Ino: l.number(int(i)), Type: uint8(l.typ(int(i))), Next: i + 3}
-				n++
-			}
-		}
-		l.mu.Unlock()
+		var n int
+		n, i = l.some(&batch, i)
 		if n == 0 {
 			return nil
 		}
@@ -273,6 +277,30 @@ func (x *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 			}
 		}
 	}
+}
+
+// some fills batch from position i on. It returns how many names it has found, and the
+// position after them.
+func (l *names) some(batch *[some]vfs.Dirent, i int64) (n int, next int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for end := int64(len(l.ents)); i < end && n < some; i++ {
+		e := &l.ents[i]
+		if e.flags&gone != 0 {
+			continue
+		}
+		d := &batch[n]
+		n++
+		d.Next = i + 3
+		if e.at == notInText {
+			m := l.more[int32(i)]
+			d.Name, d.Ino, d.Type = m.name, m.ino, uint8(m.typ)
+			continue
+		}
+		typ, name, ino := donate.PeekItem(l.text, int(e.at))
+		d.Name, d.Ino, d.Type = name, ino, uint8(typ)
+	}
+	return n, i
 }
 
 func (x *dirFile) parentIno() uint64 {

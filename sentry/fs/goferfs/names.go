@@ -112,8 +112,8 @@ func (l *names) typ(i int) linux.DirentType {
 
 func (l *names) number(i int) uint64 {
 	if at := l.ents[i].at; at != notInText {
-		it, _ := donate.ParseItem(l.text, int(at))
-		return it.Ino
+		_, _, ino := donate.PeekItem(l.text, int(at))
+		return ino
 	}
 	return l.more[int32(i)].ino
 }

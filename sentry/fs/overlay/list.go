@@ -163,6 +163,9 @@ func (x *dirFile) same(anew bool) (vfs.DirReader, error) {
 // readLower is ReadDir from the lower directory.
 func (x *dirFile) readLower(lower vfs.DirReader, off int64, emit func(vfs.Dirent) bool) error {
 	layer := x.d.below[0].layer
+	if t, ok := lower.(vfs.TailReader); ok && layer == 0 {
+		return x.readTail(t, off, emit)
+	}
 	return lower.ReadDir(off, func(e vfs.Dirent) bool {
 		if e.Name == ".." {
 			e.Ino = x.parentIno()
@@ -171,6 +174,17 @@ func (x *dirFile) readLower(lower vfs.DirReader, off int64, emit func(vfs.Dirent
 		}
 		return emit(e)
 	})
+}
+
+// readTail is readLower where nothing but the numbers of "." and ".." differs.
+func (x *dirFile) readTail(lower vfs.TailReader, off int64, emit func(vfs.Dirent) bool) error {
+	if off == 0 && !emit(vfs.Dirent{Name: ".", Ino: x.d.ino, Type: uint8(linux.DT_DIR), Next: 1}) {
+		return nil
+	}
+	if off <= 1 && !emit(vfs.Dirent{Name: "..", Ino: x.parentIno(), Type: uint8(linux.DT_DIR), Next: 2}) {
+		return nil
+	}
+	return lower.ReadTail(max(off, 2), emit)
 }
 
 func (x *dirFile) parentIno() uint64 {
