@@ -128,6 +128,8 @@ type Process struct {
 	Path      string // the program, if it is not Args[0]
 	Cwd       string
 	MakeCwd   bool
+	// SetHome adds HOME where Env has none, by the guest's /etc/passwd.
+	SetHome bool
 
 	UID, GID uint32
 	Groups   []uint32

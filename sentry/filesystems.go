@@ -29,7 +29,7 @@ func (k *Kernel) registerFileSystems() error {
 	// so it is empty and stays so.
 	v.Register("mqueue", vfs.FileSystemType{NoDev: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
 		o := k.tmpfsOptions("nr_inodes=1,size=4096")
-		o.Name, o.Mode = "mqueue", 0o555
+		o.Name, o.Mode = "mqueue", 0o1777
 		return tmpfs.New(o)
 	}})
 	k.registerCgroups()

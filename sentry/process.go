@@ -44,6 +44,12 @@ func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, 
 		fs.Drop()
 		return nil, nil, err
 	}
+	env, err := environment(ct.kernelCaller(), id.RUID, p)
+	if err != nil {
+		fds.DecRef()
+		fs.Drop()
+		return nil, nil, err
+	}
 	filter, err := seccompFilter(p)
 	if err != nil {
 		fds.DecRef()
@@ -53,7 +59,7 @@ func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, 
 	g, err := ct.sys.NewProcess(&task.InitArgs{
 		Seccomp: filter,
 		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: ct.cgroup, CPUs: ct.cpus(),
-		Exec:  task.ExecArgs{Path: path, Argv: p.Args, Envv: p.Env},
+		Exec:  task.ExecArgs{Path: path, Argv: p.Args, Envv: env},
 		Setup: func(t *task.Task) { ct.attributes(t, p) },
 	})
 	if err != nil {

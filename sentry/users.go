@@ -71,6 +71,36 @@ func lookUpUser(c *vfs.Caller, spec string) (uid, gid uint32, groups []uint32, e
 	return uid, uint32(g), nil, nil
 }
 
+// environment is the environment that p starts with: with HOME, if p asks for it
+// and does not say what it is. An empty one counts as none, as with runc.
+func environment(c *vfs.Caller, user uint32, p *Process) ([]string, error) {
+	if !p.SetHome {
+		return p.Env, nil
+	}
+	env := make([]string, 0, len(p.Env)+1)
+	for _, e := range p.Env {
+		v, ok := strings.CutPrefix(e, "HOME=")
+		if ok && v != "" {
+			return p.Env, nil
+		}
+		if !ok {
+			env = append(env, e)
+		}
+	}
+	passwd, err := accounts(c, "/etc/passwd")
+	if err != nil {
+		return nil, err
+	}
+	home, uid := "/", strconv.FormatUint(uint64(user), 10)
+	for _, f := range passwd {
+		if len(f) >= 6 && f[2] == uid && f[5] != "" {
+			home = f[5]
+			break
+		}
+	}
+	return append(env, "HOME="+home), nil
+}
+
 // accounts reads a file of colon-separated fields; a missing file has none.
 func accounts(c *vfs.Caller, path string) ([][]string, error) {
 	d, err := vfs.Open(c, c.Root, path, vfs.OpenHow{Flags: linux.O_RDONLY})

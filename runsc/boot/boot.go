@@ -180,6 +180,9 @@ type Process struct {
 	// does not exist if MakeCwd is set.
 	Cwd     string
 	MakeCwd bool
+	// SetHome adds HOME to an environment without it, from the account files of
+	// the container.
+	SetHome bool
 
 	UID            uint32
 	GID            uint32

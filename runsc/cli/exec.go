@@ -116,7 +116,7 @@ func (e *execFlags) build(c *container.Container, args []string) (*boot.Process,
 		return nil, err
 	}
 	out := spec.ToProcess(p)
-	out.IgnorePaused = e.ignorePaused
+	out.IgnorePaused, out.MakeCwd = e.ignorePaused, false
 	if a := p.ExecCPUAffinity; a != nil {
 		if out.CPUs, err = spec.ParseCPUs(cmp.Or(a.Final, a.Initial)); err != nil {
 			return nil, fmt.Errorf("execCPUAffinity: %w", err)

@@ -258,7 +258,7 @@ func mount(m *boot.Mount) sentry.Mount {
 
 func process(p *boot.Process) (*sentry.Process, error) {
 	q := &sentry.Process{
-		Args: p.Args, Path: p.Path, Env: p.Env, Cwd: p.Cwd, MakeCwd: p.MakeCwd, UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs,
+		Args: p.Args, Path: p.Path, Env: p.Env, Cwd: p.Cwd, MakeCwd: p.MakeCwd, SetHome: p.SetHome, UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs,
 		Umask: 0o022, NoNewPrivs: p.NoNewPrivs,
 		Bounding: p.Capabilities.Bounding, Effective: p.Capabilities.Effective, Inheritable: p.Capabilities.Inheritable,
 		Permitted: p.Capabilities.Permitted, Ambient: p.Capabilities.Ambient,

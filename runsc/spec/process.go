@@ -151,6 +151,7 @@ func ToProcess(p *specs.Process) *boot.Process {
 		Env:            p.Env,
 		Cwd:            p.Cwd,
 		MakeCwd:        true,
+		SetHome:        true,
 		UID:            p.User.UID,
 		GID:            p.User.GID,
 		AdditionalGIDs: p.User.AdditionalGids,
