@@ -107,7 +107,7 @@ func (k *vdsoClock) publish() {
 	set(linux.CLOCK_BOOTTIME, boot, mult)
 	set(linux.CLOCK_REALTIME_COARSE, real, mult)
 	set(linux.CLOCK_MONOTONIC_COARSE, mono, mult)
-	arch.UpdateParams(k.vdso.Params(), &p)
+	k.vdso.Publish(&p)
 	k.clocks.FollowCounter(tsc, real, mult)
 }
 

@@ -85,6 +85,15 @@ type ContainerConfig struct {
 
 	// Join names the containers whose namespaces it shares.
 	Join Join
+	// Time makes a time namespace; nil: the container is in the first one.
+	Time []TimeOffset
+}
+
+// A TimeOffset is by how much a time namespace shows a clock ahead, "monotonic" or
+// "boottime".
+type TimeOffset struct {
+	Clock     string
+	Sec, Nsec int64
 }
 
 // Join names, for each kind of namespace, the container of the sandbox whose

@@ -143,6 +143,28 @@ func (c *Container) join() error {
 	} else {
 		c.spaces.IPC = k.sys.NewIPC()
 	}
+	if id := c.conf.Join.Time; id != "" {
+		n, err := from("time", id)
+		if err != nil {
+			return err
+		}
+		c.spaces.Time, c.spaces.TimeForChildren = n.Time, n.Time
+	}
+	return c.makeTime()
+}
+
+// makeTime makes the time namespace that the configuration asks for.
+func (c *Container) makeTime() error {
+	if c.conf.Time == nil {
+		return nil
+	}
+	ns := task.NewTimeNamespace(nil, task.TimeOffsets{})
+	for _, o := range c.conf.Time {
+		if err := c.sys.SetTimeOffsets(ns, []task.TimeOffset{{Boottime: o.Clock == "boottime", Sec: o.Sec, Nsec: o.Nsec}}); err != 0 {
+			return &StartError{Message: "linux.timeOffsets." + o.Clock + ": " + err.Error()}
+		}
+	}
+	c.spaces.Time, c.spaces.TimeForChildren = ns, ns
 	return nil
 }
 

@@ -124,6 +124,9 @@ func (k *Kernel) assemble() error {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
 	}
 	k.spaces = task.Namespaces{UTS: task.NewUTS(k.conf.Hostname, k.conf.Domainname), IPC: k.sys.NewIPC()}
+	if err := k.makeTime(); err != nil {
+		return err
+	}
 	if err := k.assembleObjects(); err != nil {
 		return err
 	}

@@ -258,7 +258,7 @@ func TestSaveFilesAndSignals(t *testing.T) {
 	if e != 0 {
 		t.Fatal(e)
 	}
-	if _, e := b.Group().SetTimer(id, linux.Itimerspec{Value: linux.Timespec{Sec: 9}}, false); e != 0 {
+	if _, e := b.SetTimer(id, linux.Itimerspec{Value: linux.Timespec{Sec: 9}}, false); e != 0 {
 		t.Fatal(e)
 	}
 	b.Group().SetITimer(0, 3e9, 0)

@@ -55,6 +55,7 @@ const order = `
 	IPCTable - identifiers and keys of System V objects
 	IPC - a System V or POSIX queue, semaphore set or segment; mappings count its attachments
 	IPCUndo - the sets that one process has semaphore adjustments in
+	TimePages - the pages that show the clocks of time namespaces; mappings count themselves
 	FileData - an inode's attributes, names and index of pages, where mappings ask for it
 	Mappings - who maps a file's ranges
 	MemFile - allocation of guest memory
@@ -119,6 +120,7 @@ type (
 	SharedText     struct{ ranked }
 	SharedTexts    struct{ ranked }
 	FileData       struct{ ranked }
+	TimePages      struct{ ranked }
 	Mappings       struct{ ranked }
 	MemFile        struct{ ranked }
 	Gofer          struct{ ranked }

@@ -28,6 +28,19 @@ type VVARClock struct {
 	Mult        uint64 // from Mult
 }
 
+// Shift makes the clock show ns more.
+func (c *VVARClock) Shift(ns int64) {
+	const second = 1_000_000_000
+	n := int64(c.Nanoseconds) + ns%second
+	c.Seconds += ns / second
+	if n < 0 {
+		n, c.Seconds = n+second, c.Seconds-1
+	} else if n >= second {
+		n, c.Seconds = n-second, c.Seconds+1
+	}
+	c.Nanoseconds = uint64(n)
+}
+
 // TSC reads the processor's time stamp counter.
 func TSC() uint64 { return rdtsc() }
 

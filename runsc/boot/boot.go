@@ -86,6 +86,9 @@ type Container struct {
 	// Resources bound what the container uses inside.
 	Resources Resources
 
+	// Time makes a time namespace with these offsets; nil is the sandbox's.
+	Time []TimeOffset
+
 	// Namespaces are those that the container shares with another of its
 	// sandbox; the first container has none to share.
 	Namespaces Namespaces
@@ -96,6 +99,12 @@ type Container struct {
 // Mounts are always a container's own.
 type Namespaces struct {
 	PID, IPC, UTS, Net, User, Cgroup, Time string
+}
+
+// A TimeOffset is by how much a clock, "monotonic" or "boottime", is shown ahead.
+type TimeOffset struct {
+	Clock     string
+	Sec, Nsec int64
 }
 
 // NetworkMode says what the sandbox's sockets stand on.

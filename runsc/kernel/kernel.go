@@ -220,6 +220,12 @@ func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, 
 		Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl, Process: *p, Stdio: fds(f.Stdio), PlainInit: s.PlainInit,
 		Join: sentry.Join(s.Namespaces), Resources: sentry.Resources(s.Resources),
 	}
+	if s.Time != nil {
+		c.Time = []sentry.TimeOffset{}
+	}
+	for _, o := range s.Time {
+		c.Time = append(c.Time, sentry.TimeOffset(o))
+	}
 	for i := range s.Mounts {
 		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))
 	}

@@ -128,6 +128,11 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 			b.UIDs, b.GIDs = guestIDs(l.UIDMappings), guestIDs(l.GIDMappings)
 		case n.Type == specs.NetworkNamespace:
 			p.NetNS, p.OwnNetwork = n.Path, true
+		case n.Type == specs.TimeNamespace && n.Path == "":
+			b.Time = []boot.TimeOffset{}
+			for clock, o := range l.TimeOffsets {
+				b.Time = append(b.Time, boot.TimeOffset{Clock: clock, Sec: o.Secs, Nsec: int64(o.Nanosecs)})
+			}
 		}
 	}
 	return p.checkMaps()

@@ -136,9 +136,7 @@ func validateLinux(l *specs.Linux) error {
 	for i, n := range l.Namespaces {
 		switch n.Type {
 		case specs.PIDNamespace, specs.NetworkNamespace, specs.MountNamespace, specs.IPCNamespace,
-			specs.UTSNamespace, specs.UserNamespace, specs.CgroupNamespace:
-		case specs.TimeNamespace:
-			return fmt.Errorf("namespaces[%d].type: time namespaces are not supported", i)
+			specs.UTSNamespace, specs.UserNamespace, specs.CgroupNamespace, specs.TimeNamespace:
 		default:
 			return fmt.Errorf("namespaces[%d].type: %q is no namespace", i, n.Type)
 		}
@@ -169,6 +167,9 @@ func validateLinux(l *specs.Linux) error {
 	if err := validateIDs(l.GIDMappings); err != nil {
 		return fmt.Errorf("gidMappings%w", err)
 	}
+	if err := validateTime(l, seen[specs.TimeNamespace]); err != nil {
+		return err
+	}
 	if err := validateSettings(l); err != nil {
 		return err
 	}
@@ -197,8 +198,6 @@ func validateSettings(l *specs.Linux) error {
 		return fmt.Errorf("memoryPolicy: not supported")
 	case len(l.NetDevices) > 0:
 		return fmt.Errorf("netDevices: not supported")
-	case len(l.TimeOffsets) > 0:
-		return fmt.Errorf("timeOffsets: not supported")
 	case l.Personality != nil && l.Personality.Domain != specs.PerLinux && l.Personality.Domain != specs.PerLinux32:
 		return fmt.Errorf("personality.domain: %q is not supported", l.Personality.Domain)
 	case l.Personality != nil && len(l.Personality.Flags) > 0:
@@ -235,6 +234,30 @@ func validateIDs(maps []specs.LinuxIDMapping) error {
 
 // maxIDMaps is Linux's bound (UID_GID_MAP_MAX_EXTENTS).
 const maxIDMaps = 340
+
+// validateTime checks the offsets, which are for a new namespace.
+func validateTime(l *specs.Linux, listed bool) error {
+	if len(l.TimeOffsets) == 0 {
+		return nil
+	}
+	if !listed {
+		return fmt.Errorf("timeOffsets: time namespace offsets specified, but TIME namespace isn't enabled in the config")
+	}
+	for i, n := range l.Namespaces {
+		if n.Type == specs.TimeNamespace && n.Path != "" {
+			return fmt.Errorf("timeOffsets: namespaces[%d] has a path: a time namespace that is joined has its offsets", i)
+		}
+	}
+	for clock, o := range l.TimeOffsets {
+		if clock != "monotonic" && clock != "boottime" {
+			return fmt.Errorf("timeOffsets: %q is none of monotonic, boottime", clock)
+		}
+		if o.Nanosecs >= 1e9 {
+			return fmt.Errorf("timeOffsets.%s.nanosecs: %d is not below a second", clock, o.Nanosecs)
+		}
+	}
+	return nil
+}
 
 func validateDevices(l *specs.Linux) error {
 	for i, d := range l.Devices {

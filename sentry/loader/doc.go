@@ -6,7 +6,8 @@
 //
 // A Loader is made once for a sandbox and implements task.Loader. A VDSO is the
 // shared object that every program gets, with the page of clock parameters that
-// the Sentry keeps current.
+// the Sentry keeps current. A time namespace has a page of its own (a timePage) as
+// long as address spaces map it.
 //
 // # Failures
 //

@@ -7,6 +7,7 @@ import (
 	"cordon/platform/memfile"
 	"cordon/sentry/memmap"
 	"cordon/sentry/mm"
+	"cordon/sentry/task"
 )
 
 var errImage = errors.New("a vDSO that cannot be")
@@ -17,6 +18,7 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("loader.Loader", saveLoader, loadLoader),
 		checkpoint.Object("loader.VDSO", saveVDSO, loadVDSO),
 		checkpoint.Object("loader.staticPages", savePages, loadPages),
+		checkpoint.Object("loader.timePage", saveTimePage, loadTimePage),
 	}
 }
 
@@ -48,6 +50,7 @@ func loadVDSO(l *checkpoint.Loader, v *VDSO, im VDSOImage) (err error) {
 	if v.image, err = checkpoint.Get[*staticPages](l, im.Image); err != nil {
 		return err
 	}
+	v.pages = map[*task.TimeNamespace]*timePage{}
 	if v.params, err = checkpoint.Get[*staticPages](l, im.Params); err == nil && (v.image == nil || v.params == nil) {
 		err = errImage
 	}

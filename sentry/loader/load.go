@@ -239,7 +239,7 @@ func (b *builder) fill(p, interp *program, ifile *opened) (*task.Image, error) {
 		}
 		entry = interp.entry + base
 	}
-	vdso, err := b.l.vdso.mapInto(b.m)
+	vdso, err := b.l.vdso.mapInto(b.m, b.timeNS())
 	if err != nil {
 		return nil, err
 	}

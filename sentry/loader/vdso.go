@@ -2,19 +2,27 @@ package loader
 
 import (
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 	"cordon/platform/arch"
 	"cordon/platform/memfile"
 	"cordon/sentry/memmap"
 	"cordon/sentry/mm"
+	"cordon/sentry/task"
 )
 
 // A VDSO is the shared object that the kernel gives every program, with its
 // page of clock parameters (vdso(7)). Both are pages of the memory file, mapped
-// read-only into every address space and never freed.
+// read-only into every address space and never freed. Programs in a time namespace
+// have a page of their own kind in place of the parameters'.
 type VDSO struct {
 	// immutable
 	image  *staticPages
 	params *staticPages
+
+	mu lock.Mutex[lock.TimePages]
+	// guarded by mu
+	pages map[*task.TimeNamespace]*timePage
+	last  arch.VVAR // that was published
 }
 
 // NewVDSO makes the pages.
@@ -28,15 +36,17 @@ func NewVDSO(mem *memfile.File) (*VDSO, linux.Errno) {
 	if e != 0 {
 		return nil, e
 	}
-	return &VDSO{image: image, params: params}, 0
+	return &VDSO{image: image, params: params, pages: map[*task.TimeNamespace]*timePage{}}, 0
 }
 
-// Params is the page to keep current with arch.UpdateParams.
-func (v *VDSO) Params() []byte { return v.params.mem.Window(v.params.file) }
-
 // mapInto maps the parameters and, right behind them, the object; it returns
-// the object's address.
-func (v *VDSO) mapInto(m *mm.MemoryManager) (uint64, error) {
+// the object's address. The clocks are those of n.
+func (v *VDSO) mapInto(m *mm.MemoryManager, n *task.TimeNamespace) (uint64, error) {
+	params, err := v.pageOf(n)
+	if err != nil {
+		return 0, err
+	}
+	defer v.letGo(params)
 	np, ni := v.params.file.Len(), v.image.file.Len()
 	at, err := findRange(m, np+ni, pageSize, false)
 	if err != nil {
@@ -44,7 +54,7 @@ func (v *VDSO) mapInto(m *mm.MemoryManager) (uint64, error) {
 	}
 	flags := linux.MAP_SHARED | linux.MAP_FIXED
 	if _, err := m.MMap(nil, mm.MMapOpts{Addr: at, Len: np, Prot: linux.PROT_READ, Flags: flags,
-		Mappable: v.params, MaxProt: linux.PROT_READ, Name: "[vvar]"}); err != nil {
+		Mappable: params, MaxProt: linux.PROT_READ, Name: "[vvar]"}); err != nil {
 		return 0, err
 	}
 	rx := linux.PROT_READ | linux.PROT_EXEC

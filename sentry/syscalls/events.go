@@ -72,6 +72,9 @@ func sysTimerfdSettime(t *task.Task, fd linux.FD, flags linux.TimerfdFlags, in a
 		return 0, err
 	}
 	defer d.DecRef()
+	if flags&linux.TFD_TIMER_ABSTIME != 0 && !to.Value.IsZero() {
+		to.Value = linux.TimespecFromNS(t.FromOwnTime(f.Clock(), to.Value.ToNS()))
+	}
 	old, err := f.Set(flags, &to)
 	if err != nil || out == 0 {
 		return 0, err

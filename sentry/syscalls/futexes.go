@@ -103,7 +103,7 @@ func futexDeadline(t *task.Task, clock ktime.Clock, addr uint64, relative bool) 
 	if relative {
 		return after(clock.Now(), ts.ToNS()), nil
 	}
-	return ts.ToNS(), nil
+	return t.FromOwnTime(clock, ts.ToNS()), nil
 }
 
 // futexWaitUntil waits on a word. relative: the time-out was given as a

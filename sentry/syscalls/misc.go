@@ -87,7 +87,7 @@ func sysSysinfo(t *task.Task, out arg.Out[linux.Sysinfo]) (uintptr, error) {
 	load := s.LoadAverages()
 	const fixed = 1 << 16
 	si := linux.Sysinfo{
-		Uptime: s.Clocks.Boottime.Now() / 1e9, Totalram: total, Freeram: total - min(used, total),
+		Uptime: t.OwnBoottime() / 1e9, Totalram: total, Freeram: total - min(used, total),
 		Procs: uint16(min(len(s.Tasks()), 1<<16-1)), MemUnit: 1,
 	}
 	for i := range si.Loads {

@@ -9,7 +9,7 @@ import (
 
 // sysUnshare is unshare(2).
 //
-// Partial: CLONE_NEWNET and CLONE_NEWTIME are EINVAL, as of a kernel without them
+// Partial: CLONE_NEWNET is EINVAL, as of a kernel without it
 func sysUnshare(t *task.Task, flags linux.CloneFlags) (uintptr, error) { return ok(t.Unshare(flags)) }
 
 // allNamespaces are the kinds that setns(2) knows.

@@ -114,7 +114,7 @@ func sysClone3(t *task.Task, args arg.In[linux.CloneArgs], size arg.Size) (uintp
 		return 0, err
 	}
 	const signals = 0xff
-	if a.Flags&(linux.CloneFlags(signals)|linux.CLONE_DETACHED) != 0 || a.ExitSignal&^signals != 0 ||
+	if a.Flags&(linux.CloneFlags(signals)&^linux.CLONE_NEWTIME|linux.CLONE_DETACHED) != 0 || a.ExitSignal&^signals != 0 ||
 		a.ExitSignal > linux.NSIG || a.SetTIDSize != 0 || a.Flags&(linux.CLONE_THREAD|linux.CLONE_PARENT) != 0 && a.ExitSignal != 0 {
 		return 0, linux.EINVAL
 	}

@@ -275,7 +275,7 @@ var Table = [...]Row{
 	{269, 48, "faccessat", h3(sysFaccessat), Full, ""},
 	{270, 72, "pselect6", h6(sysPselect6), Full, ""},
 	{271, 73, "ppoll", h5(sysPpoll), Full, ""},
-	{272, 97, "unshare", h1(sysUnshare), Partial, "CLONE_NEWNET and CLONE_NEWTIME are EINVAL, as of a kernel without them"},
+	{272, 97, "unshare", h1(sysUnshare), Partial, "CLONE_NEWNET is EINVAL, as of a kernel without it"},
 	{273, 99, "set_robust_list", h2(sysSetRobustList), Full, ""},
 	{274, 100, "get_robust_list", h3(sysGetRobustList), Full, ""},
 	{275, 76, "splice", h6(sysSplice), Full, ""},

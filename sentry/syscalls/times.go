@@ -51,7 +51,7 @@ func sysClockGettime(t *task.Task, id linux.ClockID, out arg.Out[linux.Timespec]
 	if err != nil {
 		return 0, err
 	}
-	ts := linux.TimespecFromNS(c.Now())
+	ts := linux.TimespecFromNS(c.Now() + t.TimeAhead(c))
 	return 0, out.Store(t.MM(), &ts)
 }
 
@@ -156,7 +156,9 @@ func nanosleep(t *task.Task, id linux.ClockID, abs bool, req arg.In[linux.Timesp
 		return 0, linux.EINVAL
 	}
 	deadline := ts.ToNS()
-	if !abs {
+	if abs {
+		deadline = t.FromOwnTime(clock, deadline)
+	} else {
 		// A relative sleep on CLOCK_REALTIME is not moved by setting the clock.
 		if id == linux.CLOCK_REALTIME {
 			id, clock = linux.CLOCK_MONOTONIC, t.System().Clocks.Monotonic
@@ -296,7 +298,7 @@ func sysTimerSettime(t *task.Task, id linux.TimerID, flags linux.TimerFlags, in 
 	if !to.Value.Valid() || !to.Interval.Valid() {
 		return 0, linux.EINVAL
 	}
-	was, e := t.Group().SetTimer(id, to, flags&linux.TIMER_ABSTIME != 0)
+	was, e := t.SetTimer(id, to, flags&linux.TIMER_ABSTIME != 0)
 	if e != 0 {
 		return 0, e
 	}

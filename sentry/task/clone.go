@@ -116,6 +116,13 @@ func (t *Task) copy(a *linux.CloneArgs, cr *cred.Credentials) (*Task, linux.Errn
 		c.discard()
 		return nil, e
 	}
+	if own := ns.ofChild(); f&linux.CLONE_VM == 0 && own != ns {
+		ns = own
+		if e := t.sys.enterTime(m, ns.Time); e != 0 {
+			c.discard()
+			return nil, e
+		}
+	}
 	c.ns.Store(ns)
 	if f&linux.CLONE_SYSVSEM != 0 {
 		c.undo = t.SemUndo()

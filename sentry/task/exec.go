@@ -61,6 +61,9 @@ func (t *Task) Exec(a *ExecArgs) error {
 	}
 	t.releaseMemory()
 	t.unshareFiles()
+	if ns := t.ns.Load(); ns != nil {
+		t.ns.Store(ns.ofChild()) // the new memory shows its clocks
+	}
 	t.applyImage(im, a)
 	g := t.group
 	t.sys.tree.Lock()

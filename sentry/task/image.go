@@ -52,6 +52,7 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("task.Namespaces", saveNamespaces, loadNamespaces),
 		checkpoint.Object("task.UTSNamespace", saveUTS, loadUTS),
 		checkpoint.Object("task.CgroupNamespace", saveCgroupNamespace, loadCgroupNamespace),
+		checkpoint.Object("task.TimeNamespace", saveTimeNamespace, loadTimeNamespace),
 		checkpoint.Object("task.PidFD", savePidFD, loadPidFD),
 		checkpoint.Object("task.ioTarget", saveTarget, loadTarget),
 		checkpoint.Object("task.Filter", saveFilter, loadFilter),
@@ -259,16 +260,19 @@ func loadFSContext(l *checkpoint.Loader, f *FSContext, im FSContextImage) error 
 }
 
 // NamespacesImage is a Namespaces in a checkpoint.
-type NamespacesImage struct{ Mount, UTS, IPC, Net, Cgroup, PID checkpoint.Ref }
+type NamespacesImage struct{ Mount, UTS, IPC, Net, Cgroup, PID, Time, TimeForChildren checkpoint.Ref }
 
 func saveNamespaces(s *checkpoint.Saver, n *Namespaces) NamespacesImage {
-	return NamespacesImage{s.Ref(n.Mount), s.Ref(n.UTS), s.Ref(n.IPC), s.Ref(n.Net), s.Ref(n.Cgroup), s.Ref(n.PID)}
+	return NamespacesImage{
+		s.Ref(n.Mount), s.Ref(n.UTS), s.Ref(n.IPC), s.Ref(n.Net), s.Ref(n.Cgroup), s.Ref(n.PID), s.Ref(n.Time), s.Ref(n.TimeForChildren),
+	}
 }
 
 func loadNamespaces(l *checkpoint.Loader, n *Namespaces, im NamespacesImage) error {
 	g := &getter{l: l}
 	n.Mount, n.UTS, n.IPC, n.Net = get[*vfs.MountNamespace](g, im.Mount), get[*UTSNamespace](g, im.UTS), get[any](g, im.IPC), get[any](g, im.Net)
 	n.Cgroup, n.PID = get[*CgroupNamespace](g, im.Cgroup), get[*PIDNamespace](g, im.PID)
+	n.Time, n.TimeForChildren = get[*TimeNamespace](g, im.Time), get[*TimeNamespace](g, im.TimeForChildren)
 	return g.err
 }
 

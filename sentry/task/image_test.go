@@ -42,6 +42,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[FSContext, FSContextImage](map[string]string{"mu": lockField, "places": "Root, Cwd and Umask"}),
 		checkpoint.CheckCovered[Namespaces, NamespacesImage](nil),
 		checkpoint.CheckCovered[CgroupNamespace, CgroupNamespaceImage](nil),
+		checkpoint.CheckCovered[TimeNamespace, TimeNamespaceImage](map[string]string{"mu": lockField}),
 		checkpoint.CheckCovered[UTSNamespace, UTSImage](map[string]string{"mu": lockField}),
 		checkpoint.CheckCovered[PidFD, PidFDImage](nil),
 		checkpoint.CheckCovered[Filter, FilterImage](map[string]string{"insns": "from the list", "filters": "from the list", "cache": "made again"}),

@@ -212,6 +212,9 @@ type Namespaces struct {
 	PID *PIDNamespace
 	// Cgroup is the view of the control groups; nil is the whole tree.
 	Cgroup *CgroupNamespace
+	// Time is the task's own, and TimeForChildren what children with memory of
+	// their own, and the task itself by an exec, go into.
+	Time, TimeForChildren *TimeNamespace
 }
 
 // A UTSNamespace holds the host name (uts_namespaces(7)).

@@ -122,8 +122,9 @@ func (g *ThreadGroup) posixTimer(id linux.TimerID) *posixTimer {
 }
 
 // SetTimer is timer_settime(2): deadlines are absolute times of the timer's
-// clock if abs, else from now.
-func (g *ThreadGroup) SetTimer(id linux.TimerID, to linux.Itimerspec, abs bool) (old linux.Itimerspec, e linux.Errno) {
+// clock, as t's time namespace shows it, if abs, else from now.
+func (t *Task) SetTimer(id linux.TimerID, to linux.Itimerspec, abs bool) (old linux.Itimerspec, e linux.Errno) {
+	g := t.group
 	p := g.posixTimer(id)
 	if p == nil {
 		return old, linux.EINVAL
@@ -131,8 +132,10 @@ func (g *ThreadGroup) SetTimer(id linux.TimerID, to linux.Itimerspec, abs bool) 
 	now := p.timer.Clock().Now()
 	s := ktime.Setting{Interval: to.Interval.ToNS()}
 	if v := to.Value.ToNS(); v != 0 {
-		s.Armed, s.Deadline = true, v
-		if !abs {
+		s.Armed = true
+		if abs {
+			s.Deadline = t.FromOwnTime(p.timer.Clock(), v)
+		} else {
 			s.Deadline = addNS(now, v)
 		}
 	}

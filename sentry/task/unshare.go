@@ -33,6 +33,9 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserN
 	if f&linux.CLONE_NEWCGROUP != 0 {
 		n.Cgroup = NewCgroupNamespace(t.group.Cgroup())
 	}
+	if f&linux.CLONE_NEWTIME != 0 {
+		n.TimeForChildren = NewTimeNamespace(user, n.TimeForChildren.Offsets())
+	}
 	if f&linux.CLONE_NEWNS != 0 {
 		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(user, paths...) })
 	}
@@ -40,7 +43,8 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserN
 }
 
 // madeNamespaces are the kinds that clone and unshare make.
-const madeNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP | linux.CLONE_NEWPID
+const madeNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP | linux.CLONE_NEWPID |
+	linux.CLONE_NEWTIME
 
 // pidsForChildren is the PID namespace that t's children are put into.
 func (t *Task) pidsForChildren() *PIDNamespace { return t.pidsFrom(t.group.pids) }
@@ -105,6 +109,9 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 // namespace if user is not nil (setns(2)). Task-only.
 func (t *Task) Join(f linux.CloneFlags, from *Namespaces, user *cred.UserNamespace) linux.Errno {
 	as := t.Cred()
+	if f&linux.CLONE_NEWTIME != 0 && (t.group.Count() > 1 || t.MM().Users() > 1) {
+		return linux.EUSERS // who shares the memory would see its clocks
+	}
 	if user != nil {
 		if user == as.UserNS {
 			return linux.EINVAL
@@ -150,6 +157,12 @@ func (t *Task) Join(f linux.CloneFlags, from *Namespaces, user *cred.UserNamespa
 	}
 	if f&linux.CLONE_NEWCGROUP != 0 {
 		n.Cgroup = from.Cgroup
+	}
+	if f&linux.CLONE_NEWTIME != 0 {
+		if e := t.sys.enterTime(t.MM(), from.Time); e != 0 {
+			return e
+		}
+		n.Time, n.TimeForChildren = from.Time, from.Time
 	}
 	t.ns.Store(&n)
 	return 0

@@ -54,6 +54,7 @@ func (s *System) mayJoin(c *cred.Credentials, f linux.CloneFlags, from *Namespac
 	if from.PID != nil {
 		owners[linux.CLONE_NEWPID] = from.PID.user
 	}
+	owners[linux.CLONE_NEWTIME] = from.Time.UserNS(s)
 	if n, ok := from.Net.(*socket.Namespace); ok {
 		owners[linux.CLONE_NEWNET] = n.UserNS
 	}

@@ -75,6 +75,9 @@ func New(clocks *ktime.Clocks, id linux.ClockID) (*Timer, error) {
 	return t, nil
 }
 
+// Clock returns the clock that the timer goes by.
+func (t *Timer) Clock() ktime.Clock { return t.timer.Clock() }
+
 func (t *Timer) expired() { t.queue.Notify(wait.In | wait.RdNorm) }
 
 // cancel is called when CLOCK_REALTIME was set and the timer asked for it.

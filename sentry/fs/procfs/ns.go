@@ -47,7 +47,7 @@ type nsKind struct {
 	label string // before the number
 	flag  linux.CloneFlags
 	first uint32
-	of    func(t *task.Task) any // nil: there is but one
+	of    func(t *task.Task) any
 }
 
 var nsKinds = []nsKind{
@@ -57,10 +57,18 @@ var nsKinds = []nsKind{
 	{"net", "net", linux.CLONE_NEWNET, netInitNS, func(t *task.Task) any { return t.Namespaces().Net }},
 	{"pid", "pid", linux.CLONE_NEWPID, pidInitNS, func(t *task.Task) any { return t.Group().PIDs() }},
 	{"pid_for_children", "pid", linux.CLONE_NEWPID, pidInitNS, pidsForChildren},
-	{"time", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
-	{"time_for_children", "time", linux.CLONE_NEWTIME, timeInitNS, nil},
+	{"time", "time", linux.CLONE_NEWTIME, timeInitNS, func(t *task.Task) any { return timeNS(t.Namespaces().Time) }},
+	{"time_for_children", "time", linux.CLONE_NEWTIME, timeInitNS, func(t *task.Task) any { return timeNS(t.Namespaces().TimeForChildren) }},
 	{"user", "user", linux.CLONE_NEWUSER, userInitNS, func(t *task.Task) any { return t.Cred().UserNS }},
 	{"uts", "uts", linux.CLONE_NEWUTS, utsInitNS, func(t *task.Task) any { return t.Namespaces().UTS }},
+}
+
+// timeNS is n as a key: nil without a type for the first.
+func timeNS(n *task.TimeNamespace) any {
+	if n == nil {
+		return nil
+	}
+	return n
 }
 
 // pidsForChildren is the namespace that t's children are put into, once it has
@@ -101,14 +109,11 @@ func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
 	if err != nil {
 		return vfs.Path{}, err
 	}
-	var object any
-	id := k.first
-	if k.of != nil {
-		if object = k.of(t); object == nil && k.flag == linux.CLONE_NEWPID {
-			return vfs.Path{}, linux.ENOENT
-		}
-		id = p.fs.nsID(k, object)
+	object := k.of(t)
+	if object == nil && k.flag == linux.CLONE_NEWPID {
+		return vfs.Path{}, linux.ENOENT
 	}
+	id := p.fs.nsID(k, object)
 	i := &nsInode{inode{fs: p.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{k.flag, object, p.fs}}
 	return p.fs.sys.VFS.AnonPath(i, fmt.Sprintf("%s:[%d]", k.label, id)), nil
 }
@@ -116,7 +121,7 @@ func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
 // nsID returns the number of a namespace.
 func (sh *shared) nsID(k *nsKind, object any) uint32 {
 	first := sh.sys.InitGroup()
-	if object == nil || object == any(sh.sys.FirstPIDs()) || object == any(sh.sys.UserNS) || k.of != nil && k.flag&(linux.CLONE_NEWPID|linux.CLONE_NEWUSER) == 0 && first != nil && object == k.of(first.Leader()) {
+	if object == nil || object == any(sh.sys.FirstPIDs()) || object == any(sh.sys.UserNS) || k.flag&(linux.CLONE_NEWPID|linux.CLONE_NEWUSER|linux.CLONE_NEWTIME) == 0 && first != nil && object == k.of(first.Leader()) {
 		return k.first
 	}
 	sh.mu.Lock()
@@ -145,6 +150,7 @@ func (sh *shared) forgetNSLocked() {
 		}
 		if n := t.Namespaces(); n != nil {
 			used[n.Mount], used[n.UTS], used[n.IPC], used[n.Net], used[n.Cgroup] = true, true, true, true, true
+			used[n.Time], used[n.TimeForChildren] = true, true
 		}
 	}
 	maps.DeleteFunc(sh.nsIDs, func(o any, _ uint32) bool { return !used[o] })

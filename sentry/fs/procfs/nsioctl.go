@@ -48,6 +48,8 @@ func (n *Namespace) owner() *cred.UserNamespace {
 		return o.Parent
 	case *task.PIDNamespace:
 		return o.UserNS()
+	case *task.TimeNamespace:
+		return o.UserNS(n.fs.sys)
 	case *task.UTSNamespace:
 		return o.UserNS(n.fs.sys)
 	case *vfs.MountNamespace:

@@ -18,6 +18,8 @@ func (n *Namespace) Namespaces(base *task.Namespaces) *task.Namespaces {
 		s.IPC = n.Object
 	case linux.CLONE_NEWPID:
 		s.PID = n.Object.(*task.PIDNamespace)
+	case linux.CLONE_NEWTIME:
+		s.Time, _ = n.Object.(*task.TimeNamespace) // nil: the first
 	case linux.CLONE_NEWNET:
 		s.Net = n.Object
 	}

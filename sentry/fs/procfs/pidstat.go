@@ -48,7 +48,7 @@ func statText(o *opening) ([]byte, error) {
 		int64(o.fs.shown(g.ParentID())), int64(o.fs.shown(pgid)), int64(o.fs.shown(sid)), tty, int64(o.fs.shown(int32(foreground))), kernelFlags(t),
 		usage.MinorFaults, reaped.MinorFaults, 0, 0,
 		usage.UserNS / tickNS, usage.SystemNS / tickNS, reaped.UserNS / tickNS, reaped.SystemNS / tickNS,
-		prio, nice, int64(max(g.Count(), 1)), 0, g.StartTime() / tickNS,
+		prio, nice, int64(max(g.Count(), 1)), 0, (g.StartTime() + o.bootAhead()) / tickNS,
 	}
 	b = n.append(b)
 	b = memoryFields(b, t, g, permitted)

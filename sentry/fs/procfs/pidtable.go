@@ -63,6 +63,7 @@ func (sh *shared) processEntries() []entry {
 		{name: "task", mode: dirRX, dir: newTaskNames},
 		{name: "mountstats", mode: regular | 0o400, file: mountsFile(mountNS.MountStatsText)},
 		{name: "coredump_filter", mode: regular | 0o644, text: coredumpText, write: writeCoredump},
+		{name: "timens_offsets", mode: regular | 0o644, file: byWriter(timensText, writeTimens)},
 		{name: "timerslack_ns", mode: regular | 0o666, file: byWriter(timerSlackText, writeTimerSlack)},
 	}
 	all := slices.DeleteFunc(sh.threadEntries(), func(e entry) bool { return e.name == "children" })

@@ -37,7 +37,7 @@ func (sh *shared) idle() int64 {
 }
 
 func uptimeText(o *opening) ([]byte, error) {
-	up, idle := o.fs.sys.Clocks.Boottime.Now(), o.fs.idle()
+	up, idle := o.fs.sys.Clocks.Boottime.Now()+o.bootAhead(), o.fs.idle()
 	const cs = 10_000_000
 	return fmt.Appendf(nil, "%d.%02d %d.%02d\n", up/1e9, up%1e9/cs, idle/1e9, idle%1e9/cs), nil
 }
@@ -77,7 +77,7 @@ func systemStatText(o *opening) ([]byte, error) {
 		}
 	}
 	running, _ := o.fs.running()
-	boot := (sys.Clocks.Realtime.Now() - sys.Clocks.Boottime.Now()) / 1e9
+	boot := (sys.Clocks.Realtime.Now() - sys.Clocks.Boottime.Now() - o.bootAhead()) / 1e9
 	return fmt.Appendf(b, "intr 0\nctxt %d\nbtime %d\nprocesses %d\nprocs_running %d\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
 		switches, boot, sys.Started(), running), nil
 }
