@@ -25,8 +25,19 @@ type Network struct {
 	// Broker opens the host's sockets for the two: a place in FDs, or -1.
 	Broker int `json:"broker"`
 
+	// Loopback has programs of the host in the namespace reach the sandbox's loopback; nil for none.
+	Loopback *Loopback `json:"loopback,omitempty"`
+
 	// FDs are the descriptors that go along; the fields above hold places in it.
 	FDs []int `json:"-"`
+}
+
+// A Loopback is what stands for the sandbox's 127.0.0.1 and ::1 in its network namespace: places in Network.FDs.
+type Loopback struct {
+	// Listeners get the connections to any port.
+	Listeners []int `json:"listeners"`
+	// Link leads them there for as long as it is open.
+	Link int `json:"link"`
 }
 
 // A Link is an interface.

@@ -38,6 +38,7 @@ func Sentry(m Mode) Table {
 		for _, c := range netstack.Syscalls() {
 			rules = append(rules, Allow("network: "+c.Reason, c.Name)...)
 		}
+		rules = append(rules, loopbackRules()...)
 	}
 	if m.HostNetwork {
 		rules = append(rules, hostNetworkRules()...)

@@ -37,6 +37,7 @@ func Attach(s *netstack.Stack, n *boot.Network) error {
 			return fmt.Errorf("neighbour %s: %w", nb.Addr, err)
 		}
 	}
+	attachLoopback(s, n)
 	return attachUser(s, n)
 }
 

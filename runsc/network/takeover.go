@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -52,7 +53,13 @@ func TakeOver(path, record string) (*boot.Network, error) {
 			return fmt.Errorf("netlink: %w", err)
 		}
 		defer h.Close()
-		return takeOver(h, n, path, record)
+		if err := takeOver(h, n, path, record); err != nil || len(n.Links) == 0 {
+			return err
+		}
+		if err := addLoopback(n); err != nil {
+			slog.Debug("no way from the namespace's loopback to the sandbox's", "namespace", path, "error", err)
+		}
+		return nil
 	})
 	if err != nil {
 		n.CloseFDs()
