@@ -167,6 +167,12 @@ type Process struct {
 	// the host's terminal at its standard input.
 	Terminal   bool
 	Rows, Cols uint16
+
+	// Passed are host descriptors that it has from 3 on beside its standard files.
+	Passed []int32
+	// Sockets lets sockets among them be sockets inside (before there is a filter); else they can be read and
+	// written only.
+	Sockets bool
 }
 
 // An ErrorKind classes why a program could not be started.

@@ -251,6 +251,7 @@ func (c *Container) closeStdio() {
 	for _, fd := range c.conf.Stdio {
 		closeHost(fd)
 	}
+	closePassed(&c.conf.Process)
 }
 
 func closeGofer(cfg *ContainerConfig) {

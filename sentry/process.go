@@ -19,8 +19,13 @@ import (
 // newProcess loads a program for a process of its own session. It takes over
 // stdio.
 func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, *console, error) {
+	defer closePassed(p)
 	fds, tty, con, err := ct.standardFiles(p, stdio)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := ct.pass(p, fds); err != nil {
+		fds.DecRef()
 		return nil, nil, err
 	}
 	root := ct.mounts.Root()
@@ -118,24 +123,30 @@ func (ct *Container) standardFiles(p *Process, stdio [3]int32) (*vfs.FDTable, vf
 		if host < 0 {
 			continue
 		}
-		in, errno := hostfd.New(ct.kernel.notifier, ct.sys, int(host), names[i])
-		if errno != 0 {
+		if err := ct.openHost(c, fds, linux.FD(i), host, names[i]); err != nil {
 			fds.DecRef()
-			return nil, nil, nil, &StartError{Message: names[i] + ": " + errno.Error()}
-		}
-		f, err := in.Open(c, vfs.Path{}, in.Flags())
-		if err != nil {
-			fds.DecRef()
-			return nil, nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
-		}
-		d := vfs.NewDescription(c, ct.sys.VFS.AnonPath(in, "host:["+names[i]+"]"), f, in.Flags())
-		if err := fds.Replace(linux.FD(i), d, vfs.NROpen, 0); err != nil {
-			d.DecRef()
-			fds.DecRef()
-			return nil, nil, nil, &StartError{Message: names[i] + ": " + err.Error()}
+			return nil, nil, nil, err
 		}
 	}
 	return fds, nil, nil, nil
+}
+
+// openHost gives a new process the host's descriptor under a number of its own.
+func (ct *Container) openHost(c *vfs.Caller, fds *vfs.FDTable, as linux.FD, host int32, name string) error {
+	in, errno := hostfd.New(ct.kernel.notifier, ct.sys, int(host), name)
+	if errno != 0 {
+		return &StartError{Message: name + ": " + errno.Error()}
+	}
+	f, err := in.Open(c, vfs.Path{}, in.Flags())
+	if err != nil {
+		return &StartError{Message: name + ": " + err.Error()}
+	}
+	d := vfs.NewDescription(c, ct.sys.VFS.AnonPath(in, "host:["+name+"]"), f, in.Flags())
+	if err := fds.Replace(as, d, vfs.NROpen, 0); err != nil {
+		d.DecRef()
+		return &StartError{Message: name + ": " + err.Error()}
+	}
+	return nil
 }
 
 // identity returns the credentials that p starts with.

@@ -256,8 +256,10 @@ type Trace struct {
 
 // FDs are descriptors of the boot process. -1 is none.
 type FDs struct {
-	// Stdio are the first process's standard files.
-	Stdio [3]int
+	// Stdio are the first process's standard files, Passed what it has from
+	// descriptor 3 on.
+	Stdio  [3]int
+	Passed []int
 	// Gofer9P and GoferDonate are the 9P stream and the SEQPACKET channel that
 	// carries descriptors. -1 where no mount needs a gofer.
 	Gofer9P     int
@@ -319,9 +321,10 @@ type Guest interface {
 	// Start lets the first process run. It is called once.
 	Start() error
 
-	// Exec starts another process; stdio are host descriptors that the kernel
-	// takes over, in a failure too. A StartError says why it could not.
-	Exec(p *Process, stdio [3]int) (pid int32, err error)
+	// Exec starts another process; stdio and passed, its descriptors from 3 on, are
+	// host descriptors that the kernel takes over, in a failure too. A StartError
+	// says why it could not.
+	Exec(p *Process, stdio [3]int, passed []int) (pid int32, err error)
 
 	// Wait blocks until the process ends and returns its status as wait(2)
 	// gives it. It works for the first process and those of Exec, once each;
@@ -359,6 +362,7 @@ type Kernel interface {
 // ContainerFDs are the descriptors of a container that joins: as in FDs.
 type ContainerFDs struct {
 	Stdio                [3]int
+	Passed               []int
 	Gofer9P, GoferDonate int
 }
 

@@ -26,7 +26,8 @@ const (
 	OpStart = "start"
 	// OpSignal takes SignalArgs.
 	OpSignal = "signal"
-	// OpExec takes a Process and three descriptors; the result is its pid.
+	// OpExec takes a Process and its descriptors, three at least; the result is its
+	// pid.
 	OpExec = "exec"
 	// OpWait takes WaitArgs; the result is a wait status.
 	OpWait = "wait"
@@ -203,10 +204,11 @@ func (m *member) exec(c *control.Call) (any, error) {
 	if err := m.mayExec(&p); err != nil {
 		return nil, err
 	}
-	if len(c.FDs) != 3 {
+	if len(c.FDs) < 3 {
 		return nil, fmt.Errorf("exec needs 3 descriptors, not %d", len(c.FDs))
 	}
-	return m.guest.Exec(&p, [3]int(c.TakeFDs()))
+	fds := c.TakeFDs()
+	return m.guest.Exec(&p, [3]int(fds[:3]), fds[3:])
 }
 
 func (m *member) wait(c *control.Call) (any, error) {

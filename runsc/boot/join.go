@@ -118,6 +118,9 @@ func (b *box) makeTenant(a *CreateArgs, fds []int) (*tenant, error) {
 	for i, n := range a.FDs.Stdio {
 		got.Stdio[i] = take(fds, n)
 	}
+	for _, n := range a.FDs.Passed {
+		got.Passed = append(got.Passed, take(fds, n))
+	}
 	g, err := b.kernel.Add(&a.Container, got)
 	if err != nil {
 		unix.Close(keeper)

@@ -156,4 +156,7 @@ func closeOnExec(s *Spec) {
 			unix.CloseOnExec(fd)
 		}
 	}
+	for _, fd := range f.Passed {
+		unix.CloseOnExec(fd)
+	}
 }

@@ -116,7 +116,10 @@ func (k *Kernel) Start() error {
 }
 
 // Exec runs another.
-func (k *Kernel) Exec(p *boot.Process, stdio [3]int) (int32, error) {
+func (k *Kernel) Exec(p *boot.Process, stdio [3]int, passed []int) (int32, error) {
+	for _, fd := range passed {
+		unix.Close(fd)
+	}
 	if err := check(p); err != nil {
 		for _, fd := range stdio {
 			unix.Close(fd)

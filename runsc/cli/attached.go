@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -35,6 +36,7 @@ func (g *globals) prepare(c *sandbox.Config) error {
 		HostNetwork: c.Spec.Network == boot.NetworkHost,
 		Links:       c.Spec.Network != boot.NetworkHost && c.Spec.Network != boot.NetworkNone,
 		Ptrace:      c.Spec.Platform == "ptrace",
+		Passed:      slices.ContainsFunc(c.Passed, isSocket),
 	}
 	if c.SentryFilter, err = filter.Sentry(mode).Program(); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -18,7 +17,6 @@ import (
 	"cordon/sentry"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // Exit codes that are not a program's own.
@@ -49,6 +47,7 @@ type globals struct {
 
 	newKernel boot.NewKernel
 	logger    *logger
+	inherited map[int]bool // descriptors that the caller left open
 }
 
 func (g *globals) store() *container.Store { return &container.Store{Root: g.root} }
@@ -114,20 +113,12 @@ func Run(args []string, newKernel boot.NewKernel) int {
 	for _, c := range commands() {
 		if c.name == name {
 			if !c.hidden {
-				keepDescriptors()
+				g.keepDescriptors()
 			}
 			return c.run(g, rest)
 		}
 	}
 	return fail(g, fmt.Errorf("unknown command %q; `runsc help` lists them", name))
-}
-
-// keepDescriptors has the processes that a command starts get the descriptors that
-// they are given, and none that its caller left open. A kernel without
-// CLOSE_RANGE_CLOEXEC (before Linux 5.11) passes them on.
-func keepDescriptors() {
-	const first = 3
-	_ = unix.CloseRange(first, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 }
 
 func (c *command) run(g *globals, args []string) int {

@@ -16,6 +16,9 @@
 // checkpoint.img, written by the Sentry; CRIU's options that make no difference
 // to that are accepted.
 //
+// --preserve-fds refuses what would open more of the host than itself: directories,
+// devices that not every container has, and descriptors of no file (epoll, pidfd).
+//
 // A startContainer hook runs in the guest, as root there, before the program.
 // createContainer hooks run in the runtime's namespaces, as the container's are
 // not the host's.

@@ -24,6 +24,8 @@ type execFlags struct {
 	env, caps, gids                            list
 	tty, detach, noNewPrivs, ignorePaused      bool
 	preserveFDs                                int
+
+	passed *passing
 }
 
 func execCommand() *command {
@@ -49,7 +51,7 @@ func execCommand() *command {
 			fs.BoolVar(&e.noNewPrivs, "no-new-privs", false, "set no_new_privs")
 			fs.Var(&e.caps, "cap", "`CAP`: a further capability")
 			fs.Var(&e.caps, "c", "short for --cap")
-			fs.IntVar(&e.preserveFDs, "preserve-fds", 0, "`N` further descriptors to pass on; only 0 is supported")
+			fs.IntVar(&e.preserveFDs, "preserve-fds", 0, "`N` further descriptors to pass on, from 3 on")
 			fs.StringVar(&e.cgroup, "cgroup", "", "not supported")
 			fs.BoolVar(&e.ignorePaused, "ignore-paused", false, "start the program in a paused container, where it waits")
 			return func(g *globals, args []string) (int, error) {
@@ -64,11 +66,14 @@ func execCommand() *command {
 }
 
 func (e *execFlags) run(g *globals, args []string) (int, error) {
-	for flag, given := range map[string]bool{"--cgroup": e.cgroup != "", "--preserve-fds": e.preserveFDs != 0} {
-		if given {
-			return 0, fmt.Errorf("%s: not supported", flag)
-		}
+	if e.cgroup != "" {
+		return 0, errors.New("--cgroup: not supported")
 	}
+	var err error
+	if e.passed, err = g.pass(e.preserveFDs, false); err != nil {
+		return 0, err
+	}
+	defer e.passed.close()
 	c, err := g.store().Load(args[0])
 	if err != nil {
 		return 0, err
@@ -187,7 +192,7 @@ func (e *execFlags) attached(g *globals, c *container.Container, p *boot.Process
 		defer restore()
 	}
 	sigs := catchSignals()
-	cl, pid, err := execIn(c, p, stdio)
+	cl, pid, err := execIn(c, p, stdio, e.passed.files...)
 	if err != nil {
 		return 0, err
 	}
@@ -202,14 +207,19 @@ func (e *execFlags) attached(g *globals, c *container.Container, p *boot.Process
 	return waitIn(cl, pid)
 }
 
-// execIn starts a program in a container. The client is for waiting.
-func execIn(c *container.Container, p *boot.Process, stdio [3]*os.File) (*control.Client, int32, error) {
+// execIn starts a program in a container; passed are its descriptors from 3 on. The
+// client is for waiting.
+func execIn(c *container.Container, p *boot.Process, stdio [3]*os.File, passed ...*os.File) (*control.Client, int32, error) {
 	cl, err := c.Dial()
 	if err != nil {
 		return nil, 0, err
 	}
 	var pid int32
-	if err := cl.Call(boot.OpExec, p, &pid, int(stdio[0].Fd()), int(stdio[1].Fd()), int(stdio[2].Fd())); err != nil {
+	var fds []int
+	for _, f := range append(stdio[:], passed...) {
+		fds = append(fds, int(f.Fd()))
+	}
+	if err := cl.Call(boot.OpExec, p, &pid, fds...); err != nil {
 		cl.Close()
 		return nil, 0, programError(err)
 	}

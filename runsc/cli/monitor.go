@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"cordon/runsc/boot"
@@ -24,12 +25,14 @@ import (
 //	0, 1, 2  the program's standard files
 //	3        a pipe on which it says that the program runs, or why not
 //	4        a pipe with the boot.Process as JSON
+//	5...     what else the program gets, as many as the second argument says
 //
 // If it is killed, so is the program.
 
 const (
 	fdMonitorReport  = 3
 	fdMonitorProcess = 4
+	fdMonitorPassed  = 5
 )
 
 // detached is exec with --detach.
@@ -55,9 +58,9 @@ func (e *execFlags) detached(g *globals, c *container.Container, p *boot.Process
 		// So that it learns of new sizes.
 		attr.Setctty = true
 	}
-	child, err := os.StartProcess("/proc/self/exe", []string{"runsc", "--root", g.root, "monitor", c.State.ID}, &os.ProcAttr{
+	child, err := os.StartProcess("/proc/self/exe", []string{"runsc", "--root", g.root, "monitor", c.State.ID, strconv.Itoa(len(e.passed.files))}, &os.ProcAttr{
 		Dir: "/", Env: os.Environ(), Sys: attr,
-		Files: []*os.File{stdio[0], stdio[1], stdio[2], reportW, processR},
+		Files: append([]*os.File{stdio[0], stdio[1], stdio[2], reportW, processR}, e.passed.files...),
 	})
 	if err != nil {
 		processW.Close()
@@ -115,11 +118,11 @@ func monitorReport(r *os.File) error {
 }
 
 func monitorCommand() *command {
-	return &command{name: "monitor", hidden: true, summary: "the host process of a detached program", minArgs: 1, maxArgs: 1,
+	return &command{name: "monitor", hidden: true, summary: "the host process of a detached program", minArgs: 2, maxArgs: 2,
 		flags: func(*flag.FlagSet) runner {
 			return func(g *globals, args []string) (int, error) {
 				report := os.NewFile(fdMonitorReport, "report")
-				code, err := monitor(g, args[0], report)
+				code, err := monitor(g, args[0], args[1], report)
 				if err != nil {
 					// Standard error is the program's.
 					fmt.Fprint(report, err.Error())
@@ -130,7 +133,7 @@ func monitorCommand() *command {
 		}}
 }
 
-func monitor(g *globals, id string, report *os.File) (int, error) {
+func monitor(g *globals, id, count string, report *os.File) (int, error) {
 	sigs := make(chan os.Signal, 64)
 	signal.Notify(sigs)
 	signal.Reset(syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE)
@@ -144,7 +147,16 @@ func monitor(g *globals, id string, report *os.File) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	cl, pid, err := execIn(c, &p, [3]*os.File{os.Stdin, os.Stdout, os.Stderr})
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return 0, err
+	}
+	passed := &passing{}
+	for i := range n {
+		passed.files = append(passed.files, os.NewFile(uintptr(fdMonitorPassed+i), "passed"))
+	}
+	cl, pid, err := execIn(c, &p, [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, passed.files...)
+	passed.close()
 	if err != nil {
 		return 0, err
 	}

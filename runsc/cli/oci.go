@@ -33,7 +33,7 @@ func (c *createFlags) declare(fs *flag.FlagSet) {
 	fs.StringVar(&c.pidFile, "pid-file", "", "`FILE` to write the container's host pid to")
 	fs.BoolVar(&c.noPivot, "no-pivot", false, "accepted for runc's sake: guests never see the host's root")
 	fs.BoolVar(&c.noNewKeyring, "no-new-keyring", false, "accepted for runc's sake: guests never share the host's keyrings")
-	fs.IntVar(&c.preserveFDs, "preserve-fds", 0, "`N` further descriptors to pass on; only 0 is supported")
+	fs.IntVar(&c.preserveFDs, "preserve-fds", 0, "`N` further descriptors to pass on, from 3 on")
 }
 
 // declareRun declares what run and restore have besides.
@@ -76,9 +76,6 @@ func runCommand() *command {
 // create makes a container that is held before its first process runs. With
 // sigs, its parent stays and a signal ends it.
 func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*container.Container, *sandbox.Sandbox, error) {
-	if c.preserveFDs != 0 {
-		return nil, nil, fmt.Errorf("--preserve-fds: passing on further descriptors is not supported")
-	}
 	if err := g.checkPlatform(); err != nil {
 		return nil, nil, err
 	}
@@ -110,6 +107,12 @@ func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*conta
 		defer f.Close()
 		p.Sandbox.Image, p.TakeOver = f, false
 	}
+	passed, err := g.pass(c.preserveFDs, p.State.Sandbox == "")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer passed.close()
+	passed.add(&p.Sandbox)
 	if err := g.prepare(&p.Sandbox); err != nil {
 		return nil, nil, err
 	}

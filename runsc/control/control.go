@@ -14,7 +14,10 @@ import (
 const maxFrame = 16 << 20
 
 // maxFDs is how many descriptors a request may carry.
-const maxFDs = 8
+const maxFDs = 8 + MaxPassed
+
+// MaxPassed bounds the descriptors that a program gets beside its standard files.
+const MaxPassed = 128
 
 type request struct {
 	Op   string          `json:"op"`

@@ -18,6 +18,8 @@ import (
 type Mode struct {
 	// HostNetwork lets the Sentry pass sockets on to the host.
 	HostNetwork bool
+	// Passed: guests may have sockets that the runtime's caller passes on.
+	Passed bool
 	// Links: the sandbox's stack may have interfaces on sockets of frames.
 	Links bool
 	// Ptrace: guests are traced, not trapped.
@@ -42,6 +44,8 @@ func Sentry(m Mode) Table {
 	}
 	if m.HostNetwork {
 		rules = append(rules, hostNetworkRules()...)
+	} else if m.Passed {
+		rules = append(rules, socketRules("passed sockets: ", hostinet.PassedSyscalls())...)
 	}
 	return Table{
 		Zone:  "sentry",
@@ -192,10 +196,12 @@ func fromPlatform(prefix string, in []stub.Rule) []Rule {
 
 // hostNetworkRules are what sockets of the host need, with --network=host:
 // the kinds of socket and the options that package hostinet knows.
-func hostNetworkRules() []Rule {
+func hostNetworkRules() []Rule { return socketRules("host network: ", hostinet.Syscalls()) }
+
+func socketRules(what string, calls []hostinet.Syscall) []Rule {
 	var r []Rule
-	for _, c := range hostinet.Syscalls() {
-		rule := Rule{Name: c.Name, Reason: "host network: " + c.Reason}
+	for _, c := range calls {
+		rule := Rule{Name: c.Name, Reason: what + c.Reason}
 		for _, a := range c.Args {
 			rule.Args = append(rule.Args, Arg{a.Index, uint64(a.Mask), uint64(a.Value)})
 		}

@@ -63,7 +63,7 @@ func (k kernel) Stacks() string { return k.sentry.Stacks() }
 func (k kernel) Add(c *boot.Container, f boot.ContainerFDs) (boot.Guest, error) {
 	cfg, err := container(c, f)
 	if err != nil {
-		for _, fd := range append(f.Stdio[:], f.Gofer9P, f.GoferDonate) {
+		for _, fd := range append(append(f.Stdio[:], f.Gofer9P, f.GoferDonate), f.Passed...) {
 			if fd >= 0 {
 				unix.Close(fd)
 			}
@@ -101,11 +101,15 @@ func (k guest) Start() error {
 	return nil
 }
 
-func (k guest) Exec(p *boot.Process, stdio [3]int) (int32, error) {
+func (k guest) Exec(p *boot.Process, stdio [3]int, passed []int) (int32, error) {
 	q, err := process(p)
 	if err != nil {
+		for _, fd := range append(stdio[:], passed...) {
+			unix.Close(fd)
+		}
 		return 0, err
 	}
+	q.Passed = numbers(passed)
 	pid, err := k.Container.Exec(q, fds(stdio))
 	if err != nil {
 		return 0, startError(err)
@@ -158,6 +162,13 @@ func (k guest) Processes() []boot.ProcessInfo {
 	return out
 }
 
+func numbers(in []int) (out []int32) {
+	for _, fd := range in {
+		out = append(out, int32(fd))
+	}
+	return out
+}
+
 func fds(in [3]int) (out [3]int32) {
 	for i, fd := range in {
 		out[i] = int32(fd)
@@ -167,7 +178,7 @@ func fds(in [3]int) (out [3]int32) {
 
 // config turns a spec into the Sentry's configuration.
 func config(s *boot.Spec) (sentry.Config, error) {
-	first, err := container(&s.Container, boot.ContainerFDs{Stdio: s.FDs.Stdio, Gofer9P: s.FDs.Gofer9P, GoferDonate: s.FDs.GoferDonate})
+	first, err := container(&s.Container, boot.ContainerFDs{Stdio: s.FDs.Stdio, Passed: s.FDs.Passed, Gofer9P: s.FDs.Gofer9P, GoferDonate: s.FDs.GoferDonate})
 	if err != nil {
 		return sentry.Config{}, err
 	}
@@ -181,6 +192,7 @@ func config(s *boot.Spec) (sentry.Config, error) {
 	for _, m := range s.GIDs {
 		c.GIDs = append(c.GIDs, cred.IDMap(m))
 	}
+	c.Process.Sockets = true
 	if fd := int32(s.FDs.Meminfo); fd >= 0 {
 		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }
 	}
@@ -226,6 +238,7 @@ func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, 
 	for _, o := range s.Time {
 		c.Time = append(c.Time, sentry.TimeOffset(o))
 	}
+	c.Process.Passed = numbers(f.Passed)
 	for i := range s.Mounts {
 		c.Mounts = append(c.Mounts, mount(&s.Mounts[i]))
 	}

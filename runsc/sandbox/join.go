@@ -95,6 +95,9 @@ func create(c *Config, cl *control.Client, ends *sockets, keeper, herald *os.Fil
 	a := boot.CreateArgs{Container: c.Spec.Container, Keeper: add(keeper), Herald: add(herald), FDs: boot.ContainerFDs{
 		Stdio: [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])}, Gofer9P: add(ends.nineP[0]), GoferDonate: add(ends.donate[0]),
 	}}
+	for _, f := range c.Passed {
+		a.FDs.Passed = append(a.FDs.Passed, add(f))
+	}
 	return boot.AsStartError(cl.Call(boot.OpCreate, a, nil, fds...))
 }
 

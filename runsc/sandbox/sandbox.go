@@ -58,6 +58,8 @@ type Config struct {
 	Roots []Root
 	IDMaps
 
+	// Passed are the first process's descriptors from 3 on.
+	Passed []*os.File
 	// Stdio are the first process's files. Control is the listening socket,
 	// Log and Trace may be nil.
 	Stdio   [3]*os.File
@@ -394,6 +396,9 @@ func startBoot(c *Config, ends *sockets, herald *os.File) (p *os.Process, lifeli
 		Log:         add(c.Log),
 		Lifeline:    add(t.life),
 		Ready:       boot.FDReady,
+	}
+	for _, f := range c.Passed {
+		c.Spec.FDs.Passed = append(c.Spec.FDs.Passed, add(f))
 	}
 	c.Spec.Trace.FD, c.Spec.TiedToParent = add(c.Trace), c.Attached
 	data, err := c.Spec.Encode()

@@ -15,6 +15,9 @@
 // others. Options are those of a table, which the filter is made from too; their values are copied and bounded in size.
 // Control messages are of known levels and types, so that no descriptor can come or go. Addresses are the host's to check.
 //
+// A socket that whoever started the sandbox passes on (Pass) is used as it is: not bound, not connected, without descriptors or
+// credentials in either direction, and it is not in the sandbox's lists of sockets.
+//
 // # Locking
 //
 // Socket.mu (rank Socket) guards the address of a connect under way. No lock is held during a call of the host.

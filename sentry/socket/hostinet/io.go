@@ -40,12 +40,18 @@ func (s *Socket) Send(_ *vfs.Caller, m *socket.Outgoing) (int, error) {
 	}
 	msg := message{name: m.To}
 	if len(m.To) > 0 {
+		if s.local() {
+			return 0, linux.EISCONN
+		}
 		if err := check(m.To); err != nil {
 			return 0, err
 		}
 	}
 	if m.Control != nil {
 		var err error
+		if c := m.Control; s.local() && (len(c.Rights) > 0 || c.Creds != nil || len(c.Other) > 0) {
+			return 0, linux.EOPNOTSUPP // nothing of the guest's goes to another process of the host
+		}
 		if msg.control, err = sentControl(m.Control.Other); err != nil {
 			return 0, err
 		}
@@ -108,7 +114,7 @@ func (s *Socket) Receive(_ *vfs.Caller, in *socket.Incoming) (int, error) {
 		return 0, err
 	}
 	flags := int(in.Flags & receiveFlags)
-	msg := message{control: make([]byte, maxReceivedControl)}
+	msg := message{control: make([]byte, s.controlRoom())}
 	var n int
 	var err error
 	switch {

@@ -54,7 +54,7 @@ func (p *Provider) NewSocket(_ *vfs.Caller, ns *socket.Namespace, family linux.A
 	if err != nil {
 		return nil, err
 	}
-	return p.wrap(ns, socket.Info{Family: family, Type: typ, Protocol: int32(k.Protocol)}, fd)
+	return p.wrap(ns, socket.Info{Family: family, Type: typ, Protocol: int32(k.Protocol)}, fd, false)
 }
 
 // choose finds the kind that socket(2)'s arguments mean.
@@ -82,14 +82,17 @@ func choose(family linux.AddressFamily, typ linux.SockType, protocol int32) (kin
 	return kind{}, linux.ESOCKTNOSUPPORT
 }
 
-// wrap makes a Socket of a host descriptor, which it takes over in any case.
-func (p *Provider) wrap(ns *socket.Namespace, i socket.Info, fd int) (*Socket, error) {
-	s := &Socket{fd: fd, provider: p}
+// wrap makes a Socket of a host descriptor, which it takes over in any case. One that is passed on is not listed: it is not
+// of the namespace's network.
+func (p *Provider) wrap(ns *socket.Namespace, i socket.Info, fd int, passed bool) (*Socket, error) {
+	s := &Socket{fd: fd, provider: p, passed: passed}
 	s.Init(ns, i, s)
 	if !p.notifier.Watch(fd, s.Queue()) {
 		_ = unix.Close(fd)
 		return nil, linux.ENOMEM
 	}
-	ns.Add(s)
+	if !passed {
+		ns.Add(s)
+	}
 	return s, nil
 }

@@ -24,6 +24,7 @@ type Socket struct {
 	// immutable
 	fd       int
 	provider *Provider
+	passed   bool // made by others (Pass)
 
 	// atomic
 	late atomic.Uint32 // an errno that the host told when there was something else to tell the guest
@@ -81,6 +82,9 @@ func familyOf(a []byte) linux.AddressFamily {
 
 // Bind implements socket.Namer.
 func (s *Socket) Bind(_ *vfs.Caller, a socket.Address) error {
+	if s.passed {
+		return linux.EINVAL
+	}
 	if err := check(a); err != nil {
 		return err
 	}
@@ -101,6 +105,9 @@ func (s *Socket) PeerName() (socket.Address, error) {
 
 // Connect implements socket.Connector.
 func (s *Socket) Connect(_ *vfs.Caller, a socket.Address) error {
+	if s.passed {
+		return linux.EISCONN
+	}
 	if err := check(a); err != nil {
 		return err
 	}
@@ -140,7 +147,7 @@ func (s *Socket) Accept(*vfs.Caller) (socket.Socket, socket.Address, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	child, err := s.provider.wrap(s.Namespace(), s.Info(), fd)
+	child, err := s.provider.wrap(s.Namespace(), s.Info(), fd, s.passed)
 	if err != nil {
 		return nil, nil, err
 	}
