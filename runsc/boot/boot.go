@@ -163,6 +163,8 @@ type Mount struct {
 	NoSUID   bool
 	NoDev    bool
 	NoAtime  bool
+	// NoDirAtime and NoSymFollow are MS_NODIRATIME and MS_NOSYMFOLLOW.
+	NoDirAtime, NoSymFollow bool
 
 	// Options are what remains for the file system, as key=value ("size=64m",
 	// "mode=1777", "uid=5").

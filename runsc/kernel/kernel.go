@@ -261,6 +261,7 @@ func mount(m *boot.Mount) sentry.Mount {
 	for flag, on := range map[linux.MountFlags]bool{
 		linux.MS_RDONLY: m.ReadOnly, linux.MS_NOEXEC: m.NoExec, linux.MS_NOSUID: m.NoSUID,
 		linux.MS_NODEV: m.NoDev, linux.MS_NOATIME: m.NoAtime,
+		linux.MS_NODIRATIME: m.NoDirAtime, linux.MS_NOSYMFOLLOW: m.NoSymFollow,
 	} {
 		if on {
 			out.Flags |= flag

@@ -207,10 +207,18 @@ static void enter_net(long id)
 	cordon_drop_rights(0, id);
 }
 
-static int clone_tree(const char *path, int read_only)
+// clone_tree clones what is at path, if not alone with all that is mounted below it.
+// In a user namespace the kernel may refuse to show what lies beneath other mounts:
+// they come along then, and are covered by the guest's.
+static int clone_tree(const char *path, int read_only, int alone)
 {
-	int fd = syscall(SYS_open_tree, AT_FDCWD, path,
-			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+	int fd = -1;
+	errno = EINVAL;
+	if (alone)
+		fd = syscall(SYS_open_tree, AT_FDCWD, path, flags);
+	if (fd < 0 && errno == EINVAL)
+		fd = syscall(SYS_open_tree, AT_FDCWD, path, flags | AT_RECURSIVE);
 	if (fd < 0)
 		fail("cloning the tree at %s", path);
 	struct mount_attr attr = {
@@ -221,7 +229,8 @@ static int clone_tree(const char *path, int read_only)
 	return fd;
 }
 
-// gofer: a private clone of each tree it serves ("ro:PATH", "rw:PATH"), and
+// gofer: a private clone of each tree it serves ("ro:PATH", "rw:PATH"; with a dot for
+// the colon without what is mounted below it), and
 // nothing else. A tree that is the host's root is cloned last and without the
 // kernel's own file systems: they are the guest kernel's to provide, and
 // behind them lie the host's switches.
@@ -230,12 +239,12 @@ static void enter_gofer(int count, char **trees)
 	private_mounts();
 	// A mount whose root is this process's own directory of descriptors: ".."
 	// leads nowhere from there.
-	place_fd(clone_tree("/proc/self/fd", 1), FD_PROC, "/proc/self/fd");
+	place_fd(clone_tree("/proc/self/fd", 1, 0), FD_PROC, "/proc/self/fd");
 	for (int last = 0; last < 2; last++) {
 		for (int i = 0; i < count; i++) {
 			const char *path = trees[i] + 3;
 			if ((strcmp(path, "/") == 0) == last)
-				place_fd(clone_tree(path, trees[i][1] == 'o'), FD_ROOTS + i, path);
+				place_fd(clone_tree(path, trees[i][1] == 'o', trees[i][2] == '.'), FD_ROOTS + i, path);
 		}
 		const char *cover[] = {"/proc", "/sys", "/dev"};
 		for (int i = 0; i < 3 && !last; i++) {

@@ -27,7 +27,8 @@ const (
 const maxFilter = 1 << 20
 
 // GoferMain is the gofer process after enter.c has taken its rights away: args
-// are the trees ("ro:/path"), whose descriptors enter.c has opened. It returns
+// are the trees ("ro:/path", or "ro./path" for one without what is mounted below
+// it), whose descriptors enter.c has opened. It returns
 // the exit code.
 func GoferMain(args []string) int {
 	if err := gofer(args); err != nil {
@@ -50,7 +51,7 @@ func gofer(args []string) error {
 			Name:     name,
 			Root:     fdGoferRoots + i,
 			Path:     arg[len("ro:"):],
-			ReadOnly: strings.HasPrefix(arg, "ro:"),
+			ReadOnly: strings.HasPrefix(arg, "ro"),
 			Connect:  connect,
 		})
 	}

@@ -25,6 +25,8 @@ type Root struct {
 	ReadOnly bool
 	// Connect lets the guest connect to unix sockets below it.
 	Connect bool
+	// Alone leaves out what is mounted below it.
+	Alone bool
 }
 
 // IDMaps are the user and group mappings the gofer runs under, as in
@@ -311,6 +313,9 @@ func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
 		kind := "rw:"
 		if root.ReadOnly {
 			kind = "ro:"
+		}
+		if root.Alone {
+			kind = kind[:2] + "."
 		}
 		argv = append(argv, kind+root.Path)
 		files = append(files, null)

@@ -41,12 +41,12 @@ var fileSystems = map[string]string{
 
 func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
 	out := boot.Mount{Destination: filepath.Clean("/" + m.Destination)}
-	bind, err := mountOptions(&out, m.Options)
+	b, err := mountOptions(&out, m.Options)
 	if err != nil {
 		return err
 	}
-	if m.Type == "bind" || bind {
-		return p.bind(index, &out, m, bundle)
+	if m.Type == "bind" || b.bind {
+		return p.bind(index, &out, m, bundle, &b)
 	}
 	typ, ok := fileSystems[m.Type]
 	if !ok {
@@ -60,7 +60,7 @@ func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
 	return nil
 }
 
-func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string) error {
+func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, how *bindOption) error {
 	source := m.Source
 	if source == "" {
 		return fmt.Errorf("source: missing")
@@ -83,51 +83,74 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string) er
 	out.Attach = fmt.Sprintf("mount%d", index)
 	out.File = !st.IsDir()
 	out.Shared = true
-	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly})
+	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: true})
 	p.Boot.Mounts = append(p.Boot.Mounts, *out)
-	return nil
+	if !how.nested || out.File {
+		return nil
+	}
+	return p.bindBelow(out, real, &how.below)
+}
+
+// A bindOption says how a mount's source is shown, if it is another's tree.
+type bindOption struct {
+	bind   bool
+	nested bool // with the mounts below it
+	below  recursive
 }
 
 // mountOptions sorts options into flags and what remains for the file system.
-func mountOptions(out *boot.Mount, options []string) (bind bool, err error) {
+func mountOptions(out *boot.Mount, options []string) (b bindOption, err error) {
 	for i, o := range options {
+		if setFlag(out, o) {
+			continue
+		}
+		if plain, ok := strings.CutPrefix(o, "r"); ok && setFlag(out, plain) {
+			b.below.options = append(b.below.options, plain)
+			continue
+		}
 		switch o {
-		case "bind", "rbind":
-			bind = true
-		case "ro", "rro":
-			out.ReadOnly = true
-		case "rw", "rrw":
-			out.ReadOnly = false
-		case "noexec", "rnoexec":
-			out.NoExec = true
-		case "exec", "rexec":
-			out.NoExec = false
-		case "nosuid", "rnosuid":
-			out.NoSUID = true
-		case "suid", "rsuid":
-			out.NoSUID = false
-		case "nodev", "rnodev":
-			out.NoDev = true
-		case "dev", "rdev":
-			out.NoDev = false
-		case "noatime", "rnoatime":
-			out.NoAtime = true
-		case "atime", "ratime", "relatime", "norelatime", "strictatime", "nostrictatime", "nodiratime", "diratime",
-			"rrelatime", "rnorelatime", "rstrictatime", "rnostrictatime", "rnodiratime", "rdiratime":
-			out.NoAtime = false
+		case "bind":
+			b.bind = true
+		case "rbind":
+			b.bind, b.nested = true, true
 		case "defaults", "async", "sync", "dirsync", "nolazytime", "lazytime", "newinstance", "silent", "loud",
-			"iversion", "noiversion", "acl", "noacl", "mand", "nomand", "remount", "symfollow", "rsymfollow":
+			"iversion", "noiversion", "acl", "noacl", "mand", "nomand", "remount":
 			// What there is anyway.
 		case "private", "rprivate", "slave", "rslave", "unbindable", "runbindable":
 			// Nothing outside the sandbox sees its mounts.
 		default:
 			if err := checkOption(o); err != nil {
-				return bind, fmt.Errorf("options[%d]: %w", i, err)
+				return b, fmt.Errorf("options[%d]: %w", i, err)
 			}
 			out.Options = append(out.Options, o)
 		}
 	}
-	return bind, nil
+	return b, nil
+}
+
+// setFlag sets or clears the flag that an option is about.
+func setFlag(m *boot.Mount, option string) bool {
+	switch option {
+	case "ro", "rw":
+		m.ReadOnly = option == "ro"
+	case "noexec", "exec":
+		m.NoExec = option == "noexec"
+	case "nosuid", "suid":
+		m.NoSUID = option == "nosuid"
+	case "nodev", "dev":
+		m.NoDev = option == "nodev"
+	case "noatime":
+		m.NoAtime = true
+	case "atime", "relatime", "norelatime", "strictatime", "nostrictatime":
+		m.NoAtime = false
+	case "nodiratime", "diratime":
+		m.NoDirAtime = option == "nodiratime"
+	case "nosymfollow", "symfollow":
+		m.NoSymFollow = option == "nosymfollow"
+	default:
+		return false
+	}
+	return true
 }
 
 // checkOption refuses what no file system of a sandbox knows.
