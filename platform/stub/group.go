@@ -99,11 +99,14 @@ func (p *Placer) Wait(h *Place) int32 {
 		return guestLooks
 	}
 	h.began = p.now()
-	if h.streak >= quickStreak && h.began >= p.until.Load() && p.join(h) {
+	if h.streak >= quickStreak && p.mayGroup(h.began) && p.join(h) {
 		return guestLooks
 	}
 	return 0
 }
+
+// mayGroup says whether groups may form.
+func (p *Placer) mayGroup(now int64) bool { return now >= p.until.Load() && now >= p.apart.Load() }
 
 // Ran says that the guest of an owner outside a group has come back.
 func (p *Placer) Ran(h *Place) {
@@ -220,7 +223,7 @@ func (p *Placer) join(h *Place) bool {
 // joinLocked is join for a context whose stub thread is bound by its caller, to what is
 // h.cpu then.
 func (p *Placer) joinLocked(h *Place) bool {
-	if len(p.allowed) < 2 || p.now() < p.until.Load() {
+	if len(p.allowed) < 2 || !p.mayGroup(p.now()) {
 		return false
 	}
 	g := p.roomLocked(h)
@@ -309,7 +312,7 @@ func (p *Placer) groupTurn(h *Place, n int) bool {
 // nextLocked returns the group that h, a member of g, which has ended, is in now, where
 // there is one on the same CPUs: its threads stay where they are.
 func (p *Placer) nextLocked(h *Place, g *Group) *Group {
-	if h.out || h.slowed.Load() || p.now() < p.until.Load() {
+	if h.out || h.slowed.Load() || !p.mayGroup(p.now()) {
 		return nil
 	}
 	next := p.roomLocked(h)
@@ -355,8 +358,10 @@ func (p *Placer) end(h *Place, g *Group) {
 	}
 }
 
-func (p *Placer) endLocked(g *Group) {
-	crowded := p.crowded()
+// endLocked ends g. Guests that run take long, if others do not want the CPUs.
+func (p *Placer) endLocked(g *Group) { p.disbandLocked(g, !p.crowded()) }
+
+func (p *Placer) disbandLocked(g *Group, slow bool) {
 	if i := slices.Index(p.groups, g); i >= 0 {
 		p.groups = slices.Delete(p.groups, i, i+1)
 	}
@@ -364,7 +369,7 @@ func (p *Placer) endLocked(g *Group) {
 	g.over.Store(true)
 	for m := range g.seated(nil) {
 		g.standLocked(m)
-		p.outsideLocked(m, !crowded)
+		p.outsideLocked(m, slow)
 	}
 }
 

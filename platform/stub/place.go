@@ -40,6 +40,7 @@ type Place struct {
 	began    int64  // when the guest last began to run
 	answered int    // calls since the owner last let others have the CPU
 	yields   int    // since it rests
+	count    int    // calls that calls does not have yet
 	looks    *Group // in which group's looking it counts
 
 	// task-only, and guarded by Placer.mu as well while in a group: out says that the
@@ -47,9 +48,10 @@ type Place struct {
 	// in Placer.out.
 	out, slow bool
 
-	// atomic: turns is odd while the guest runs; loose says that the stub
+	// atomic: turns is odd while the guest runs; calls counts its calls; loose says that the stub
 	// thread is unbound; thread is the stub thread, or 0.
 	turns  atomic.Uint64
+	calls  atomic.Uint64
 	loose  atomic.Bool
 	thread atomic.Int32
 
@@ -71,6 +73,7 @@ type Place struct {
 	owner int32  // the OS thread of the context's owner
 	cpu   int    // index in Placer.allowed
 	seen  uint64 // turns at the last look
+	told  uint64 // calls then
 	fresh int    // looks for which it still counts as active
 	timed bool   // time was read at the last look
 	seat  int    // 1 + its seat in its group, or 0
@@ -94,14 +97,17 @@ type Placer struct {
 	out  atomic.Int32
 	live atomic.Int32
 
-	// atomic: no group forms before that time, by now.
+	// atomic: no group forms before these times, by now, because of others' load and
+	// because guests are better apart.
 	until atomic.Int64
+	apart atomic.Int64
 
 	// guarded by mu
 	mu     sync.Mutex
 	places map[*Place]struct{}
 	groups []*Group
 	load   hostLoad
+	trial  trial
 	uneven int
 	calm   int
 }
@@ -311,6 +317,7 @@ func (p *Placer) look() bool {
 		}
 	}
 	p.loadLocked(awake)
+	p.tryLocked(p.callsLocked(), p.now())
 	p.splitLocked(counts, last)
 	if running <= 1 && moved >= 2 {
 		if p.calm++; p.calm >= looksGather {

@@ -146,6 +146,7 @@ func (c *Context) turn() (quick, alive bool) {
 	if h.giveTurn() {
 		h.wake()
 	}
+	c.p.place.Count(&c.place)
 	if spin > 0 && c.serve(h) {
 		return true, true
 	}
