@@ -168,6 +168,9 @@ type Process struct {
 	Terminal   bool
 	Rows, Cols uint16
 
+	// Cgroup is a control group below the container's own; empty: that itself.
+	Cgroup string
+
 	// Passed are host descriptors that it has from 3 on beside its standard files.
 	Passed []int32
 	// Sockets lets sockets among them be sockets inside (before there is a filter); else they can be read and

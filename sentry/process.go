@@ -61,9 +61,15 @@ func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, 
 		fs.Drop()
 		return nil, nil, err
 	}
+	group, err := ct.subgroup(p.Cgroup)
+	if err != nil {
+		fds.DecRef()
+		fs.Drop()
+		return nil, nil, err
+	}
 	g, err := ct.sys.NewProcess(&task.InitArgs{
 		Seccomp: filter,
-		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: ct.cgroup, CPUs: ct.cpus(),
+		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: group, CPUs: ct.cpus(),
 		Exec:  task.ExecArgs{Path: path, Argv: p.Args, Envv: env},
 		Setup: func(t *task.Task) { ct.attributes(t, p) },
 	})

@@ -224,6 +224,10 @@ type Process struct {
 	// hook), IgnorePaused in one that is paused, where it waits.
 	Early, IgnorePaused bool
 
+	// Cgroup is a group of the container's own tree, as a path from its root, that
+	// the process starts in; empty for the root.
+	Cgroup string
+
 	// Filter is a seccomp program (classic BPF on the guest's seccomp_data)
 	// that the process starts under; empty for none.
 	Filter []byte
@@ -388,15 +392,19 @@ type Inspector interface {
 
 // A ProcessInfo is one line of `ps`.
 type ProcessInfo struct {
-	PID, PPID  int32
-	UID        uint32
-	Threads    int
-	State      string // a letter as in /proc/PID/stat
-	TTY        string // "pts/0" or "?"
-	StartTimeS int64  // seconds since the epoch
-	CPUTimeNS  int64
-	Command    string
-	Args       []string
+	PID, PPID, PGID, SID int32
+	UID, RUID, GID       uint32
+	Threads              int
+	State                string // a letter as in /proc/PID/stat
+	TTY                  string // "pts/0" or "?"
+	Foreground           bool   // in its terminal's foreground
+	StartTimeS           int64  // seconds since the epoch
+	CPUTimeNS            int64
+	Nice, CPU            int32
+	VirtualBytes         uint64
+	ResidentBytes        uint64
+	Command              string
+	Args                 []string
 }
 
 // NewKernel builds the Sentry for a spec. It is called before the process's

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cordon/runsc/boot"
 	"cordon/runsc/console"
@@ -20,8 +21,8 @@ import (
 
 type execFlags struct {
 	consoleSocket, cwd, user, process, pidFile string
-	processLabel, apparmor, cgroup             string
-	env, caps, gids                            list
+	processLabel, apparmor                     string
+	env, caps, gids, cgroup                    list
 	tty, detach, noNewPrivs, ignorePaused      bool
 	preserveFDs                                int
 
@@ -52,7 +53,7 @@ func execCommand() *command {
 			fs.Var(&e.caps, "cap", "`CAP`: a further capability")
 			fs.Var(&e.caps, "c", "short for --cap")
 			fs.IntVar(&e.preserveFDs, "preserve-fds", 0, "`N` further descriptors to pass on, from 3 on")
-			fs.StringVar(&e.cgroup, "cgroup", "", "not supported")
+			fs.Var(&e.cgroup, "cgroup", "`PATH` of a group that the container has made below its own control group")
 			fs.BoolVar(&e.ignorePaused, "ignore-paused", false, "start the program in a paused container, where it waits")
 			return func(g *globals, args []string) (int, error) {
 				code, err := e.run(g, args)
@@ -66,9 +67,6 @@ func execCommand() *command {
 }
 
 func (e *execFlags) run(g *globals, args []string) (int, error) {
-	if e.cgroup != "" {
-		return 0, errors.New("--cgroup: not supported")
-	}
 	var err error
 	if e.passed, err = g.pass(e.preserveFDs, false); err != nil {
 		return 0, err
@@ -122,6 +120,9 @@ func (e *execFlags) build(c *container.Container, args []string) (*boot.Process,
 	}
 	out := spec.ToProcess(p)
 	out.IgnorePaused, out.MakeCwd = e.ignorePaused, false
+	if out.Cgroup, err = e.subgroup(); err != nil {
+		return nil, err
+	}
 	if a := p.ExecCPUAffinity; a != nil {
 		if out.CPUs, err = spec.ParseCPUs(cmp.Or(a.Final, a.Initial)); err != nil {
 			return nil, fmt.Errorf("execCPUAffinity: %w", err)
@@ -145,6 +146,19 @@ func (e *execFlags) build(c *container.Container, args []string) (*boot.Process,
 		out.Capabilities.Permitted |= bit
 	}
 	return out, nil
+}
+
+// subgroup reads --cgroup. There is one tree, as with cgroup v2, so that no
+// controllers can be named before the path.
+func (e *execFlags) subgroup() (string, error) {
+	if len(e.cgroup) == 0 {
+		return "", nil
+	}
+	path := e.cgroup[len(e.cgroup)-1]
+	if len(e.cgroup) > 1 || strings.Contains(path, ":") {
+		return "", fmt.Errorf("invalid --cgroup argument: %s (there is one tree for all controllers)", path)
+	}
+	return path, nil
 }
 
 // apply changes the container's process to what the flags say.

@@ -60,52 +60,6 @@ func listContainers(g *globals, format string, quiet bool) error {
 	return fmt.Errorf("invalid format option")
 }
 
-func psCommand() *command {
-	return &command{
-		name: "ps", args: "[flags] ID", summary: "list the processes of a container",
-		examples: []string{"runsc ps web", "runsc ps --format json web"}, minArgs: 1, maxArgs: 1,
-		flags: func(fs *flag.FlagSet) runner {
-			var format string
-			both(fs.StringVar, &format, "format", "f", "table", "`FORMAT`: table (as inside), or json (host pids, as clients of runc expect)")
-			return func(g *globals, args []string) (int, error) { return 0, ps(g, args[0], format) }
-		},
-	}
-}
-
-func ps(g *globals, id, format string) error {
-	c, err := g.store().Load(id)
-	if err != nil {
-		return err
-	}
-	switch format {
-	case "json":
-		pids := []int{}
-		if c.State.Boot.Alive() {
-			pids = append(pids, c.State.Boot.PID)
-		}
-		return json.NewEncoder(os.Stdout).Encode(pids)
-	case "table":
-	default:
-		return fmt.Errorf("invalid format option")
-	}
-	var procs []boot.ProcessInfo
-	// As runc's, the table of a container that has ended is empty.
-	if err := c.Call(boot.OpProcesses, nil, &procs); err != nil && c.Status() != "stopped" {
-		return err
-	}
-	w := tabwriter.NewWriter(os.Stdout, 4, 1, 2, ' ', 0)
-	fmt.Fprint(w, "UID\tPID\tPPID\tTHREADS\tSTATE\tTTY\tTIME\tCMD\n")
-	for _, p := range procs {
-		cmd := strings.Join(p.Args, " ")
-		if cmd == "" {
-			cmd = "[" + p.Command + "]"
-		}
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", p.UID, p.PID, p.PPID, p.Threads, p.State, p.TTY,
-			time.Duration(p.CPUTimeNS).Round(10*time.Millisecond), cmd)
-	}
-	return w.Flush()
-}
-
 func debugCommand() *command {
 	return &command{
 		name: "debug", args: "filters | stacks ID | ps ID", summary: "look into a sandbox, or print the system call tables",
@@ -122,7 +76,7 @@ func debug(g *globals, args []string) error {
 	case args[0] == "filters" && len(args) == 1:
 		return filter.Print(os.Stdout, filter.Sentry(filter.Mode{}), filter.Gofer(), filter.Broker(), filter.Switch(), filter.Stub(), filter.TracedStub())
 	case args[0] == "ps" && len(args) == 2:
-		return ps(g, args[1], "table")
+		return ps(g, args[1], "table", nil)
 	case args[0] == "stacks" && len(args) == 2:
 		c, err := g.store().Load(args[1])
 		if err != nil {

@@ -282,7 +282,7 @@ func process(p *boot.Process) (*sentry.Process, error) {
 		Umask: 0o022, NoNewPrivs: p.NoNewPrivs,
 		Bounding: p.Capabilities.Bounding, Effective: p.Capabilities.Effective, Inheritable: p.Capabilities.Inheritable,
 		Permitted: p.Capabilities.Permitted, Ambient: p.Capabilities.Ambient,
-		Limits: make(map[linux.Resource]linux.Rlimit), Terminal: p.Terminal, Rows: p.Rows, Cols: p.Cols, Seccomp: p.Filter,
+		Limits: make(map[linux.Resource]linux.Rlimit), Terminal: p.Terminal, Rows: p.Rows, Cols: p.Cols, Seccomp: p.Filter, Cgroup: p.Cgroup,
 	}
 	if p.Umask != nil {
 		q.Umask = linux.FileMode(*p.Umask) & 0o777

@@ -234,3 +234,51 @@ func TestBadUsage(t *testing.T) {
 		w.must(command, "--help")
 	}
 }
+
+// TestPSOptions: what follows the identifier is ps(1)'s.
+func TestPSOptions(t *testing.T) {
+	w := newWorld(t)
+	id := w.start(w.bundle(idle, nil))
+	for name, c := range map[string]struct {
+		args   []string
+		header string
+	}{
+		"none": {nil, "UID PID PPID C STIME TTY TIME CMD"},
+		"-ef":  {[]string{"-ef"}, "UID PID PPID C STIME TTY TIME CMD"},
+		"aux":  {[]string{"aux"}, "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND"},
+		"ax":   {[]string{"ax"}, "PID TTY STAT TIME COMMAND"},
+		"-eo":  {[]string{"-eo", "pid,ppid,stat,args"}, "PID PPID STAT COMMAND"},
+		"-o":   {[]string{"-e", "-o", "pid,comm=NAME"}, "PID NAME"},
+		"-eF":  {[]string{"-eF"}, "UID PID PPID C SZ RSS PSR STIME TTY TIME CMD"},
+		"-el":  {[]string{"-el"}, "F S UID PID PPID C PRI NI ADDR SZ WCHAN TTY TIME CMD"},
+		"-ej":  {[]string{"-ej"}, "PID PGID SID TTY TIME CMD"},
+	} {
+		head, rest, _ := strings.Cut(w.must(append([]string{"ps", id}, c.args...)...), "\n")
+		if got := strings.Join(strings.Fields(head), " "); got != c.header || !strings.Contains(rest, "sh") {
+			t.Errorf("%s: %q, want %q, then %q", name, got, c.header, rest)
+		}
+	}
+	w.fails("", "ps", id, "--no-such-option")
+	w.fails("", "ps", id, "-o", "pid,nothing")
+	w.fails("container does not exist", "ps", "nobody", "-ef")
+}
+
+func TestExecInSubgroup(t *testing.T) {
+	w := newWorld(t)
+	if strings.Contains(w.must("--version"), "runc version") {
+		t.Skip("the host's tree, which may be version 1")
+	}
+	w.fails("", "exec", "--cgroup", "sub", "nobody", "true")
+	id := w.start(w.bundle("mkdir /sys/fs/cgroup/sub; "+idle, func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup"})
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	}))
+	for path, want := range map[string]string{"sub": "0::/sub\n", "/sub": "0::/sub\n", "/": "0::/\n"} {
+		if got := w.must("exec", "--cgroup", path, id, "cat", "/proc/self/cgroup"); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	w.fails("cgroup nothing: no such file", "exec", "--cgroup", "nothing", id, "true")
+	w.fails("not below the container's", "exec", "--cgroup", "../x", id, "true")
+	w.fails("invalid --cgroup argument", "exec", "--cgroup", "memory:/sub", id, "true")
+}

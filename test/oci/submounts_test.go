@@ -34,12 +34,12 @@ func TestBindMountsWithMountsBelow(t *testing.T) {
 		script  string
 		want    string
 	}{
-		"recursive":            {0, []string{"rbind"}, try, "above\ntop\nsub\n"},
-		"alone":                {0, []string{"bind"}, try, "below\ntop\nsub\n"},
-		"read-only above":      {0, []string{"rbind", "ro"}, try, "above\nsub\n"},
-		"read-only at all":     {0, []string{"rbind", "rro"}, try, "above\n"},
-		"read-only below":      {unix.MS_RDONLY, []string{"rbind"}, try, "above\ntop\n"},
-		"writable below":       {unix.MS_RDONLY, []string{"rbind", "ro", "rrw"}, try, "above\ntop\nsub\n"},
+		"recursive":        {0, []string{"rbind"}, try, "above\ntop\nsub\n"},
+		"alone":            {0, []string{"bind"}, try, "below\ntop\nsub\n"},
+		"read-only above":  {0, []string{"rbind", "ro"}, try, "above\nsub\n"},
+		"read-only at all": {0, []string{"rbind", "rro"}, try, "above\n"},
+		"read-only below":  {unix.MS_RDONLY, []string{"rbind"}, try, "above\ntop\n"},
+		"writable below":   {unix.MS_RDONLY, []string{"rbind", "ro", "rrw"}, try, "above\ntop\nsub\n"},
 		"flags below": {unix.MS_NOEXEC | unix.MS_NOSUID, []string{"rbind", "rnodev"},
 			"grep ' /mnt/sub ' /proc/self/mountinfo | grep -c 'rw,nosuid,nodev,noexec'; grep ' /mnt ' /proc/self/mountinfo | grep -c noexec", "1\n0\n"},
 	} {
