@@ -65,7 +65,9 @@ type Endpoint struct {
 
 	wmu lock.Mutex[lock.StreamWrite] // one writer at a time
 	// guarded by wmu
-	sent uint64 // bytes written to the stack
+	sent   uint64 // bytes written to the stack
+	stride int    // what a full segment holds; 0: not asked yet, uncut: the stack cuts
+	part   part
 }
 
 // listener is an Endpoint as tcpip's queue sees it, so that NotifyEvent is no method of ours.
@@ -113,6 +115,9 @@ func (s *Stack) NewEndpoint(kind Kind, family Family, proto uint8) (*Endpoint, e
 }
 
 func (s *Stack) adopt(ep tcpip.Endpoint, wq *waiter.Queue, kind Kind, family Family, proto uint8) *Endpoint {
+	if kind == Raw && proto == uint8(tcp.ProtocolNumber) {
+		s.layered.Store(true)
+	}
 	e := &Endpoint{stack: s, ep: ep, wq: wq, kind: kind, family: family, proto: proto}
 	s.mu.Lock()
 	s.endpoints[ep] = e

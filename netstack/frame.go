@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/state"
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"cordon/internal/linux"
@@ -64,9 +66,12 @@ func (s *Stack) AddLink(index int32, l Link) error {
 	if err != nil {
 		return err
 	}
-	if err := s.addLink(index, l.Name, f, linkEntry{kind: kindFrames, ether: &f.ether}); err != nil {
+	if err := s.addLink(index, l.Name, f, linkEntry{kind: kindFrames, ether: &f.ether, frames: f}); err != nil {
 		f.Close()
 		return err
+	}
+	if f.vnet {
+		f.express.Store(newExpress(s, tcpip.NICID(index)))
 	}
 	return nil
 }
@@ -92,6 +97,10 @@ type frameLink struct {
 	vnet bool
 	gso  uint32
 
+	// atomic
+	down    atomic.Bool // the interface is
+	express atomic.Pointer[express]
+
 	receiver sync.WaitGroup
 }
 
@@ -111,10 +120,10 @@ func newFrameLink(l *Link) (*frameLink, error) {
 }
 
 // GSOMaxSize and SupportedGSO are stack.GSOEndpoint's.
-func (f *frameLink) GSOMaxSize() uint32 { return f.gso }
+func (f *frameLink) GSOMaxSize() uint32 { return wholeGSO(f.gso, f.mtu.Load()) }
 
 func (f *frameLink) SupportedGSO() stack.SupportedGSO {
-	if f.vnet && f.gso > 0 {
+	if f.vnet && f.gso > gsoReserve {
 		return stack.HostGSOSupported
 	}
 	return stack.GSONotSupported
@@ -263,9 +272,7 @@ func (f *frameLink) receiveLoop() {
 			if n == 0 {
 				return // the other side has closed
 			}
-			for i := range n {
-				f.deliver(r.slot(i), r.length(i))
-			}
+			f.deliverAll(r, n)
 		case unix.EINTR, unix.ENETDOWN, unix.ENOBUFS:
 			// An interface of the host's that goes down says so once, and may come back.
 		default:
@@ -274,15 +281,46 @@ func (f *frameLink) receiveLoop() {
 	}
 }
 
+// deliverAll hands on what one call has received.
+func (f *frameLink) deliverAll(r *receiver, n int) {
+	x := f.express.Load()
+	if x == nil || !x.open() || f.down.Load() {
+		x = nil
+	}
+	for i := range n {
+		f.deliver(r.slot(i), r.length(i), x)
+	}
+	if x != nil {
+		x.flush()
+	}
+}
+
+// ship sends a frame of n bytes by express, if it may.
+func (f *frameLink) ship(x *express, s *slot, n int) bool {
+	var seg segment
+	b := s.small.AsSlice()[:min(n, smallFrame)]
+	if len(b) < header.EthernetMinimumSize || header.Ethernet(b).DestinationAddress() != f.LinkAddress() || !seg.parse(b, n) {
+		return false
+	}
+	return x.take(&seg, func() buffer.Buffer { return s.take(n) })
+}
+
 // deliver hands one received frame on. What the host has neither made nor checked itself is checked here.
-func (f *frameLink) deliver(s *slot, n int) {
+func (f *frameLink) deliver(s *slot, n int, x *express) {
 	if f.vnet {
 		n -= vnetHeaderSize
 	}
 	if n <= 0 || f.vnet && n > largestGSO+frameSlack {
 		return
 	}
-	if f.vnet && s.vnet[0]&(vnetNeedsCsum|vnetDataValid) == 0 {
+	checked := f.vnet && s.vnet[0]&(vnetNeedsCsum|vnetDataValid) != 0
+	if x != nil && checked && f.ship(x, s, n) {
+		return
+	}
+	if x != nil {
+		x.flush() // what comes later stays behind
+	}
+	if f.vnet && !checked {
 		b := s.take(n)
 		if checksumWrong(&b) {
 			b.Release()

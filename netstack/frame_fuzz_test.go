@@ -30,3 +30,14 @@ func FuzzFrame(f *testing.F) {
 		}
 	})
 }
+
+func FuzzSegment(f *testing.F) {
+	f.Add([]byte("\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x0f\x08\x00\x45\x00\x00\x2c\x00\x00\x40\x00\x40\x06\xf8\xe8\x0a\x00\x02\x0f\x5d\xb8\xd8\x22" +
+		"\x00\x07\x00\x08\x00\x00\x00\x01\x00\x00\x00\x01\x50\x10\x00\x01\x00\x00\x00\x00ping"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var s segment
+		if s.parse(b[:min(len(b), smallFrame)], len(b)) && (s.payload < 0 || len(s.head)+s.payload > len(b) || s.tcp <= s.ip || len(s.head) < s.tcp+20) {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -51,6 +51,9 @@ type HookPacket struct {
 // are not seen.
 func (s *Stack) SetFilter(f Filter) {
 	had := s.filter.Load() != nil
+	if f != nil {
+		s.layered.Store(true)
+	}
 	if f == nil {
 		s.filter.Store(nil)
 	} else {

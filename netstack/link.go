@@ -197,9 +197,10 @@ func (s *Stack) AppendRoute(r Route) error {
 
 // A linkEntry is what the Stack itself knows of an interface's link.
 type linkEntry struct {
-	kind  string // how Load must make it again
-	ether *ether // nil for loopback
-	pair  *pairLink
+	kind   string // how Load must make it again
+	ether  *ether // nil for loopback
+	pair   *pairLink
+	frames *frameLink
 }
 
 // addLink makes an interface on a link. Packet sockets see what goes either way.

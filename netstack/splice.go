@@ -149,13 +149,9 @@ func (e *Endpoint) writeStream(p Payload, o WriteOptions) (int, error) {
 	e.wmu.Lock()
 	f := e.shortCut()
 	if f == nil {
-		n, err := e.ep.Write(p, tcpip.WriteOptions{More: o.More})
-		e.sent += uint64(n)
+		n, err := e.writeStack(p, o)
 		e.wmu.Unlock()
-		if err != nil {
-			return int(n), toErrno(err)
-		}
-		return int(n), nil
+		return n, err
 	}
 	n, err := f.write(p, f.room())
 	e.wmu.Unlock()

@@ -59,6 +59,9 @@ type Stack struct {
 	errorWatches atomic.Pointer[[]*ErrorWatch]
 
 	watched atomic.Int64 // who has to see all packets: what goes past the stack cannot be
+	// layered is set for good by what wants packets between the layers, or has had their addresses translated there.
+	layered   atomic.Bool
+	addresses atomic.Uint64 // counts changes of interfaces' addresses
 }
 
 const kindLoopback = "loopback"
@@ -143,6 +146,7 @@ func (s *Stack) AddAddressAlone(index int32, p netip.Prefix) error {
 	if !p.Addr().Is4() {
 		proto = header.IPv6ProtocolNumber
 	}
+	defer s.addresses.Add(1)
 	return errnoOf(s.s.AddProtocolAddress(tcpip.NICID(index), tcpip.ProtocolAddress{
 		Protocol: proto, AddressWithPrefix: fromPrefix(p),
 	}, stack.AddressProperties{}))
@@ -154,6 +158,7 @@ func (s *Stack) RemoveAddress(index int32, p netip.Prefix) error {
 	if err := s.s.RemoveAddress(id, toAddress(p.Addr())); err != nil {
 		return errnoOf(err)
 	}
+	s.addresses.Add(1)
 	subnet := fromPrefix(p).Subnet()
 	for _, a := range s.s.AllAddresses()[id] {
 		if a.AddressWithPrefix.Subnet() == subnet {
@@ -199,6 +204,11 @@ func (s *Stack) SetMTU(index int32, mtu uint32) error {
 
 // SetUp enables or disables an interface.
 func (s *Stack) SetUp(index int32, up bool) error {
+	s.mu.Lock()
+	if f := s.links[tcpip.NICID(index)].frames; f != nil {
+		f.down.Store(!up)
+	}
+	s.mu.Unlock()
 	if up {
 		return errnoOf(s.s.EnableNIC(tcpip.NICID(index)))
 	}
