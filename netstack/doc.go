@@ -33,5 +33,6 @@
 // On a spliced connection TCP_CORK, MSG_MORE and Nagle's algorithm hold nothing back, and an interface that is down, or a
 // filter, stops new connections only. TCP_INFO's window and round trip are those of the handshake.
 // A listener's backlog cannot be lowered below the number of connections waiting in it: the old value stays.
+// Losses are found by selective acknowledgements (RFC 6675) and time-outs, not by RACK and tail loss probes.
 // The length of TCP's send queue is not known. Urgent data is not supported.
 package netstack

@@ -111,7 +111,10 @@ func (s *Stack) tune() error {
 	sack, moderate, delay := tcpip.TCPSACKEnabled(true), tcpip.TCPModerateReceiveBufferOption(true), tcpip.TCPDelayEnabled(true)
 	snd := tcpip.TCPSendBufferSizeRangeOption{Min: minBufferSize, Default: defaultTCPBuffer, Max: maxBufferSize}
 	rcv := tcpip.TCPReceiveBufferSizeRangeOption{Min: minBufferSize, Default: defaultTCPBuffer, Max: maxBufferSize}
-	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &delay, &snd, &rcv} {
+	// RACK's tail loss probe waits for twice the round trip, a few milliseconds at most here, where Linux never waits less than
+	// two ticks of its clock more: each pause of a busy peer would be a loss, and halve the congestion window.
+	recovery := tcpip.TCPRecovery(0)
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &delay, &recovery, &snd, &rcv} {
 		if err := s.s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return errnoOf(err)
 		}
