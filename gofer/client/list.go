@@ -12,6 +12,8 @@ type Listing struct {
 	Items []uint32 // where entries begin; what reads them is donate.ParseItem
 	Dirs  []Listed // of a scan
 	Next  uint64   // the cookie that Readdir goes on with, 0 at the end
+
+	item donate.Item // what is being checked: an address for checks that costs nothing
 }
 
 // A Listed is a directory of a scan.
@@ -39,10 +41,10 @@ const minItem = 12
 // entries notes count entries from off on, and returns where they end; a
 // negative count is as many as there are. False: they are not what they must be.
 func (l *Listing) entries(off, count int, check func(*donate.Item) bool) (int, bool) {
-	var it donate.Item // one for all: check may keep its address
+	it := &l.item
 	for ok := true; count != 0 && (count > 0 || off < len(l.Text)); count-- {
-		it, ok = donate.ParseItem(l.Text, off)
-		if !ok || !goodItem(l.Text, &it) || !check(&it) {
+		*it, ok = donate.ParseItem(l.Text, off)
+		if !ok || !goodItem(l.Text, it) || !check(it) {
 			return 0, false
 		}
 		l.Items = append(l.Items, uint32(off))

@@ -101,8 +101,9 @@ func (v *VFS) AnonPath(inode Inode, text string) Path {
 		d.kind = a.Mode.Type()
 	}
 	check.That(d.kind != linux.S_IFDIR, "an anonymous directory")
-	d.place.Store(&place{parent: d, name: text})
+	d.putAt(d, text)
 	d.holdInode()
+	d.armLocked()
 	return Path{v.anon, d}
 }
 
@@ -123,4 +124,4 @@ func panicRefs() { check.Failed("a description's references fell below zero") }
 
 // DropHold ends the dentry's share in keeping its inode, once a description has
 // taken it over.
-func (d *Dentry) DropHold() { d.holds.drop() }
+func (d *Dentry) DropHold() { d.dropHold() }

@@ -156,5 +156,6 @@ func (d *Dentry) giveUp() bool {
 		}
 	}
 	k.ghosts[p.name] = weak.Make(d)
+	d.armLocked()
 	return true
 }

@@ -25,9 +25,10 @@ type Dentry struct {
 	kids   *children      // if it is a directory
 	kind   linux.FileMode // type bits
 	anon   string         // the text of a dentry without a place ("pipe:[7]")
-	holds  *inodeHold     // if the inode is told of its eviction
+	first  place          // where it was made: place begins there
 	temp   bool           // an O_TMPFILE file's
 	noLink bool           // O_TMPFILE with O_EXCL: linkat refuses it
+	hold   inodeHold      // if the inode is told of its eviction
 
 	// atomic
 	place   atomic.Pointer[place]
@@ -66,6 +67,12 @@ type children struct {
 	ghosts map[string]weak.Pointer[Dentry]
 }
 
+// A dirDentry is the Dentry of a directory with its children, in one piece.
+type dirDentry struct {
+	Dentry
+	kids children
+}
+
 // setLocked makes name mean c among the children, nothing if c is nil.
 func (k *children) setLocked(name string, c *Dentry) {
 	k.recent.Store(nil)
@@ -82,36 +89,50 @@ func (k *children) setLocked(name string, c *Dentry) {
 // newDentry returns a dentry for inode (nil: negative) that is not yet in its
 // parent's children.
 func newDentry(sb *superblock, parent *Dentry, name string, inode Inode) (*Dentry, error) {
-	d := &Dentry{sb: sb, inode: inode}
+	kind := linux.FileMode(0)
 	if inode != nil {
-		kind, err := typeOf(inode)
-		if err != nil {
+		var err error
+		if kind, err = typeOf(inode); err != nil {
 			return nil, err
 		}
-		d.kind = kind
-		if s, ok := inode.(Stateful); ok {
-			d.state = s.VFSState()
+	}
+	var d *Dentry
+	if kind == linux.S_IFDIR {
+		dir, ok := inode.(Directory)
+		if !ok {
+			return nil, linux.EIO
 		}
-		if d.kind == linux.S_IFDIR {
-			dir, ok := inode.(Directory)
-			if !ok {
-				return nil, linux.EIO
-			}
-			d.kids = &children{names: dir}
-		}
+		w := &dirDentry{kids: children{names: dir}}
+		d = &w.Dentry
+		d.kids = &w.kids
+	} else {
+		d = &Dentry{}
+	}
+	d.sb, d.inode, d.kind = sb, inode, kind
+	if s, ok := inode.(Stateful); ok {
+		d.state = s.VFSState()
+	}
+	if inode != nil {
 		d.holdInode()
 	}
 	if parent == nil {
 		parent = d
+		d.armLocked()
 	}
-	d.place.Store(&place{parent: parent, name: name})
+	d.putAt(parent, name)
 	return d, nil
+}
+
+// putAt gives d, which is new, its first place.
+func (d *Dentry) putAt(parent *Dentry, name string) {
+	d.first = place{parent: parent, name: name}
+	d.place.Store(&d.first)
 }
 
 // newNegative returns a dentry that says that name, which it keeps, is absent in d.
 func newNegative(d *Dentry, name string) *Dentry {
 	c := &Dentry{sb: d.sb}
-	c.place.Store(&place{parent: d, name: name})
+	c.putAt(d, name)
 	return c
 }
 
@@ -124,15 +145,32 @@ func typeOf(i Inode) (linux.FileMode, error) {
 }
 
 // An inodeHold is a dentry's share in keeping its inode. It ends when the name
-// is removed, or when the collector finds that nobody has the dentry any more.
+// is removed, or when the collector finds that nobody has the dentry any more. That
+// is asked of it when the cache gives the dentry up, for the cache is what has most
+// of them, and at once where a whole tree may lose its place.
 type inodeHold struct {
-	inode Inode
-	done  atomic.Bool
+	held atomic.Bool
+
+	// guarded by the parent's mu once it is there
+	armed   bool
+	cleanup runtime.Cleanup
 }
 
-func (h *inodeHold) drop() {
-	if h != nil && h.done.CompareAndSwap(false, true) {
-		DropInode(h.inode)
+// armLocked has the collector end d's share.
+func (d *Dentry) armLocked() {
+	if h := &d.hold; h.held.Load() && !h.armed {
+		h.armed, h.cleanup = true, runtime.AddCleanup(d, DropInode, d.inode)
+	}
+}
+
+// dropHold ends d's share before the collector does.
+func (d *Dentry) dropHold() {
+	if d.hold.held.CompareAndSwap(true, false) {
+		if d.hold.armed {
+			d.hold.cleanup.Stop()
+		}
+		DropInode(d.inode)
+		runtime.KeepAlive(d) // up to here: what is being cleaned up cannot be stopped
 	}
 }
 
@@ -143,8 +181,10 @@ func (d *Dentry) holdInode() {
 	}
 	if s, ok := d.inode.(Stateful); ok {
 		s.VFSState().hold()
-		d.holds = &inodeHold{inode: d.inode}
-		runtime.AddCleanup(d, (*inodeHold).drop, d.holds)
+		d.hold.held.Store(true)
+		if d.sb.revalidate != nil {
+			d.armLocked()
+		}
 	}
 }
 
@@ -339,7 +379,7 @@ func (d *Dentry) removeLocked(c *Dentry) {
 	c.markDeletedLocked()
 	d.dropLocked(c.Name())
 	d.sb.vfs.cache.remove(c)
-	c.holds.drop()
+	c.dropHold()
 }
 
 // expungeLocked is removeLocked for a name that is absent from now on. A negative
@@ -351,7 +391,7 @@ func (d *Dentry) expungeLocked(c *Dentry) {
 	}
 	c.markDeletedLocked()
 	d.standInLocked(c, newNegative(d, c.Name()))
-	c.holds.drop()
+	c.dropHold()
 }
 
 func (d *Dentry) markDeletedLocked() {

@@ -27,7 +27,7 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[lockTable, StateImage](map[string]string{"mu": lockField, "queue": "nobody waits", "spare": "room"}),
 		checkpoint.CheckCovered[fileLock, LockImage](nil),
 		checkpoint.CheckCovered[Dentry, DentryImage](map[string]string{
-			"state": "the inode's", "kids": "children put themselves there", "holds": "Held", "place": "Parent, Name, Deleted",
+			"state": "the inode's", "kids": "children put themselves there", "hold": "Held", "place": "Parent, Name, Deleted", "first": "Parent, Name",
 			"mounted": "mounts count themselves", "used": "the cache begins anew", "slot": "the cache begins anew",
 		}),
 		checkpoint.CheckCovered[Path, PathImage](nil),

@@ -107,7 +107,7 @@ type DentryImage struct {
 func saveDentry(s *checkpoint.Saver, d *Dentry) DentryImage {
 	pl := d.place.Load()
 	im := DentryImage{
-		SB: s.Ref(d.sb), Kind: d.kind, Anon: d.anon, Held: d.holds != nil && !d.holds.done.Load(),
+		SB: s.Ref(d.sb), Kind: d.kind, Anon: d.anon, Held: d.hold.held.Load(),
 		Temp: d.temp, NoLink: d.noLink, Name: pl.name, Deleted: pl.deleted,
 	}
 	if own := d.own.Load(); own != nil {
@@ -165,6 +165,7 @@ func loadDentry(l *checkpoint.Loader, d *Dentry, im DentryImage) (err error) {
 		if im.Cached {
 			return parent.adopt(d)
 		}
+		d.armLocked()
 		return nil
 	})
 	return nil

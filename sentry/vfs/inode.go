@@ -197,6 +197,12 @@ type Mapped interface {
 	Mappable() memmap.Mappable
 }
 
+// An Overlaid inode has room for what an overlay makes of it, which is the
+// overlay's to guard. Its file system is below one overlay at most.
+type Overlaid interface {
+	Overlay() *Inode
+}
+
 // An Evicter is told when nothing names or holds the inode any more.
 type Evicter interface {
 	Evict()

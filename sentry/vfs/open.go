@@ -393,13 +393,12 @@ func openTemp(c *Caller, at Path, path string, how OpenHow) (*Description, error
 	if err != nil {
 		return nil, err
 	}
-	pl := *d.place.Load()
-	pl.deleted = true
-	d.place.Store(&pl)
+	d.first.deleted = true
+	d.armLocked()
 	d.temp, d.noLink = true, how.Flags&linux.O_EXCL != 0
 	q := Path{p.Mount, d}
 	desc, err := openChecked(c, q, how.Flags&^linux.O_TMPFILE|linux.O_LARGEFILE, false)
-	d.holds.drop() // the description keeps it from here on
+	d.dropHold() // the description keeps it from here on
 	return desc, err
 }
 

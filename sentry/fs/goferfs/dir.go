@@ -31,6 +31,9 @@ func (d *Dir) SetAttr(set *vfs.SetAttr) error {
 // VFSState implements vfs.Stateful.
 func (d *Dir) VFSState() *vfs.InodeState { return d.inode().VFSState() }
 
+// Overlay implements vfs.Overlaid.
+func (d *Dir) Overlay() *vfs.Inode { return d.inode().Overlay() }
+
 // Evict implements vfs.Evicter.
 func (d *Dir) Evict() { d.inode().Evict() }
 

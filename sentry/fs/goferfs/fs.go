@@ -258,25 +258,14 @@ const (
 // inode returns the Inode of a step in parent, which may be known already.
 // The step's node is taken over.
 func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *Inode {
-	key := inodeKey{s.Attr.Dev, s.Attr.Ino}
 	fs.mu.Lock()
-	in := fs.inodes[key]
-	if in != nil && !in.is(&s.Attr) {
-		in = nil // the host has used the number again
-	}
-	made := in == nil
-	if made {
-		in = &Inode{fs: fs, key: key, kind: s.Attr.Mode.Type(), born: s.Attr.Btime.NS(), ino: fs.inoLocked(key)}
-		if s.Target != "" {
-			in.link = linkTo(s.Target)
-		}
-		in.parent, in.name = parent, name
-		in.setAttrLocked(&s.Attr)
-		in.size.Store(s.Attr.Size)
-		fs.inodes[key] = in
+	in := fs.knownLocked(&s.Attr)
+	known := in != nil
+	if !known {
+		in = fs.newInodeLocked(parent, name, &s.Attr, s.Target)
 	}
 	fs.mu.Unlock()
-	if !made {
+	if known {
 		in.moved(parent, name)
 		if how == fresh {
 			in.setAttr(&s.Attr)
@@ -288,17 +277,42 @@ func (fs *FS) inode(parent *Inode, name string, s client.Step, how freshness) *I
 	return in
 }
 
+// newInodeLocked makes the Inode of what is not known.
+func (fs *FS) newInodeLocked(parent *Inode, name string, a *client.Attr, target string) *Inode {
+	key := inodeKey{a.Dev, a.Ino}
+	in := &Inode{fs: fs, key: key, kind: a.Mode.Type(), born: a.Btime.NS(), ino: fs.inoLocked(key)}
+	if target != "" {
+		in.link = linkTo(target)
+	}
+	in.parent, in.name = parent, name
+	in.setAttrLocked(a)
+	in.size.Store(a.Size)
+	fs.inodes[key] = in
+	return in
+}
+
 func linkTo(target string) *string { return &target }
 
-// known returns the Inode of attributes from a listing, if there is one.
-func (fs *FS) known(a *client.Attr) *Inode {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
+// knownLocked returns the Inode of what has the attributes a, if there is one: none if the
+// host has used the number again.
+func (fs *FS) knownLocked(a *client.Attr) *Inode {
 	in := fs.inodes[inodeKey{a.Dev, a.Ino}]
 	if in != nil && in.is(a) {
 		return in
 	}
 	return nil
+}
+
+// ofListing returns the Inode of name, of which a listing has attributes, and whether it was
+// made for that. If it is not known, and may not be made of these, it is nil.
+func (fs *FS) ofListing(parent *Inode, name string, a *client.Attr, target string, good bool) (in *Inode, o origin) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	in = fs.knownLocked(a)
+	if in != nil || !good {
+		return in, found
+	}
+	return fs.newInodeLocked(parent, name, a, target), made
 }
 
 // has reports whether in is the Inode of what it stands for.

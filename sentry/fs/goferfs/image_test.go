@@ -17,7 +17,7 @@ func TestImageCoversState(t *testing.T) {
 			"trees": cached, "ahead": cached, "brought": cached,
 		}),
 		checkpoint.CheckCovered[Inode, InodeImage](map[string]string{
-			"key": host, "link": host, "born": host, "looked": cached, "size": host, "stale": host, "told": host, "attr": host, "changed": host, "node": host, "queued": host,
+			"key": host, "above": "put there by what is above", "link": host, "born": host, "looked": cached, "size": host, "stale": host, "told": host, "attr": host, "changed": host, "node": host, "queued": host,
 			"adrift": "what has lost its name is not found again, and the restore says so",
 			"ro":     opened, "rw": opened, "inline": cached, "listed": opened, "opens": opened, "maps": "added again by who maps", "tail": lockField,
 			"mu": lockField, "noXattr": cached, "names": cached, "ahead": cached, "misses": cached, "big": cached,

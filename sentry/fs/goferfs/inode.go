@@ -34,6 +34,9 @@ type Inode struct {
 	vstate vfs.InodeState
 	maps   mapset.Set
 
+	// above is what an overlay has made of it, which guards it.
+	above vfs.Inode
+
 	// tail orders appends.
 	tail lock.Mutex[lock.InodeData]
 
@@ -482,17 +485,3 @@ func (in *Inode) Open(_ *vfs.Caller, _ vfs.Path, flags linux.OpenFlags) (vfs.Fil
 	}
 	return in.open(flags)
 }
-
-// ConnectHost returns a socket, not blocking, that is connected to the host
-// process which bound this inode; ECONNREFUSED if the mount does not allow it.
-func (in *Inode) ConnectHost(sockType int) (int, error) {
-	n, err := in.acquire()
-	if err != nil {
-		return -1, err
-	}
-	defer n.release()
-	return n.node.Connect(sockType)
-}
-
-// Mappable implements vfs.Mapped.
-func (in *Inode) Mappable() memmap.Mappable { return in }

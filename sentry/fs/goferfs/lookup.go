@@ -100,18 +100,15 @@ func (in *Inode) recall(name string) (*Inode, bool) {
 	if !known {
 		return nil, false
 	}
-	c = in.fs.known(&a)
-	switch {
-	case c != nil:
-		c.moved(in, name)
-		in.handOver(name, c, found)
-	case old || a.Nlink > 1 && !a.Mode.IsDir():
-		// A file with several names may have been changed by another of them.
+	// A file with several names may have been changed by another of them.
+	c, how := in.fs.ofListing(in, name, &a, target, !old && (a.Nlink <= 1 || a.Mode.IsDir()))
+	if c == nil {
 		return nil, false
-	default:
-		c = in.fs.inode(in, name, client.Step{Attr: a, Target: target}, kept)
-		in.handOver(name, c, made)
 	}
+	if how == found {
+		c.moved(in, name)
+	}
+	in.handOver(name, c, how)
 	return c, true
 }
 

@@ -96,8 +96,11 @@ func (in *Inode) lookupBelow(name string) (found layered, dirs []layered, err er
 		if !dir {
 			return found, nil, nil
 		}
+		if len(in.below) == 1 {
+			return found, nil, nil
+		}
 		dirs = append(dirs, layered{i, b.layer})
-		if len(in.below) > 1 && isOpaque(i) {
+		if isOpaque(i) {
 			break
 		}
 	}

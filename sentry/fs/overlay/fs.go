@@ -45,7 +45,7 @@ type FS struct {
 	mu lock.Mutex[lock.Inode]
 
 	// guarded by mu
-	byLower map[vfs.Inode]*Inode
+	byLower map[vfs.Inode]*Inode // of lower inodes that have no room for it themselves
 }
 
 // New returns an overlay, which takes over the layers: they are released with
@@ -146,10 +146,10 @@ type layered struct {
 func inoOf(ino uint64, layer int) uint64 { return ino ^ uint64(layer)<<52 }
 
 // fromLower returns the Inode of a lower inode, which may be known already.
-// dirs are the directories that it merges, itself first, if it is one.
+// dirs are the directories that it merges, itself first, if it is one; nil if that is all.
 func (fs *FS) fromLower(l layered, dirs []layered, parent *Inode, name string) (*Inode, error) {
 	fs.mu.Lock()
-	in := fs.byLower[l.inode]
+	in := fs.knownLocked(l.inode)
 	fs.mu.Unlock()
 	if in != nil {
 		return in, nil
@@ -158,12 +158,18 @@ func (fs *FS) fromLower(l layered, dirs []layered, parent *Inode, name string) (
 	if err != nil {
 		return nil, err
 	}
-	in = &Inode{fs: fs, kind: a.Mode.Type(), ino: inoOf(a.Ino, l.layer), lower: l.inode, below: dirs, nlink: a.Nlink}
+	if a.Mode.IsDir() && dirs == nil {
+		d := &single{one: [1]layered{l}}
+		in, dirs = &d.Inode, d.one[:]
+	} else {
+		in = &Inode{}
+	}
+	in.fs, in.kind, in.ino, in.lower, in.below, in.nlink = fs, a.Mode.Type(), inoOf(a.Ino, l.layer), l.inode, dirs, a.Nlink
 	in.parent, in.name = parent, name
 	fs.mu.Lock()
-	other := fs.byLower[l.inode]
+	other := fs.knownLocked(l.inode)
 	if other == nil {
-		fs.byLower[l.inode] = in
+		fs.knowLocked(l.inode, in)
 	}
 	fs.mu.Unlock()
 	if other != nil {
@@ -171,6 +177,35 @@ func (fs *FS) fromLower(l layered, dirs []layered, parent *Inode, name string) (
 	}
 	in.holdLower()
 	return in, nil
+}
+
+// single is a directory that merges no other, with what it has below.
+type single struct {
+	Inode
+	one [1]layered
+}
+
+// knownLocked returns what a lower inode is here, nil if it has not been looked up.
+func (fs *FS) knownLocked(lower vfs.Inode) *Inode {
+	if o, ok := lower.(vfs.Overlaid); ok {
+		return inodeOf(*o.Overlay())
+	}
+	return fs.byLower[lower]
+}
+
+// knowLocked notes what a lower inode is here: nothing any more if in is nil.
+func (fs *FS) knowLocked(lower vfs.Inode, in *Inode) {
+	o, ok := lower.(vfs.Overlaid)
+	switch {
+	case ok && in == nil:
+		*o.Overlay() = nil
+	case ok:
+		*o.Overlay() = in
+	case in == nil:
+		delete(fs.byLower, lower)
+	default:
+		fs.byLower[lower] = in
+	}
 }
 
 // fresh returns an Inode that is made here.

@@ -123,7 +123,7 @@ func saveInode(s *checkpoint.Saver, in *Inode) InodeImage {
 	}
 	if in.lower != nil {
 		in.fs.mu.Lock()
-		im.Known = in.fs.byLower[in.lower] == in
+		im.Known = in.fs.knownLocked(in.lower) == in
 		in.fs.mu.Unlock()
 	}
 	for _, b := range in.below {
@@ -221,7 +221,7 @@ func (in *Inode) loadLayers(l *checkpoint.Loader, im *InodeImage) (err error) {
 			vfs.HoldInode(u.Inode)
 		}
 		if im.Known && in.lower != nil {
-			in.fs.byLower[in.lower] = in
+			in.fs.knowLocked(in.lower, in)
 			in.holdLower()
 		}
 		return nil

@@ -97,9 +97,9 @@ func (in *Inode) Evict() {
 	}
 	if in.lower != nil {
 		in.fs.mu.Lock()
-		known := in.fs.byLower[in.lower] == in
+		known := in.fs.knownLocked(in.lower) == in
 		if known {
-			delete(in.fs.byLower, in.lower)
+			in.fs.knowLocked(in.lower, nil)
 		}
 		in.fs.mu.Unlock()
 		if known {
