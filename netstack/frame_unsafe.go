@@ -125,7 +125,6 @@ type receiver struct {
 	slots [frameBatch]slot
 	iov   [frameBatch][3]unix.Iovec
 	msgs  [frameBatch]mmsghdr
-	large largeViews
 }
 
 func newReceiver(vnet bool) *receiver { return &receiver{vnet: vnet} }
@@ -140,7 +139,7 @@ func (r *receiver) receive(fd, size int) (int, unix.Errno) {
 		if s.small != nil && (s.large != nil || size <= smallFrame) {
 			continue // not used by the last call
 		}
-		s.prepare(size, &r.large)
+		s.prepare(size)
 		iov := r.iov[i][:0]
 		if r.vnet {
 			iov = append(iov, iovec(s.vnet[:]))

@@ -64,7 +64,7 @@ func (k *Kernel) newSysfs() vfs.FileSystem {
 	total := k.cfg.MemoryLimit
 	return sysfs.New(sysfs.Options{
 		Device: k.sys.VFS.NextDevice(), Clock: k.sys.Clocks.Realtime.Now, CPUs: k.cfg.CPUs, MemoryTotal: total,
-		MemoryFree: func() uint64 { return total - min(total, k.sys.MemoryUsed()) }, HugePages: "madvise",
+		MemoryFree: func() uint64 { return total - min(total, k.sys.MemoryUsed()) }, HugePages: "madvise", Net: k.netDevices,
 	})
 }
 

@@ -28,8 +28,20 @@ type Network struct {
 	// Loopback has programs of the host in the namespace reach the sandbox's loopback; nil for none.
 	Loopback *Loopback `json:"loopback,omitempty"`
 
+	// Watch has the stack follow the namespace; nil for none.
+	Watch *Watch `json:"watch,omitempty"`
+
 	// FDs are the descriptors that go along; the fields above hold places in it.
 	FDs []int `json:"-"`
+}
+
+// A Watch is what shows changes of the network namespace: places in Network.FDs.
+type Watch struct {
+	// Events is a netlink socket that hears of changes; Queries is one to ask by.
+	Events  int `json:"events"`
+	Queries int `json:"queries"`
+	// Opener gives sockets of frames (runsc/sandbox/opener.c).
+	Opener int `json:"opener"`
 }
 
 // A Loopback is what stands for the sandbox's 127.0.0.1 and ::1 in its network namespace: places in Network.FDs.

@@ -38,6 +38,7 @@ func Attach(s *netstack.Stack, n *boot.Network) error {
 		}
 	}
 	attachLoopback(s, n)
+	attachWatch(s, n)
 	return attachUser(s, n)
 }
 

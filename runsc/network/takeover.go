@@ -61,6 +61,9 @@ func TakeOver(path, record string) (*boot.Network, error) {
 		}
 		return nil
 	})
+	if err == nil && n.Watch != nil {
+		err = addOpener(n, path)
+	}
 	if err != nil {
 		n.CloseFDs()
 		return nil, err
@@ -97,6 +100,16 @@ func takeOver(h *netlink.Handle, n *boot.Network, path, record string) error {
 			return err
 		}
 	}
+	if len(taken) == 0 {
+		return nil
+	}
+	muted := mute(h)
+	if muted == nil {
+		return addWatch(n)
+	}
+	// Without routing rules the host's stack is kept quiet by having no addresses; who changes them later is not followed.
+	slog.Debug("changes of the namespace will not be seen", "namespace", path, "error", muted)
+	unmute(h)
 	for _, l := range taken {
 		if err := silence(h, l); err != nil {
 			return fmt.Errorf("interface %s: %w", l.Attrs().Name, err)
@@ -312,6 +325,7 @@ func GiveBack(file string) error {
 			return err
 		}
 		defer h.Close()
+		unmute(h)
 		giveBack(h, r.Network)
 		return nil
 	})

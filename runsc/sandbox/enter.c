@@ -369,7 +369,7 @@ unsigned long long cordon_descriptor_limit(void)
 }
 
 // CORDON_ZONE is "boot", "boot:ID" (become user and group ID), "gofer",
-// "keeper" or "herald"; a "+" at its end asks to be killed when the parent dies.
+// "keeper", "herald" or "opener"; a "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
 	const char *zone = NULL, *memory = "0", *group = "";
@@ -385,10 +385,10 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 	if (!zone || argc < 1)
 		return;
 	int keeper = strncmp(zone, "keeper", 6) == 0;
-	int herald = strcmp(zone, "herald") == 0;
+	int herald = strcmp(zone, "herald") == 0, opener = strcmp(zone, "opener") == 0;
 	if (keeper)
 		enter_keeper(argv[0]);
-	else if (herald)
+	else if (herald || opener)
 		;
 	else if (argc < 2)
 		return;
@@ -412,6 +412,8 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 		fail("PR_SET_PDEATHSIG");
 	if (herald)
 		cordon_herald(group);
+	if (opener)
+		cordon_opener();
 	if (keeper) {
 		only_keep();
 		keep();

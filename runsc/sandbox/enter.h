@@ -15,5 +15,8 @@ void cordon_drop_rights(uint64_t keep, long id);
 struct sock_fprog;
 void cordon_only_calls(struct sock_fprog *prog);
 
+// cordon_opener is the opener's life (opener.c). It never returns.
+__attribute__((noreturn)) void cordon_opener(void);
+
 // cordon_herald is the herald's life (herald.c). It never returns.
 __attribute__((noreturn)) void cordon_herald(const char *group);
