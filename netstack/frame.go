@@ -241,12 +241,12 @@ func (s *slot) take(n int) buffer.Buffer {
 }
 
 // prepare makes room for a frame of up to size bytes.
-func (s *slot) prepare(size int) {
+func (s *slot) prepare(size int, large *largeViews) {
 	if s.small == nil {
 		s.small = buffer.NewViewSize(smallFrame)
 	}
 	if s.large == nil && size > smallFrame {
-		s.large = buffer.NewViewSize(size - smallFrame)
+		s.large = large.get(size - smallFrame)
 	}
 }
 

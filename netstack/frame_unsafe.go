@@ -125,6 +125,7 @@ type receiver struct {
 	slots [frameBatch]slot
 	iov   [frameBatch][3]unix.Iovec
 	msgs  [frameBatch]mmsghdr
+	large largeViews
 }
 
 func newReceiver(vnet bool) *receiver { return &receiver{vnet: vnet} }
@@ -139,7 +140,7 @@ func (r *receiver) receive(fd, size int) (int, unix.Errno) {
 		if s.small != nil && (s.large != nil || size <= smallFrame) {
 			continue // not used by the last call
 		}
-		s.prepare(size)
+		s.prepare(size, &r.large)
 		iov := r.iov[i][:0]
 		if r.vnet {
 			iov = append(iov, iovec(s.vnet[:]))

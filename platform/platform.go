@@ -339,6 +339,10 @@ const (
 	// RefuseWatch: it is epoll_ctl. EPOLL_CTL_ADD of what the words have the flags of
 	// is EPERM.
 	RefuseWatch
+
+	// SyncMemory: it is fsync or fdatasync, of which nothing comes where the words say
+	// that the file is in memory.
+	SyncMemory
 )
 
 // A FlagKeeper is an AddressSpace whose guests answer for flags of open files themselves.
@@ -346,7 +350,8 @@ type FlagKeeper interface {
 	// FlagWords returns a word for each of the lowest descriptors, in memory that the
 	// guest can read and write at any time: bits 0 to 22 are the flags that F_GETFL
 	// shows and bit 31 says that they are there, for a file that cannot be waited for;
-	// bit 30 says that the descriptor is open. They are 0 at first. All loads and stores
+	// bit 30 says that the descriptor is open, bit 23 that its file is in memory and has
+	// nothing to write back. They are 0 at first. All loads and stores
 	// are atomic. It may be called until Release, and the words last until then.
 	FlagWords() []uint32
 }

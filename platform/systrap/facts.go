@@ -13,6 +13,7 @@ const (
 	wakesNobody  = 2 << 32
 	keepsFlags   = 4 << 32
 	refusesWatch = 8 << 32
+	syncsMemory  = 16 << 32
 )
 
 // word is what stands there for a fact.
@@ -26,6 +27,8 @@ func word(f platform.Fact) uint64 {
 		return keepsFlags
 	case platform.RefuseWatch:
 		return refusesWatch
+	case platform.SyncMemory:
+		return syncsMemory
 	}
 	return answerable | uint64(f.Value)
 }

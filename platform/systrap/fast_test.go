@@ -219,7 +219,9 @@ func TestFlagWords(t *testing.T) {
 		getFlags = 3
 		setFlags = 4
 		open     = 1 << 30
-		known    = 1<<31 | open | 5<<23
+		known    = 1<<31 | open | 5<<24
+		memory   = 1 << 23
+		fsync    = 74
 		event    = guestData + pageSize - 12
 	)
 	g.run(func(c *Context) {
@@ -254,9 +256,18 @@ func TestFlagWords(t *testing.T) {
 			}
 		}
 		words[3], words[4], words[1023] = known|0x8002, open, known|0x400
+		words[5] = open | memory
 		ask(fcntl, 3, getFlags)
 		ask(epollCtl, 4, 1, 3, event)
-		c.Inform([]platform.Fact{{Call: fcntl, Kind: platform.KeepFlags}, {Call: epollCtl, Kind: platform.RefuseWatch}})
+		ask(fsync, 5)
+		c.Inform([]platform.Fact{{Call: fcntl, Kind: platform.KeepFlags}, {Call: epollCtl, Kind: platform.RefuseWatch}, {Call: fsync, Kind: platform.SyncMemory}})
+		answer(0, fsync, 5)
+		ask(fsync, 3)
+		ask(fsync, 4)
+		ask(fsync, 1024)
+		ask(fsync, 1<<32|5)
+		ask(epollCtl, 5, 1, 5, event)
+		ask(fcntl, 5, getFlags)
 		answer(0x8002, fcntl, 3, getFlags)
 		answer(0x400, fcntl, 1023, getFlags)
 		answer(0, fcntl, 3, setFlags, 0x8801)
@@ -282,7 +293,7 @@ func TestFlagWords(t *testing.T) {
 		answer(eperm, epollCtl, 4, 1, 3, event)
 		answer(eperm, epollCtl, 3, 1, 3, event)
 		ask(epollCtl, 4, 1, 4, event)
-		ask(epollCtl, 5, 1, 3, event)
+		ask(epollCtl, 6, 1, 3, event)
 		ask(epollCtl, 4, 2, 3, event)
 		ask(epollCtl, 4, 3, 3, event)
 		ask(epollCtl, 1024, 1, 3, event)

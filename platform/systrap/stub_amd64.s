@@ -445,6 +445,8 @@ special:
 	JCS  flags
 	BTQ  $35, R11
 	JCS  watch
+	BTQ  $36, R11
+	JCS  sync
 	BTQ  $32, R11
 	JCC  wake
 	TESTQ DI, DI             // getcpu: a fault here is a call not yet made
@@ -470,6 +472,13 @@ wake:                            // futex: FUTEX_WAKE|FUTEX_PRIVATE_FLAG of a go
 zero:
 	XORL AX, AX
 	JMP  CX
+sync:                            // fsync, fdatasync of a file in memory
+	CMPQ DI, $1024
+	JCC  ask
+	MOVQ $WORDS, R11
+	TESTL $0x800000, 0(R11)(DI*4)
+	JNE  zero
+	JMP  ask
 flags:                           // fcntl: F_GETFL or F_SETFL of a file whose word has the flags
 	CMPQ DI, $1024
 	JCC  ask

@@ -18,18 +18,20 @@ import (
 
 // Numbers of calls on amd64.
 const (
-	sysGetpid   = 39
-	sysFcntl    = 72
-	sysFutex    = 202
-	sysEpollCtl = 233
-	sysGetcpu   = 309
-	sysGetuid   = 102
-	sysGetgid   = 104
-	sysGeteuid  = 107
-	sysGetegid  = 108
-	sysGetppid  = 110
-	sysGetpgrp  = 111
-	sysGettid   = 186
+	sysGetpid    = 39
+	sysFcntl     = 72
+	sysFsync     = 74
+	sysFdatasync = 75
+	sysFutex     = 202
+	sysEpollCtl  = 233
+	sysGetcpu    = 309
+	sysGetuid    = 102
+	sysGetgid    = 104
+	sysGeteuid   = 107
+	sysGetegid   = 108
+	sysGetppid   = 110
+	sysGetpgrp   = 111
+	sysGettid    = 186
 )
 
 // facts says whether a task's are published.
@@ -60,7 +62,8 @@ func (t *Task) publishFacts() {
 		{Call: sysFutex, Kind: platform.WakeNobody},
 	}
 	if t.MM().LendFlags(t.FDs()) {
-		facts = append(facts, platform.Fact{Call: sysFcntl, Kind: platform.KeepFlags}, platform.Fact{Call: sysEpollCtl, Kind: platform.RefuseWatch})
+		facts = append(facts, platform.Fact{Call: sysFcntl, Kind: platform.KeepFlags}, platform.Fact{Call: sysEpollCtl, Kind: platform.RefuseWatch},
+			platform.Fact{Call: sysFsync, Kind: platform.SyncMemory}, platform.Fact{Call: sysFdatasync, Kind: platform.SyncMemory})
 	}
 	if f := t.seccomp.Load(); f != nil {
 		facts = slices.DeleteFunc(facts, func(x platform.Fact) bool { return !f.allows(uint32(x.Call)) })

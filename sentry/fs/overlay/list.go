@@ -107,6 +107,9 @@ func (x *dirFile) dropLowerLocked() {
 // Sync implements vfs.Syncer: names are in memory.
 func (x *dirFile) Sync(bool) error { return nil }
 
+// InMemory implements vfs.InMemory.
+func (x *dirFile) InMemory() {}
+
 // ReadDir implements vfs.DirReader.
 func (x *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 	if off < 0 {

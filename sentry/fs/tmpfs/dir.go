@@ -385,3 +385,6 @@ func (f dirFile) SeekTo(off int64, whence int, cur int64) (int64, error) {
 
 // Sync implements vfs.Syncer.
 func (dirFile) Sync(bool) error { return nil }
+
+// InMemory implements vfs.InMemory.
+func (dirFile) InMemory() {}

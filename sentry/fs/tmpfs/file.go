@@ -352,3 +352,6 @@ func (f *file) seekData(off, size int64, whence linux.Whence) (int64, error) {
 
 // Sync implements vfs.Syncer: memory is as far as it goes.
 func (openFile) Sync(bool) error { return nil }
+
+// InMemory implements vfs.InMemory.
+func (openFile) InMemory() {}
