@@ -113,6 +113,12 @@ type Syncer interface {
 	Sync(dataOnly bool) error
 }
 
+// A file that is InMemory is a Syncer that has nothing to write back, ever.
+type InMemory interface {
+	Syncer
+	InMemory()
+}
+
 // An Allocator handles fallocate(2).
 type Allocator interface {
 	Allocate(mode linux.FallocateMode, off, n int64) error

@@ -7,8 +7,8 @@ import (
 )
 
 // Lent flags. Programs that open many files ask for their flags and turn O_NONBLOCK on
-// and off each time (Go's does, five calls a file). A platform that can answers that in
-// the guest's address space, from words that guest and Sentry share, one for each of a
+// and off each time (Go's does, five calls a file), and those that write with care have
+// files in memory written back, which is nothing. A platform that can answers that in the guest's address space, from words that guest and Sentry share, one for each of a
 // table's lowest descriptors. While a description is lent to one, its O_NONBLOCK is what
 // the word says: whoever asks for its flags, by whatever descriptor of whatever process,
 // looks there. The guest may write there what it likes: nothing but that bit is
@@ -19,7 +19,8 @@ import (
 // Bits of a word; those below are linux.OpenFlags. Between them is the number of the loan,
 // by which one word's users are told apart.
 const (
-	lentNumber = 1 << 23
+	lentMemory = 1 << 23 // there is nothing to write back
+	lentNumber = 1 << 24
 	lentOpen   = 1 << 30 // the descriptor is open, and not by O_PATH
 	lentFlags  = 1 << 31 // the word has the flags of its description
 
@@ -67,14 +68,18 @@ func (t *FDTable) lendLocked(fd int, d *Description) {
 		return
 	}
 	w := &t.words[fd]
+	v := uint32(lentOpen)
+	if _, ok := d.file.(InMemory); ok {
+		v |= lentMemory
+	}
 	_, waits := d.file.(Poller)
 	_, told := d.file.(FlagSetter)
 	if waits || told || !d.lent.CompareAndSwap(nil, w) {
-		atomic.StoreUint32(w, lentOpen)
+		atomic.StoreUint32(w, v)
 		return
 	}
 	t.loans++
-	atomic.StoreUint32(w, lentFlags|lentOpen|t.loans*lentNumber&lentNumbers|d.flags.Load())
+	atomic.StoreUint32(w, v|lentFlags|t.loans*lentNumber&lentNumbers|d.flags.Load())
 }
 
 // recallLocked takes d, which was at fd, back.
@@ -136,7 +141,7 @@ func (d *Description) storeFlags(f linux.OpenFlags) {
 func (d *Description) tellWord(f linux.OpenFlags) {
 	for range maxCatch {
 		w, v := d.lentWord()
-		if w == nil || v&lentFlags == 0 || atomic.CompareAndSwapUint32(w, v, v&(lentFlags|lentOpen|lentNumbers)|uint32(f)) {
+		if w == nil || v&lentFlags == 0 || atomic.CompareAndSwapUint32(w, v, v&(lentFlags|lentOpen|lentNumbers|lentMemory)|uint32(f)) {
 			return
 		}
 	}
