@@ -88,6 +88,7 @@ func Analyze(c Code, s Site) (Plan, bool) {
 	if !ok {
 		return Plan{}, false
 	}
+	defer t.free()
 	return t.plan(s)
 }
 
@@ -100,6 +101,7 @@ func AnalyzeShared(c Code, addr uint64) (Plan, bool) {
 	if !ok {
 		return Plan{}, false
 	}
+	defer t.free()
 	if _, ok := t.previous(); !ok {
 		return Plan{}, false
 	}
@@ -116,10 +118,11 @@ func loadSite(c Code, addr uint64) (*text, bool) {
 		return nil, false
 	}
 	t, ok := load(c, addr)
-	if !ok || t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 || t.restorer() || t.taken(addr, syscallSize) {
+	if ok && (t.b[t.site] != 0x0f || t.b[t.site+1] != 0x05 || t.restorer() || t.taken(addr, syscallSize)) {
+		t.free()
 		return nil, false
 	}
-	return t, true
+	return t, ok
 }
 
 func (t *text) plan(s Site) (Plan, bool) {
@@ -160,7 +163,7 @@ func (t *text) formA(s Site) (Plan, bool) {
 	if !ok || n < jumpSize {
 		return Plan{}, false
 	}
-	in := decode(t.b[start:])
+	in := t.decode(start)
 	at := t.base + uint64(start)
 	switch {
 	case in.kind != kindPlain && (in.kind != kindNop || t.aligns(start)):

@@ -1,9 +1,9 @@
 package patch
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"sync"
 )
 
 const (
@@ -34,8 +34,8 @@ type text struct {
 	// taken tells which padding is in use.
 	taken func(addr uint64, n int) bool
 
-	// at marks the offsets where some decoding found an instruction, cover
-	// counts the instructions over each byte.
+	// at marks the offsets where some decoding found an instruction, the end of
+	// the text among them, cover counts the instructions over each byte.
 	at    []bool
 	cover []uint8
 	// seeds is how many decodings of what stands before the site began
@@ -44,13 +44,33 @@ type text struct {
 
 	// targets are where 32-bit displacements lead to, within near of the site.
 	targets []int
+
+	// first is where what is marked begins, decoded has the instructions from there on.
+	first   int
+	decoded [seedFar + reach + 4*maxInsn]remembered
+
+	bytes  [3 * page]byte
+	marks  [3*page + 1]bool
+	covers [3 * page]uint8
+}
+
+// texts are those that nobody uses: all of one is larger than what is new and
+// has not been touched costs to have.
+var texts = sync.Pool{New: func() any { return new(text) }}
+
+// A remembered instruction has been decoded before, if it has a size.
+type remembered struct {
+	size, kind, ripAt uint8 // of what is no instruction the size is 255
+	rel               int32
 }
 
 // load reads the pages around addr, of which the one before and the one behind
-// may be missing.
+// may be missing. Whoever has it calls free.
 func load(c Code, addr uint64) (*text, bool) {
 	first := addr &^ (page - 1)
-	t := &text{base: first, b: make([]byte, 3*page), taken: func(uint64, int) bool { return false }}
+	t := texts.Get().(*text)
+	t.base, t.b, t.seeds, t.targets = first, t.bytes[:], 0, t.targets[:0]
+	t.taken = func(uint64, int) bool { return false }
 	if o, ok := c.(*original); ok {
 		t.taken = o.set.taken
 	}
@@ -65,14 +85,46 @@ func load(c Code, addr uint64) (*text, bool) {
 	}
 	t.b = t.b[from : page+n]
 	t.site = int(addr - t.base)
+	t.first = max(0, t.site-seedFar)
+	t.at, t.cover = t.marks[:len(t.b)+1], t.covers[:len(t.b)]
 	if t.site+2 > len(t.b) {
+		t.free()
 		return nil, false
 	}
-	t.at = make([]bool, len(t.b))
-	t.cover = make([]uint8, len(t.b))
 	t.sweep()
 	t.findTargets()
 	return t, true
+}
+
+// free ends the use of t, of which what is marked lies around the site.
+func (t *text) free() {
+	last := t.first + len(t.decoded)
+	clear(t.at[min(t.first, len(t.at)):min(last, len(t.at))])
+	clear(t.cover[min(t.first, len(t.cover)):min(last, len(t.cover))])
+	clear(t.decoded[:])
+	t.taken = nil
+	texts.Put(t)
+}
+
+// decode decodes the instruction at i.
+func (t *text) decode(i int) insn {
+	k := uint(i - t.first)
+	if k >= uint(len(t.decoded)) {
+		return decode(t.b[i:])
+	}
+	r := &t.decoded[k]
+	switch r.size {
+	case 0:
+		in := decode(t.b[i:])
+		*r = remembered{uint8(in.size), uint8(in.kind), uint8(in.ripAt), int32(in.rel)}
+		if in.size == 0 {
+			r.size = 255
+		}
+		return in
+	case 255:
+		return insn{}
+	}
+	return insn{size: int(r.size), kind: kind(r.kind), rel: int64(r.rel), ripAt: int(r.ripAt)}
 }
 
 func clamp(n, limit int) int { return max(0, min(n, limit)) }
@@ -87,13 +139,13 @@ func (t *text) sweep() {
 		// The text begins nearby: begin within its first bytes.
 		to = min(16, t.site)
 	}
-	hit := make([]bool, t.site+maxInsn+1) // run into by an earlier decoding
+	var hit [seedFar + maxInsn + 1]bool // run into by an earlier decoding
 	for i := from; i < to; i++ {
-		if !hit[i] {
+		if !hit[i-from] {
 			t.seeds++
 		}
 		t.at[i] = true
-		hit[i+max(1, decode(t.b[i:]).size)] = true
+		hit[i-from+max(1, t.decode(i).size)] = true
 	}
 	for i := from; i < t.site; i++ {
 		if t.at[i] {
@@ -104,7 +156,7 @@ func (t *text) sweep() {
 		t.at[i] = false
 	}
 	end := min(t.site+reach, len(t.b))
-	for i := t.site; i < end && decode(t.b[i:]).kind != kindBad; {
+	for i := t.site; i < end && t.decode(i).kind != kindBad; {
 		t.at[i] = true
 		i += t.mark(i)
 	}
@@ -112,7 +164,7 @@ func (t *text) sweep() {
 
 // mark covers the bytes of the instruction at i and returns their number.
 func (t *text) mark(i int) int {
-	n := max(1, decode(t.b[i:]).size)
+	n := max(1, t.decode(i).size)
 	for j := i; j < i+n; j++ {
 		if t.cover[j] < 255 {
 			t.cover[j]++
@@ -129,7 +181,7 @@ func (t *text) agreed(from, to int) bool {
 	}
 	i := from
 	for i < to {
-		in := decode(t.b[i:])
+		in := t.decode(i)
 		if !t.at[i] || in.kind == kindBad {
 			return false
 		}
@@ -150,7 +202,7 @@ func (t *text) settled(i int) bool {
 		return false
 	}
 	for j := i - inStep; j < i; j++ {
-		if t.at[j] && decode(t.b[j:]).kind == kindBad {
+		if t.at[j] && t.decode(j).kind == kindBad {
 			return false
 		}
 	}
@@ -161,7 +213,7 @@ func (t *text) settled(i int) bool {
 // decodings agree.
 func (t *text) previous() (int, bool) {
 	for i := t.site - 1; i >= 0 && i >= t.site-maxInsn; i-- {
-		if t.at[i] && decode(t.b[i:]).size == t.site-i && t.agreed(i, t.site) {
+		if t.at[i] && t.decode(i).size == t.site-i && t.agreed(i, t.site) {
 			return i, true
 		}
 	}
@@ -169,28 +221,40 @@ func (t *text) previous() (int, bool) {
 }
 
 // findTargets fills targets: a displacement that leads near the site is looked for
-// at every byte of the text.
+// at every byte of the text, four at a time.
 func (t *text) findTargets() {
-	find := func(op byte, size int, is func(next byte) bool) {
-		for i := 0; ; i++ {
-			k := bytes.IndexByte(t.b[i:], op)
-			if i += k; k < 0 || i+size > len(t.b) {
-				return
-			}
-			if !is(t.b[i+1]) {
-				continue
-			}
-			rel := int64(int32(binary.LittleEndian.Uint32(t.b[i+size-4:])))
-			if to := int64(i+size) + rel - int64(t.site); to >= -near && to <= near {
-				t.targets = append(t.targets, t.site+int(to))
+	const span = 2 * near
+	b, d := t.b, uint32(4-t.site+near) // d is the end of the first
+	for len(b) >= 8 {
+		v := binary.LittleEndian.Uint64(b)
+		if uint32(v)+d <= span || uint32(v>>8)+d+1 <= span || uint32(v>>16)+d+2 <= span || uint32(v>>24)+d+3 <= span {
+			for k := range 4 {
+				t.displaced(len(t.b) - len(b) + k)
 			}
 		}
+		b, d = b[4:], d+4
 	}
-	any := func(byte) bool { return true }
-	find(0xe8, 5, any)
-	find(0xe9, 5, any)
-	find(0x0f, 6, func(c byte) bool { return c&0xf0 == 0x80 })
-	find(0x8d, 6, func(c byte) bool { return c&0xc7 == 0x05 })
+	for i := len(t.b) - len(b); i+4 <= len(t.b); i++ {
+		t.displaced(i)
+	}
+}
+
+// displaced adds to targets where the 32-bit displacement at i leads to, if that is
+// near and one of an instruction that has such.
+func (t *text) displaced(i int) {
+	to := int64(i+4-t.site) + int64(int32(binary.LittleEndian.Uint32(t.b[i:])))
+	if to < -near || to > near || i == 0 {
+		return
+	}
+	last := t.b[i-1]
+	found := last == 0xe8 || last == 0xe9
+	if i > 1 && !found {
+		first := t.b[i-2]
+		found = first == 0x0f && last&0xf0 == 0x80 || first == 0x8d && last&0xc7 == 0x05
+	}
+	if found {
+		t.targets = append(t.targets, t.site+int(to))
+	}
 }
 
 // targeted tells whether a direct branch, or an lea that takes an address,
@@ -211,7 +275,7 @@ func (t *text) targeted(from, to int) bool {
 		if !t.at[i] {
 			continue
 		}
-		d := decode(t.b[i:])
+		d := t.decode(i)
 		if (d.kind == kindBranch || d.kind == kindJump) && in(int64(i+d.size)+d.rel) {
 			return true
 		}
@@ -257,7 +321,7 @@ func (t *text) run(i int) (end int, ok bool) {
 	end = i
 	traps := true
 	for end < len(t.b) {
-		in := decode(t.b[end:])
+		in := t.decode(end)
 		if in.kind != kindNop && t.b[end] != 0xcc || !t.at[end] {
 			break
 		}
@@ -278,7 +342,7 @@ func (t *text) run(i int) (end int, ok bool) {
 // before returns an instruction that ends at i.
 func (t *text) before(i int) (int, insn) {
 	for b := i - 1; b >= 0 && b >= i-maxInsn; b-- {
-		if in := decode(t.b[b:]); t.at[b] && in.size == i-b {
+		if in := t.decode(b); t.at[b] && in.size == i-b {
 			return b, in
 		}
 	}
