@@ -50,7 +50,7 @@ func (b *bench) close() { os.RemoveAll(b.dir) }
 // build makes what the rows run.
 func (b *bench) build(rows []row) error {
 	files := map[string]string{
-		"costs.c": costsSource, "load.c": loadSource, "growth.c": growthSource,
+		"costs.c": costsSource, "load.c": loadSource, "growth.c": growthSource, "neighbour.c": neighbourSource,
 		"go/go.mod": "module bench\n\ngo 1.24\n", "go/main.go": goSource,
 	}
 	for i := range 6 {
@@ -65,7 +65,7 @@ func (b *bench) build(rows []row) error {
 			return err
 		}
 	}
-	for _, c := range []string{"-static costs costs.c", "costs-dynamic costs.c", "-static load load.c", "-static -pthread growth growth.c"} {
+	for _, c := range []string{"-static costs costs.c", "costs-dynamic costs.c", "-static load load.c", "-static -pthread growth growth.c", "-static neighbour neighbour.c"} {
 		f := strings.Fields(c)
 		args := append([]string{"-O2"}, f[:len(f)-2]...)
 		cmd := exec.Command("gcc", append(args, "-o", f[len(f)-2], f[len(f)-1])...)

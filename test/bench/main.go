@@ -14,7 +14,7 @@ var (
 	platform = flag.String("platform", "", "the runtime's --platform (default: its own choice)")
 	peer     = flag.String("peer", "", "another runtime with a do command; its flags may follow")
 	rounds   = flag.Int("rounds", 5, "rounds per runtime")
-	only     = flag.String("rows", "", "only these rows, with commas between; growth is costs as work grows, containers beside runc, ways (alone) what the host's ways of catching a call cost")
+	only     = flag.String("rows", "", "only these rows, with commas between; growth is costs as work grows, containers, network and neighbour beside runc, ways (alone) what the host's ways of catching a call cost")
 	warm     = flag.Int("warm", 1024, "MiB of memory to touch before")
 	idleSecs = flag.Int("idle-seconds", 60, "how long a sandbox idles for its CPU time")
 	jsonFile = flag.String("json", "", "write every figure to this file")
@@ -85,8 +85,8 @@ func chosenRows(names string) ([]row, error) {
 	if names == "" {
 		return allRows(), nil
 	}
-	groups := map[string][]row{"growth": growthRows(), "containers": containerRows(), "network": networkRows()}
-	known := slices.Concat(allRows(), growthRows(), containerRows(), networkRows())
+	groups := map[string][]row{"growth": growthRows(), "containers": containerRows(), "network": networkRows(), "neighbour": neighbourRows()}
+	known := slices.Concat(allRows(), growthRows(), containerRows(), networkRows(), neighbourRows())
 	var rows []row
 	for name := range strings.SplitSeq(names, ",") {
 		if group, ok := groups[name]; ok {
@@ -99,7 +99,7 @@ func chosenRows(names string) ([]row, error) {
 			for _, r := range known {
 				keys = append(keys, r.key)
 			}
-			return nil, fmt.Errorf("there is no row %q, but growth, containers, network and %s", name, strings.Join(keys, " "))
+			return nil, fmt.Errorf("there is no row %q, but growth, containers, network, neighbour and %s", name, strings.Join(keys, " "))
 		}
 		rows = append(rows, known[i])
 	}
