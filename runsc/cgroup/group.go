@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // A Group is the control groups of one container.
@@ -26,6 +27,9 @@ type Group struct {
 	parents   []string // made by us if they are made, uppermost first
 	bounds    bool     // some limit is set
 	tasks     string   // the sandbox's group of version 1's pids hierarchy, or empty
+
+	// task-only: New's and Create's caller
+	unbound bool // limits are asked for, and the host has no group for them
 }
 
 // A Record is what a container's state keeps of its Group.
@@ -59,6 +63,10 @@ func New(o Options) (*Group, error) {
 			return g, nil
 		}
 		return nil, fmt.Errorf("cgroup: %w", err)
+	}
+	if o.Rootless && o.Path == "" && !o.Systemd && asksAny(o.Resources) && !mayMake(g.dirs()) {
+		g.lib, g.unbound = nil, true
+		return g, nil
 	}
 	seen := map[string]bool{}
 	for _, dir := range g.dirs() {
@@ -118,6 +126,10 @@ func (g *Group) Record() *Record {
 // Warnings are settings that have no effect.
 func (g *Group) Warnings() []string { return g.warnings }
 
+// Unbound reports whether limits are asked for that no group of the host has: they
+// bind inside only.
+func (g *Group) Unbound() bool { return g.unbound }
+
 // Version is that of the host's control groups: 1 or 2.
 func (g *Group) Version() int {
 	if g.host.unified {
@@ -139,6 +151,21 @@ func (g *Group) dirs() []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// mayMake reports whether one of the directories at least can be made.
+func mayMake(dirs []string) bool {
+	for _, dir := range dirs {
+		for up := filepath.Dir(dir); ; up = filepath.Dir(up) {
+			if _, err := os.Lstat(up); err == nil || up == "/" {
+				if unix.Access(up, unix.W_OK) == nil {
+					return true
+				}
+				break
+			}
+		}
+	}
+	return false
 }
 
 func (g *Group) addParents(dir string, seen map[string]bool) {
@@ -190,6 +217,9 @@ func (g *Group) Create(pids ...int) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, cgroups.ErrRootless), !asksAny(g.resources) && noRight(err):
+		if asksAny(g.resources) {
+			g.unbound = true
+		}
 		return nil
 	default:
 		return fmt.Errorf("joining cgroup: %w", err)

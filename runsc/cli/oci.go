@@ -128,6 +128,9 @@ func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*conta
 	if err != nil && !errors.Is(err, container.ErrExist) {
 		failedHooks(g, p)
 	}
+	if err == nil && p.Cgroups.Unbound() {
+		g.logger.warn("linux.resources: no control group of the host can be made by this user: the limits bind inside the sandbox only")
+	}
 	return k, box, err
 }
 

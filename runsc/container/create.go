@@ -34,6 +34,8 @@ type Cgroups interface {
 	Record() *cgroup.Record
 	// Create makes them, sets their limits and puts processes into them.
 	Create(pids ...int) error
+	// Unbound reports whether Create could not have the limits that are asked for.
+	Unbound() bool
 	// Remove removes what Create made, killing what is left inside.
 	Remove() error
 }

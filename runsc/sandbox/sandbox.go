@@ -43,7 +43,9 @@ func (m IDMaps) apply(attr *syscall.SysProcAttr) {
 		return
 	}
 	attr.Cloneflags |= unix.CLONE_NEWUSER
-	attr.UidMappings, attr.GidMappings = m.UID, m.GID
+	if !m.needHelpers() {
+		attr.UidMappings, attr.GidMappings = m.UID, m.GID
+	}
 	if os.Geteuid() == 0 {
 		attr.GidMappingsEnableSetgroups = true
 		attr.Credential = &syscall.Credential{Uid: uint32(m.UID[0].ContainerID), Gid: uint32(m.GID[0].ContainerID)}
@@ -339,9 +341,12 @@ func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
 	}
 	env := append(passedEnv(), zone, "CORDON_TREES="+strings.Join(names, ","))
 	p, err := startOnOwnThread("", argv, env, files, attr)
+	if err == nil {
+		err = c.IDMaps.write(p)
+	}
 	if err != nil {
 		r.Close()
-		return nil, nil, fmt.Errorf("starting the gofer: %w", err)
+		return p, nil, fmt.Errorf("starting the gofer: %w", err)
 	}
 	return p, r, nil
 }

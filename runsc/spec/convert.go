@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -135,7 +134,7 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 			}
 		}
 	}
-	return p.checkMaps()
+	return p.IDMaps.Check()
 }
 
 // perLinux32 is PER_LINUX32: uname names the machine as a 32-bit kernel does.
@@ -159,24 +158,6 @@ func (p *Plan) hostNamespaces(l *specs.Linux) {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("linux.namespaces: no %s namespace: the sandbox has one of its own, the host's cannot be shared", ns))
 		}
 	}
-}
-
-// checkMaps refuses maps that the caller may not set.
-func (p *Plan) checkMaps() error {
-	if os.Geteuid() == 0 {
-		return nil
-	}
-	for _, m := range p.IDMaps.UID {
-		if m.HostID != os.Geteuid() || m.Size != 1 {
-			return errors.New("linux.uidMappings: a user other than root can map no more than its own id")
-		}
-	}
-	for _, m := range p.IDMaps.GID {
-		if m.HostID != os.Getegid() || m.Size != 1 {
-			return errors.New("linux.gidMappings: a user other than root can map no more than its own group")
-		}
-	}
-	return nil
 }
 
 func idMap(in []specs.LinuxIDMapping) (out []syscall.SysProcIDMap) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ type world struct {
 	state   string // the runtime's --root
 	dir     string
 	made    []string // identifiers
+
+	// user starts the runtime; nil is root.
+	user *syscall.Credential
 }
 
 func newWorld(t *testing.T) *world {
@@ -94,6 +98,9 @@ func (r result) String() string {
 func (w *world) cmd(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, w.runtime, append([]string{"--root", w.state}, args...)...)
 	cmd.Dir = w.dir
+	if w.user != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: w.user}
+	}
 	// What a container that goes on holds open is not waited for.
 	cmd.WaitDelay = time.Second
 	return cmd
