@@ -17,6 +17,7 @@ type SegmentImage struct {
 	Pages  memmap.Range
 	Locked bool
 	Dest   bool
+	Maker  int32
 }
 
 // SetImage is a SemSet in a checkpoint.
@@ -47,16 +48,17 @@ type Image struct {
 	Sets          []SetImage
 	Queues        []QueueImage
 	Shm, Sem, Msg TableImage
+	RmidForced    bool
 }
 
 // Image returns ns's image. ref names an Undo.
 func (ns *Namespace) Image(ref func(*Undo) checkpoint.Ref) Image {
-	im := Image{Shm: ns.Shm.image(), Sem: ns.Sem.image(), Msg: ns.Msg.image()}
+	im := Image{Shm: ns.Shm.image(), Sem: ns.Sem.image(), Msg: ns.Msg.image(), RmidForced: ns.rmidForced.Load()}
 	for _, s := range ns.Shm.All() {
 		st := s.Stat()
 		im.Segments = append(im.Segments, SegmentImage{
 			ID: s.id, Stat: st, Pages: s.pages,
-			Locked: st.Perm.Mode&linux.SHM_LOCKED != 0, Dest: st.Perm.Mode&linux.SHM_DEST != 0,
+			Locked: st.Perm.Mode&linux.SHM_LOCKED != 0, Dest: st.Perm.Mode&linux.SHM_DEST != 0, Maker: s.Maker(),
 		})
 	}
 	for _, s := range ns.Sem.All() {
@@ -111,7 +113,7 @@ func (s *Segment) fill(ns *Namespace, i *SegmentImage) error {
 	if i.ID < 0 || i.Pages.End < i.Pages.Start || i.Pages.Len()%linux.PageSize != 0 || i.Stat.Segsz > i.Pages.Len() {
 		return linux.EINVAL
 	}
-	s.ns, s.size, s.pages, s.dest, s.locked = ns, i.Stat.Segsz, i.Pages, i.Dest, i.Locked
+	s.ns, s.size, s.pages, s.dest, s.locked, s.maker = ns, i.Stat.Segsz, i.Pages, i.Dest, i.Locked, i.Maker
 	s.atime, s.dtime, s.cpid, s.lpid = i.Stat.Atime, i.Stat.Dtime, i.Stat.CPID, i.Stat.LPID
 	s.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
 	return nil
@@ -141,6 +143,8 @@ func (ns *Namespace) fill(im *Image, undo func(checkpoint.Ref) (*Undo, error)) e
 		q.restorePerm(i.ID, &i.Stat.Perm, i.Stat.Ctime)
 		ns.Msg.restore(q)
 	}
+	ns.rmidForced.Store(im.RmidForced)
+	ns.made.Store(true)
 	ns.Shm.next, ns.Shm.seq = im.Shm.Next, im.Shm.Seq
 	ns.Sem.next, ns.Sem.seq = im.Sem.Next, im.Sem.Seq
 	ns.Msg.next, ns.Msg.seq = im.Msg.Next, im.Msg.Seq

@@ -338,3 +338,48 @@ func TestMessages(t *testing.T) {
 		t.Errorf("after removal: %v", err)
 	}
 }
+
+func TestSegmentsGoWithTheirMaker(t *testing.T) {
+	ns := New(&memory{})
+	maker := caller(1, 10)
+	maker.Maker = 77
+	make := func() int32 {
+		id, err := ns.ShmGet(maker, linux.IPC_PRIVATE, 4096, linux.IPC_CREAT|0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	there := func(id int32) bool {
+		_, err := ns.ShmStat(maker, id, false)
+		return err == nil
+	}
+	orphan := make()
+	ns.ShmLeft(77)
+	if !there(orphan) {
+		t.Error("a segment goes with its maker though nobody asked for it")
+	}
+	fresh := make()
+	ns.SetShmRmidForced(true)
+	if there(orphan) || !there(fresh) {
+		t.Errorf("when it is asked for, the one without a maker is there: %v, the other: %v", there(orphan), there(fresh))
+	}
+	used, err := ns.ShmAttach(maker, fresh, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.ShmLeft(78)
+	ns.ShmLeft(77)
+	if !there(fresh) {
+		t.Error("a segment that is attached goes with its maker")
+	}
+	used.Detach()
+	if there(fresh) {
+		t.Error("a segment survives its last attachment")
+	}
+	never := make()
+	ns.ShmLeft(77)
+	if there(never) {
+		t.Error("a segment that was never attached survives its maker")
+	}
+}

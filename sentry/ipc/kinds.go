@@ -79,7 +79,7 @@ func saveSegment(s *checkpoint.Saver, g *Segment) SavedSegment {
 	st.Nattch = 0 // counted again
 	return SavedSegment{s.Ref(g.ns), SegmentImage{
 		ID: g.id, Stat: st, Pages: g.pages,
-		Locked: st.Perm.Mode&linux.SHM_LOCKED != 0, Dest: st.Perm.Mode&linux.SHM_DEST != 0,
+		Locked: st.Perm.Mode&linux.SHM_LOCKED != 0, Dest: st.Perm.Mode&linux.SHM_DEST != 0, Maker: g.Maker(),
 	}, g.now.Load()}
 }
 

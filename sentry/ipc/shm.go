@@ -41,7 +41,8 @@ type Segment struct {
 
 	// guarded by perm.mu
 	attached     int64
-	dest, locked bool // SHM_DEST, SHM_LOCKED
+	dest, locked bool  // SHM_DEST, SHM_LOCKED
+	maker        int32 // Caller.Maker, 0 when that has ended
 	atime, dtime int64
 	cpid, lpid   int32
 
@@ -70,8 +71,9 @@ func (ns *Namespace) ShmGet(c *Caller, key int32, size uint64, flags linux.IPCFl
 		if errno != 0 {
 			return nil, linux.ENOMEM
 		}
-		s := &Segment{ns: ns, size: size, pages: r, cpid: c.PID}
+		s := &Segment{ns: ns, size: size, pages: r, cpid: c.PID, maker: c.Maker}
 		s.now.Store(c.Now)
+		ns.made.Store(true)
 		return s, nil
 	})
 }
@@ -111,6 +113,13 @@ func (s *Segment) Detached(c *Caller) {
 // Size is the size as given to shmget(2).
 func (s *Segment) Size() uint64 { return s.size }
 
+// Maker is who made it (Caller.Maker), 0 when that has ended.
+func (s *Segment) Maker() int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.maker
+}
+
 // ID is the identifier.
 func (s *Segment) ID() int32 { return s.id }
 
@@ -126,7 +135,7 @@ func (s *Segment) DecRef() {
 	s.mu.Lock()
 	s.attached--
 	s.dtime = max(s.dtime, s.now.Load())
-	last := s.attached == 0 && s.dest && !s.removed
+	last := s.attached == 0 && (s.dest || s.ns.rmidForced.Load()) && !s.removed
 	if last {
 		s.removed = true
 	}
@@ -253,6 +262,44 @@ func (ns *Namespace) ShmRemove(c *Caller, id int32) error {
 		s.destroy()
 	}
 	return nil
+}
+
+// ShmRmidForced is the sysctl kernel.shm_rmid_forced: segments go with their last
+// attachment, and those that were never attached with who made them.
+func (ns *Namespace) ShmRmidForced() bool { return ns.rmidForced.Load() }
+
+// SetShmRmidForced sets it. Segments that nobody has, and whose maker has ended, go at once.
+func (ns *Namespace) SetShmRmidForced(on bool) {
+	ns.rmidForced.Store(on)
+	if on {
+		ns.shmOrphans(0)
+	}
+}
+
+// ShmLeft says that a maker of segments has ended, or left the namespace.
+func (ns *Namespace) ShmLeft(maker int32) {
+	if ns.made.Load() {
+		ns.shmOrphans(maker)
+	}
+}
+
+// shmOrphans removes what a maker leaves unattached, if that is to be.
+func (ns *Namespace) shmOrphans(maker int32) {
+	for _, s := range ns.Shm.All() {
+		s.mu.Lock()
+		mine := s.maker == maker
+		if mine {
+			s.maker = 0
+		}
+		last := mine && s.attached == 0 && ns.rmidForced.Load() && !s.removed
+		if last {
+			s.removed = true
+		}
+		s.mu.Unlock()
+		if last {
+			s.destroy()
+		}
+	}
 }
 
 // ShmLock is SHM_LOCK and SHM_UNLOCK: a mark, since nothing here is swapped.

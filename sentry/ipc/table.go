@@ -1,6 +1,8 @@
 package ipc
 
 import (
+	"sync/atomic"
+
 	"cordon/internal/linux"
 	"cordon/internal/lock"
 	"cordon/sentry/cred"
@@ -17,6 +19,8 @@ const (
 type Caller struct {
 	Cred *cred.Credentials
 	PID  int32
+	// Maker is the thread as the whole sandbox numbers it: its end may be that of what it has made.
+	Maker int32
 	// Now is the wall time in seconds.
 	Now int64
 }
@@ -29,6 +33,10 @@ type Namespace struct {
 	Shm table[*Segment]
 	Sem table[*SemSet]
 	Msg table[*MsgQueue]
+
+	// atomic
+	rmidForced atomic.Bool // kernel.shm_rmid_forced
+	made       atomic.Bool // a segment, at any time
 }
 
 // New returns an empty namespace whose segments live in m.

@@ -80,7 +80,7 @@ func (t *Task) exit() {
 		t.keepMaxRSS()
 	}
 	t.releaseMemory()
-	t.dropUndo()
+	t.leaveIPC()
 	t.FDs().DecRef()
 	t.FS().Drop()
 	t.ctx.Release()

@@ -21,7 +21,17 @@ func (t *Task) dropUndo() {
 	t.undo = nil
 }
 
+// leaveIPC ends t's part in its IPC namespace.
+func (t *Task) leaveIPC() {
+	t.dropUndo()
+	if n := t.Namespaces(); n != nil {
+		if ns, ok := n.IPC.(*ipc.Namespace); ok {
+			ns.ShmLeft(t.TID())
+		}
+	}
+}
+
 // IPCCaller returns t as the one that makes an IPC call.
 func (t *Task) IPCCaller() *ipc.Caller {
-	return &ipc.Caller{Cred: t.Cred(), PID: t.PID(), Now: t.sys.Clocks.Realtime.Now() / 1e9}
+	return &ipc.Caller{Cred: t.Cred(), PID: t.PID(), Maker: t.TID(), Now: t.sys.Clocks.Realtime.Now() / 1e9}
 }

@@ -91,7 +91,9 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	if f&linux.CLONE_FILES != 0 {
 		t.UnshareFDs()
 	}
-	if f&(linux.CLONE_SYSVSEM|linux.CLONE_NEWIPC) != 0 {
+	if f&linux.CLONE_NEWIPC != 0 {
+		t.leaveIPC()
+	} else if f&linux.CLONE_SYSVSEM != 0 {
 		t.dropUndo()
 	}
 	n, e := t.newNamespaces(f, t.FS(), cr.UserNS)
@@ -149,7 +151,7 @@ func (t *Task) Join(f linux.CloneFlags, from *Namespaces, user *cred.UserNamespa
 		n.UTS = from.UTS
 	}
 	if f&linux.CLONE_NEWIPC != 0 {
-		t.dropUndo()
+		t.leaveIPC()
 		n.IPC = from.IPC
 	}
 	if f&linux.CLONE_NEWNET != 0 {

@@ -118,7 +118,6 @@ const fixedRows = `
 644 kernel/sem 32000 1024000000 500 32000
 444 kernel/sem_next_id -1
 444 kernel/shm_next_id -1
-644 kernel/shm_rmid_forced 0
 644 kernel/shmall 18446744073692774399
 644 kernel/shmmax 18446744073692774399
 644 kernel/shmmni 4096
