@@ -39,7 +39,7 @@
 // Declared here: <sys/mount.h> and <linux/mount.h> clash in some versions.
 int mount(const char *, const char *, const char *, unsigned long, const void *);
 int umount2(const char *, int);
-enum { MS_REC_ = 16384, MS_PRIVATE_ = 1 << 18, MNT_DETACH_ = 2 };
+enum { MS_REC_ = 16384, MS_PRIVATE_ = 1 << 18, MS_SLAVE_ = 1 << 19, MNT_DETACH_ = 2 };
 
 // Fixed descriptors: sandbox.go has the same numbers.
 enum { FD_READY = 3, FD_MEMFILE = 5, FD_PROC = 6, FD_ROOTS = 7, FD_MEMMOUNT = 1000 };
@@ -106,13 +106,40 @@ static void private_mounts(void)
 		fail("making mounts private");
 }
 
-// empty_root makes an empty directory that nobody can write to the root.
-static void empty_root(void)
+// A tree that the host's later mounts come to.
+struct followed {
+	int fd;
+	const char *path;
+};
+
+// hang mounts a tree in the directory mnt: mounts come to what is mounted only.
+static void hang(int mnt, int number, const struct followed *tree)
 {
-	const char *keys[][2] = {{"size", "4096"}, {"nr_inodes", "1"}, {"mode", "555"}, {NULL, NULL}};
-	int mnt = make_tmpfs(keys, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	char name[16];
+	struct stat st;
+	snprintf(name, sizeof name, "%d", number);
+	if (fstat(tree->fd, &st) < 0)
+		fail("stat of %s", tree->path);
+	int r = S_ISDIR(st.st_mode) ? mkdirat(mnt, name, 0500) : mknodat(mnt, name, S_IFREG | 0400, 0);
+	if (r < 0 || syscall(SYS_move_mount, tree->fd, "", mnt, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		fail("mounting %s", tree->path);
+}
+
+// empty_root makes a directory that nobody can write to the root, with nothing but
+// some trees.
+static void empty_root(const struct followed *trees, int count)
+{
+	char inodes[16];
+	snprintf(inodes, sizeof inodes, "%d", count + 1);
+	const char *keys[][2] = {{"size", "4096"}, {"nr_inodes", inodes}, {"mode", "555"}, {NULL, NULL}};
+	int mnt = make_tmpfs(keys, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (syscall(SYS_move_mount, mnt, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		fail("mounting the empty root");
+	for (int i = 0; i < count; i++)
+		hang(mnt, i, trees + i);
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (syscall(SYS_mount_setattr, mnt, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+		fail("closing the empty root");
 	if (fchdir(mnt) < 0)
 		fail("entering the empty root");
 	close(mnt);
@@ -191,7 +218,7 @@ static void enter_boot(long id, const char *memory, const char *program)
 	// By the mount an update of the limits resizes it.
 	place_fd(mnt, FD_MEMMOUNT, "the memory file's mount");
 	place_fd(file, FD_MEMFILE, "the memory file");
-	empty_root();
+	empty_root(NULL, 0);
 	cordon_drop_rights(0, id);
 	// Stubs are traced by a process without CAP_SYS_PTRACE.
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
@@ -203,14 +230,14 @@ static void enter_boot(long id, const char *memory, const char *program)
 static void enter_net(long id)
 {
 	private_mounts();
-	empty_root();
+	empty_root(NULL, 0);
 	cordon_drop_rights(0, id);
 }
 
 // clone_tree clones what is at path, if not alone with all that is mounted below it.
 // In a user namespace the kernel may refuse to show what lies beneath other mounts:
 // they come along then, and are covered by the guest's.
-static int clone_tree(const char *path, int read_only, int alone)
+static int clone_tree(const char *path, int read_only, int alone, unsigned long propagation)
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	int fd = -1;
@@ -223,28 +250,44 @@ static int clone_tree(const char *path, int read_only, int alone)
 		fail("cloning the tree at %s", path);
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0),
+		.propagation = propagation,
 	};
 	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
 		fail("setting the attributes of %s", path);
 	return fd;
 }
 
-// gofer: a private clone of each tree it serves ("ro:PATH", "rw:PATH"; with a dot for
-// the colon without what is mounted below it), and
-// nothing else. A tree that is the host's root is cloned last and without the
-// kernel's own file systems: they are the guest kernel's to provide, and
-// behind them lie the host's switches.
+// A tree of the gofer's is "ro:PATH" or "rw:PATH", with a dot for the colon if it is
+// without what is mounted below it, and "<" if mounts that are made on the host later
+// are to be seen.
+static int alone(const char *tree) { return tree[2] == '.'; }
+static int follows(const char *tree) { return tree[2] == '<'; }
+
+// gofer: a clone of each tree it serves, and nothing else. A tree that is the
+// host's root is cloned last and without the kernel's own file systems: they are
+// the guest kernel's to provide, and behind them lie the host's switches.
 static void enter_gofer(int count, char **trees)
 {
+	struct followed *followed = calloc(count + 1, sizeof *followed);
+	int n = 0;
+	if (!followed)
+		fail("%d trees", count);
+	// While this namespace's mounts are still peers of the host's.
+	for (int i = 0; i < count; i++) {
+		if (!follows(trees[i]))
+			continue;
+		place_fd(clone_tree(trees[i] + 3, trees[i][1] == 'o', 0, MS_SLAVE_), FD_ROOTS + i, trees[i] + 3);
+		followed[n++] = (struct followed){FD_ROOTS + i, trees[i] + 3};
+	}
 	private_mounts();
 	// A mount whose root is this process's own directory of descriptors: ".."
 	// leads nowhere from there.
-	place_fd(clone_tree("/proc/self/fd", 1, 0), FD_PROC, "/proc/self/fd");
+	place_fd(clone_tree("/proc/self/fd", 1, 0, 0), FD_PROC, "/proc/self/fd");
 	for (int last = 0; last < 2; last++) {
 		for (int i = 0; i < count; i++) {
 			const char *path = trees[i] + 3;
-			if ((strcmp(path, "/") == 0) == last)
-				place_fd(clone_tree(path, trees[i][1] == 'o', trees[i][2] == '.'), FD_ROOTS + i, path);
+			if (!follows(trees[i]) && (strcmp(path, "/") == 0) == last)
+				place_fd(clone_tree(path, trees[i][1] == 'o', alone(trees[i]), 0), FD_ROOTS + i, path);
 		}
 		const char *cover[] = {"/proc", "/sys", "/dev"};
 		for (int i = 0; i < 3 && !last; i++) {
@@ -252,7 +295,8 @@ static void enter_gofer(int count, char **trees)
 				fail("covering %s", cover[i]);
 		}
 	}
-	empty_root();
+	empty_root(followed, n);
+	free(followed);
 	cordon_drop_rights(KEEP_GOFER, -1);
 }
 

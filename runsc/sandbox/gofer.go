@@ -27,8 +27,7 @@ const (
 const maxFilter = 1 << 20
 
 // GoferMain is the gofer process after enter.c has taken its rights away: args
-// are the trees ("ro:/path", or "ro./path" for one without what is mounted below
-// it), whose descriptors enter.c has opened. It returns
+// are the trees (see Root.kind), whose descriptors enter.c has opened. It returns
 // the exit code.
 func GoferMain(args []string) int {
 	if err := gofer(args); err != nil {

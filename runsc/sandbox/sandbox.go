@@ -27,6 +27,24 @@ type Root struct {
 	Connect bool
 	// Alone leaves out what is mounted below it.
 	Alone bool
+	// Follow has mounts appear in it that are made on the host later; such a tree is
+	// not alone.
+	Follow bool
+}
+
+// kind is what enter.c and GoferMain read before the path.
+func (r *Root) kind() string {
+	kind := "rw"
+	if r.ReadOnly {
+		kind = "ro"
+	}
+	switch {
+	case r.Follow:
+		return kind + "<"
+	case r.Alone:
+		return kind + "."
+	}
+	return kind + ":"
 }
 
 // IDMaps are the user and group mappings the gofer runs under, as in
@@ -312,14 +330,7 @@ func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
 	files := []*os.File{null, null, errs, w, ends.nineP[1], ends.donate[1], null}
 	argv := []string{"runsc", "gofer"}
 	for _, root := range c.Roots {
-		kind := "rw:"
-		if root.ReadOnly {
-			kind = "ro:"
-		}
-		if root.Alone {
-			kind = kind[:2] + "."
-		}
-		argv = append(argv, kind+root.Path)
+		argv = append(argv, root.kind()+root.Path)
 		files = append(files, null)
 	}
 	files = append(files, filter)

@@ -83,9 +83,12 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 	out.Attach = fmt.Sprintf("mount%d", index)
 	out.File = !st.IsDir()
 	out.Shared = true
-	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: true})
+	// With the host's root its kernel's own file systems would come.
+	follow := follows(m.Options) && real != "/"
+	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: !follow, Follow: follow})
 	p.Boot.Mounts = append(p.Boot.Mounts, *out)
-	if !how.nested || out.File {
+	// What comes and goes below a mount that follows the host is the gofer's to see.
+	if !how.nested || out.File || follow {
 		return nil
 	}
 	return p.bindBelow(out, real, &how.below)
