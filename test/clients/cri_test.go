@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,11 +57,12 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
         BinaryName = "%[4]s"
 `
 
-// cniPlugin connects a pod to a bridge of the world: the part of a network
-// plugin that pods on one host need.
+// cniPlugin connects a pod to a bridge of the world and maps ports of the host: the
+// part of a network plugin that pods on one host need.
 const cniPlugin = `#!/bin/sh
 set -e
 exec 2>>%[1]s/cni.log
+exec 3<&0
 dir=%[1]s/cni
 n=$(printf '%%s' "$CNI_CONTAINERID" | cut -c1-8)
 case $CNI_COMMAND in
@@ -80,11 +82,19 @@ ADD)
 	nsenter --net="$CNI_NETNS" ip addr add 10.99.0.$last/24 dev "$CNI_IFNAME"
 	nsenter --net="$CNI_NETNS" ip link set "$CNI_IFNAME" up
 	nsenter --net="$CNI_NETNS" ip route add default via 10.99.0.1
+	echo $(sed -n 's/.*"[hH]ostPort":\([1-9][0-9]*\),"[cC]ontainerPort":\([0-9]*\).*/\1 \2/p' <&3) | while read from to && [ -n "$to" ]; do
+		sysctl -qw net.ipv4.conf.all.route_localnet=1
+		for c in PREROUTING OUTPUT; do
+			iptables -t nat -A $c -p tcp -m addrtype --dst-type LOCAL --dport $from -m comment --comment $n -j DNAT --to 10.99.0.$last:$to
+		done
+		iptables -t nat -A POSTROUTING -s 127.0.0.0/8 -d 10.99.0.$last -m comment --comment $n -j MASQUERADE
+	done
 	mac=$(nsenter --net="$CNI_NETNS" ip -o link show "$CNI_IFNAME" | sed 's/.*ether \([^ ]*\).*/\1/')
 	echo '{"cniVersion":"0.4.0","interfaces":[{"name":"'$CNI_IFNAME'","mac":"'$mac'","sandbox":"'$CNI_NETNS'"}],"ips":[{"version":"4","address":"10.99.0.'$last'/24","gateway":"10.99.0.1","interface":0}],"routes":[{"dst":"0.0.0.0/0"}]}'
 	;;
 DEL)
 	ip link del v$n 2>/dev/null || true
+	iptables-save -t nat 2>/dev/null | sed -n "s/^-A \(.*--comment $n .*\)/\1/p" | while read rule; do iptables -t nat -D $rule; done
 	;;
 VERSION)
 	echo '{"cniVersion":"0.4.0","supportedVersions":["0.3.1","0.4.0"]}'
@@ -110,7 +120,7 @@ func newKubelet(t *testing.T, bin string) *kubelet {
 	if err := os.Chmod(filepath.Join(c.dir, "cni/bin/loopback"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c.write(filepath.Join(c.dir, "cni/net.d/10-bridge.conflist"), `{"cniVersion":"0.4.0","name":"clients","plugins":[{"type":"bridge"}]}`)
+	c.write(filepath.Join(c.dir, "cni/net.d/10-bridge.conflist"), `{"cniVersion":"0.4.0","name":"clients","plugins":[{"type":"bridge","capabilities":{"portMappings":true}}]}`)
 	c.write(c.config, fmt.Sprintf(criConfig, c.dir, c.address, pauseName, c.runsc))
 	c.start()
 	c.must(c.ctr, "--address", c.address, "--namespace", "k8s.io", "images", "import", c.image())
@@ -180,6 +190,30 @@ func (k *kubelet) pod(name string, change func(*cri.PodSandboxConfig)) *pod {
 	r, err := k.runtime.RunPodSandbox(k.context(), &cri.RunPodSandboxRequest{Config: config, RuntimeHandler: k.handler})
 	k.check("RunPodSandbox", err)
 	return &pod{kubelet: k, id: r.PodSandboxId, config: config}
+}
+
+// netns is the path of the pod's network namespace.
+func (p *pod) netns() string {
+	p.Helper()
+	r, err := p.runtime.PodSandboxStatus(p.context(), &cri.PodSandboxStatusRequest{PodSandboxId: p.id, Verbose: true})
+	p.check("PodSandboxStatus", err)
+	var info struct {
+		RuntimeSpec struct {
+			Linux struct {
+				Namespaces []struct{ Type, Path string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(r.Info["info"]), &info); err != nil {
+		p.Fatal(err)
+	}
+	for _, ns := range info.RuntimeSpec.Linux.Namespaces {
+		if ns.Type == "network" {
+			return strings.TrimPrefix(ns.Path, "/var") // /var/run is a link that leads out of the world
+		}
+	}
+	p.Fatal("the pod has no network namespace")
+	return ""
 }
 
 // create makes a container of the pod.

@@ -6,7 +6,7 @@
 //
 // # Objects
 //
-// A world is a place for one client: a process that holds a network, a mount and
+// A world is a place for one client: a process that holds a network, a mount, an IPC and
 // a PID namespace, with /proc and /run of its own, and a directory for the
 // client's roots. Daemons and commands run in it by nsenter(1). Nothing of it is
 // visible on the host beside the directory and the cgroups, whose names hold the

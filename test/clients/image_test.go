@@ -97,34 +97,60 @@ type archived struct {
 	data []byte
 }
 
-// image makes an archive as `docker save` writes it, of the images
-// imageName and pauseName with the rootfs. `ctr images import`, `docker load` and `podman load` take it.
+// An image is a name for a tree and what runs in it.
+type image struct {
+	name string
+	root string // directory
+	cmd  []string
+	user string
+}
+
+// image makes an archive of imageName and pauseName with the rootfs.
 func (w *world) image() string {
 	w.Helper()
 	path := filepath.Join(w.dir, "image.tar")
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	layer := w.tarTree(w.rootfs())
-	sum := sha256.Sum256(layer)
-	layerName := hex.EncodeToString(sum[:]) + "/layer.tar"
-	files := []archived{{layerName, layer}}
+	root := w.rootfs()
+	w.archive(path, image{name: imageName, root: root, cmd: []string{"sh"}}, image{name: pauseName, root: root, cmd: []string{"tail", "-f", "/dev/null"}})
+	return path
+}
+
+// archive writes images as `docker save` does. `ctr images import`, `docker load` and `podman load` take it.
+func (w *world) archive(path string, images ...image) {
+	w.Helper()
+	var files []archived
+	layers := map[string]string{} // by their roots, names
 	var manifest []map[string]any
-	for name, cmd := range map[string][]string{imageName: {"sh"}, pauseName: {"sleep", "1000000"}} {
+	for _, i := range images {
+		sum, have := layers[i.root]
+		if !have {
+			layer := w.tarTree(i.root)
+			s := sha256.Sum256(layer)
+			sum = hex.EncodeToString(s[:])
+			layers[i.root] = sum
+			files = append(files, archived{sum + "/layer.tar", layer})
+		}
 		config := w.json(map[string]any{
 			"architecture": "amd64", "os": "linux",
-			"config": map[string]any{"Env": []string{"PATH=/bin:/sbin:/usr/bin"}, "Cmd": cmd, "WorkingDir": "/"},
-			"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
+			"config": map[string]any{"Env": []string{"PATH=/bin:/sbin:/usr/bin"}, "Cmd": i.cmd, "WorkingDir": "/", "User": i.user},
+			"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + sum}},
 		})
 		configSum := sha256.Sum256(config)
 		configName := hex.EncodeToString(configSum[:]) + ".json"
 		files = append(files, archived{configName, config})
-		manifest = append(manifest, map[string]any{"Config": configName, "RepoTags": []string{name}, "Layers": []string{layerName}})
+		manifest = append(manifest, map[string]any{"Config": configName, "RepoTags": []string{i.name}, "Layers": []string{sum + "/layer.tar"}})
 	}
 	files = append(files, archived{"manifest.json", w.json(manifest)})
 	var out bytes.Buffer
 	t := tar.NewWriter(&out)
+	have := map[string]bool{}
 	for _, f := range files {
+		if have[f.name] {
+			continue
+		}
+		have[f.name] = true
 		if err := t.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.data))}); err != nil {
 			w.Fatal(err)
 		}
@@ -138,7 +164,6 @@ func (w *world) image() string {
 	if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
 		w.Fatal(err)
 	}
-	return path
 }
 
 func (w *world) json(v any) []byte {

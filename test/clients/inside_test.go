@@ -12,15 +12,20 @@ import (
 
 // dialInside connects to a TCP address of the world's network.
 func (w *world) dialInside(address string) (net.Conn, error) {
+	return dialFrom(fmt.Sprintf("/proc/%d/ns/net", w.holder.Process.Pid), address)
+}
+
+// dialFrom connects to a TCP address within a network namespace.
+func dialFrom(namespace, address string) (net.Conn, error) {
 	type result struct {
 		conn net.Conn
 		err  error
 	}
 	done := make(chan result)
 	go func() {
-		// The thread is left in the world and ends with the goroutine.
+		// The thread is left in the namespace and ends with the goroutine.
 		goruntime.LockOSThread()
-		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", w.holder.Process.Pid))
+		ns, err := os.Open(namespace)
 		if err != nil {
 			done <- result{nil, err}
 			return

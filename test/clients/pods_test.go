@@ -2,6 +2,7 @@ package clients
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,7 @@ func (k *kubelet) pods(t *testing.T) {
 		{"stats and update reach the container", podStats},
 		{"a container that takes too much memory is killed for it", podOOM},
 		{"users, groups, read-only roots, mounts and capabilities are as asked", podSecurity},
+		{"mounts of the host come to volumes that ask for them", podMounts},
 		{"the PID namespace is shared where the pod says so", podSharedPIDs},
 		{"a container that fails can be made anew beside the others", podAgain},
 		{"pods live on while containerd is restarted", podRestart},
@@ -132,6 +134,18 @@ func podStreams(t *testing.T, k *kubelet) {
 	p := k.pod("streams", nil)
 	id := p.run("main", func(c *cri.ContainerConfig) { c.Stdin = true },
 		"sh", "-c", "mkdir /srv/www; echo forwarded >/srv/www/index.html; httpd -p 8081 -h /srv/www; while read line; do echo got $line; done")
+	// What containerd does when a port is forwarded.
+	k.eventually("the loopback of the pod's network namespace is the sandbox's", func() bool {
+		conn, err := dialFrom(k.root(p.netns()), "127.0.0.1:8081")
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(commandTimeout))
+		fmt.Fprint(conn, "GET / HTTP/1.0\r\n\r\n")
+		answer, _ := io.ReadAll(conn)
+		return strings.HasSuffix(string(answer), "forwarded\n")
+	})
 	exec, err := k.runtime.Exec(k.context(), &cri.ExecRequest{ContainerId: id, Cmd: []string{"sh", "-c", "cat; echo err >&2; exit 5"},
 		Stdin: true, Stdout: true, Stderr: true})
 	k.check("Exec", err)
@@ -216,6 +230,36 @@ func podSecurity(t *testing.T, k *kubelet) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "new")); err != nil {
 		t.Errorf("what is written to a volume is on the host: %v", err)
+	}
+	p.remove()
+}
+
+func podMounts(t *testing.T, k *kubelet) {
+	dir := filepath.Join(k.dir, "propagation-"+k.handler)
+	for _, d := range []string{"early", "late"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	early, late := filepath.Join(dir, "early"), filepath.Join(dir, "late")
+	k.must("mount", "-t", "tmpfs", "none", early)
+	defer k.must("umount", "-l", early)
+	p := k.pod("mounts", nil)
+	id := p.run("main", func(c *cri.ContainerConfig) {
+		c.Mounts = []*cri.Mount{
+			{ContainerPath: "/slave", HostPath: dir, Propagation: cri.MountPropagation_PROPAGATION_HOST_TO_CONTAINER},
+			{ContainerPath: "/private", HostPath: dir},
+			{ContainerPath: "/readonly", HostPath: dir, Readonly: true},
+		}
+	}, "sleep", "1000")
+	k.must("mount", "-t", "tmpfs", "none", late)
+	defer k.must("umount", "-l", late)
+	k.must("touch", filepath.Join(late, "file"))
+	k.prints("file", id, "ls", "/slave/late")
+	k.prints("", id, "ls", "/private/late")
+	k.prints("", id, "touch", "/readonly/early/new")
+	if out, code := k.exec(id, "sh", "-c", "touch /readonly/new 2>&1"); code == 0 || !strings.Contains(out, "Read-only") {
+		t.Errorf("the mount itself is read-only: exit code %d, %q", code, out)
 	}
 	p.remove()
 }

@@ -97,7 +97,7 @@ func (w *world) startHolder() {
 	w.holder = exec.Command("/proc/self/exe")
 	w.holder.Env = append(os.Environ(), holderEnv+"=1")
 	w.holder.SysProcAttr = &syscall.SysProcAttr{Setsid: true,
-		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC}
 	stdin, err := w.holder.StdinPipe()
 	if err != nil {
 		w.Fatal(err)
@@ -144,7 +144,7 @@ func (w *world) keeps(mountPoint string) { w.keep = append(w.keep, regexp.MustCo
 // command is a command in the world that has not been started. It is a process
 // group of its own and ends with ctx.
 func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
-	enter := []string{"--target", strconv.Itoa(w.holder.Process.Pid), "--net", "--mount", "--pid", "--"}
+	enter := []string{"--target", strconv.Itoa(w.holder.Process.Pid), "--net", "--mount", "--pid", "--ipc", "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	cmd.Env = w.env
 	cmd.Dir = w.dir
