@@ -1,6 +1,8 @@
 package client
 
 import (
+	"strings"
+
 	"cordon/gofer/donate"
 	"cordon/internal/linux"
 )
@@ -14,13 +16,18 @@ type Listing struct {
 	Next  uint64   // the cookie that Readdir goes on with, 0 at the end
 
 	item donate.Item // what is being checked: an address for checks that costs nothing
+	dirs int         // among Items
 }
 
 // A Listed is a directory of a scan.
 type Listed struct {
 	donate.Head
 	First int // of its Items, Head.Count in all
+	Below int // how many of them are directories
 }
+
+// Below returns how many entries are directories.
+func (l *Listing) Below() int { return l.dirs }
 
 // Item returns an entry.
 func (l *Listing) Item(i int) donate.Item {
@@ -47,6 +54,9 @@ func (l *Listing) entries(off, count int, check func(*donate.Item) bool) (int, b
 		if !ok || !goodItem(l.Text, it) || !check(it) {
 			return 0, false
 		}
+		if it.Type == linux.DT_DIR {
+			l.dirs++
+		}
 		l.Items = append(l.Items, uint32(off))
 		off = it.End
 	}
@@ -69,10 +79,8 @@ func named(it *donate.Item) bool {
 	default:
 		return false
 	}
-	for i := range len(it.Name) {
-		if c := it.Name[i]; c == '/' || c == 0 {
-			return false
-		}
+	if strings.IndexByte(it.Name, '/') >= 0 || strings.IndexByte(it.Name, 0) >= 0 {
+		return false
 	}
 	return it.Name != "" && it.Name != "." && it.Name != ".."
 }
@@ -217,10 +225,11 @@ func (s *Scan) parse(l *Listing) bool {
 		if uint64(h.Count)*(minItem) > uint64(len(l.Text)) {
 			return false
 		}
-		d := Listed{h, len(l.Items)}
+		d, before := Listed{Head: h, First: len(l.Items)}, l.dirs
 		if off, ok = l.entries(h.End, int(h.Count), named); !ok {
 			return false
 		}
+		d.Below = l.dirs - before
 		l.Dirs = append(l.Dirs, d)
 		s.stack = append(s.stack[:h.Depth], scanDir{l, d.First, h.Count})
 	}

@@ -136,6 +136,22 @@ func (d *decoder) str(limit int) string {
 	return string(d.take(n))
 }
 
+// names takes a list of names, which are one piece of memory.
+func (d *decoder) names() []string {
+	names := make([]string, d.count(MaxBatch, 2))
+	text := string(d.b)
+	for i := range names {
+		n := int(d.u16())
+		at := len(text) - len(d.b)
+		if n > MaxName || d.take(n) == nil && n > 0 {
+			d.bad, d.b = true, nil
+			return nil
+		}
+		names[i] = text[at : at+n]
+	}
+	return names
+}
+
 func (d *decoder) bytes(limit int) []byte {
 	n := d.u32()
 	if uint64(n) > uint64(limit) {
@@ -299,10 +315,7 @@ func (q *Request) Decode(b []byte) bool {
 		}
 	}
 	if f&fNames != 0 {
-		q.Names = make([]string, d.count(MaxBatch, 2))
-		for i := range q.Names {
-			q.Names[i] = d.str(MaxName)
-		}
+		q.Names = d.names()
 	}
 	if f&fData != 0 {
 		q.Data = d.bytes(MaxData)
@@ -322,6 +335,12 @@ func (q *Request) Decode(b []byte) bool {
 // Append encodes r to b. A reply that does not fit in MaxPacket is the sender's
 // mistake.
 func (r *Reply) Append(b []byte) []byte {
+	b, tail := r.AppendHead(b)
+	return append(b, tail...)
+}
+
+// AppendHead is Append but for what comes last, if that is Data, which it returns.
+func (r *Reply) AppendHead(b []byte) (head, tail []byte) {
 	e := encoder{b}
 	e.u32(r.Tag)
 	e.u8(uint8(r.Op))
@@ -334,12 +353,12 @@ func (r *Reply) Append(b []byte) []byte {
 		}
 	}
 	if r.Errno != 0 {
-		return e.b
+		return e.b, nil
 	}
 	if f&fList != 0 {
 		e.u64(r.Next)
 		e.b = append(e.b, r.List...)
-		e.b = append(e.b, r.Data...)
+		tail = r.Data
 	}
 	if f&fData != 0 {
 		e.bytes(r.Data)
@@ -354,9 +373,10 @@ func (r *Reply) Append(b []byte) []byte {
 	}
 	if f&fInline != 0 {
 		e.u64(r.Inline)
-		e.bytes(r.Data)
+		e.u32(uint32(len(r.Data)))
+		tail = r.Data
 	}
-	return e.b
+	return e.b, tail
 }
 
 // Decode fills r from one packet, apart from FD, and reports whether it was a

@@ -20,13 +20,21 @@ func (c *Conn) FD() int { return c.fd }
 
 // Send sends one packet, with the descriptors fds, which stay the caller's. A
 // negative one is left out.
-func (c *Conn) Send(p []byte, fds ...int) linux.Errno {
+func (c *Conn) Send(p []byte, fds ...int) linux.Errno { return c.SendTwo(p, nil, fds...) }
+
+// SendTwo is Send of a packet that is in two pieces.
+func (c *Conn) SendTwo(p, tail []byte, fds ...int) linux.Errno {
 	var oob []byte
 	if len(fds) > 0 && fds[0] >= 0 {
 		oob = unix.UnixRights(fds...)
 	}
 	for {
-		err := unix.Sendmsg(c.fd, p, oob, nil, unix.MSG_NOSIGNAL)
+		var err error
+		if len(tail) == 0 {
+			err = unix.Sendmsg(c.fd, p, oob, nil, unix.MSG_NOSIGNAL)
+		} else {
+			_, err = unix.SendmsgBuffers(c.fd, [][]byte{p, tail}, oob, nil, unix.MSG_NOSIGNAL)
+		}
 		if err != unix.EINTR {
 			return Errno(err)
 		}

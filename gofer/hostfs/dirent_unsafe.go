@@ -28,14 +28,24 @@ func statFD(fd int, st *unix.Statx_t) linux.Errno {
 // openDir opens the directory called name, which ends with its NUL in its
 // buffer, in dir, by openat2 as everything is opened.
 func openDir(dir int, name []byte) (int, linux.Errno) {
-	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: resolve}
 	for {
-		fd, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(unsafe.Pointer(unsafe.SliceData(name))),
-			uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+		fd, e := openName(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 		// EAGAIN: a rename raced with the walk.
-		if e == unix.EINTR || e == unix.EAGAIN {
+		if e == linux.EINTR || e == linux.EAGAIN {
 			continue
 		}
-		return int(fd), linux.Errno(e)
+		return fd, e
 	}
+}
+
+// openName is openat2(2) of the name in dir, which ends with its NUL in its buffer,
+// without leaving dir.
+func openName(dir int, name []byte, flags uint64) (int, linux.Errno) {
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: resolve}
+	fd, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(unsafe.Pointer(unsafe.SliceData(name))),
+		uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+	if e != 0 {
+		return -1, linux.Errno(e)
+	}
+	return int(fd), 0
 }

@@ -33,6 +33,7 @@ type descent struct {
 	base  *node
 	names []string
 	nodes []*node // good to look something up in
+	name  []byte  // of the file that is being opened, with its NUL
 }
 
 // to goes to the directory that way leads to from the base. It stays w's.
@@ -72,7 +73,7 @@ func openSome(f *fsys, w *descent, way, names []string, r *donate.Reply) (all bo
 		return false, e
 	}
 	for _, name := range names {
-		if ok, e := openOne(f, n, name, len(r.Entries), r); !ok {
+		if ok, e := openOne(f, w, n, name, len(r.Entries), r); !ok {
 			return false, e
 		}
 	}
@@ -81,7 +82,7 @@ func openSome(f *fsys, w *descent, way, names []string, r *donate.Reply) (all bo
 
 // openOne adds the file called name in n to r. False: it cannot be had, or there is no
 // room.
-func openOne(f *fsys, n *node, name string, i int, r *donate.Reply) (bool, linux.Errno) {
+func openOne(f *fsys, w *descent, n *node, name string, i int, r *donate.Reply) (bool, linux.Errno) {
 	if e := checkName(name); e != 0 {
 		return false, e
 	}
@@ -89,7 +90,7 @@ func openOne(f *fsys, n *node, name string, i int, r *donate.Reply) (bool, linux
 	var e linux.Errno
 	fd := -1
 	if n.m.readOnly {
-		fd, ent.Attr, e = openNamed(n, name, func(a *donate.Attr) bool { return i == 0 || hasRoom(n.m, a, r) })
+		fd, ent.Attr, e = openNamed(n, w.terminated(name), func(a *donate.Attr) bool { return i == 0 || hasRoom(n.m, a, r) })
 	} else {
 		var c *node
 		if c, ent, e = f.lookup(n, name); e == 0 {
@@ -112,16 +113,24 @@ func openOne(f *fsys, n *node, name string, i int, r *donate.Reply) (bool, linux
 	return true, 0
 }
 
+// terminated returns name with a NUL behind its end, until the next.
+func (w *descent) terminated(name string) []byte {
+	w.name = append(append(w.name[:0], name...), 0)
+	return w.name[:len(name)]
+}
+
 // openNamed opens the regular file called name in n, of a mount that cannot be written,
 // for reading, if wanted says so of its attributes; -1 if not. Unlike openData it opens
-// by name, after a look at what is there; it takes what it got for the same file only if
-// that is what it is. Who puts a device in place of a file of such a mount in between
+// by name, which ends with its NUL in its buffer, after a look at what is there; it
+// takes what it got for the same file only if that is what it is. Who puts a device in place of a file of such a mount in between
 // has it opened and closed, without being waited for.
-func openNamed(n *node, name string, wanted func(*donate.Attr) bool) (int, donate.Attr, linux.Errno) {
+func openNamed(n *node, name []byte, wanted func(*donate.Attr) bool) (int, donate.Attr, linux.Errno) {
 	if !n.mode.IsDir() {
 		return -1, donate.Attr{}, linux.ENOTDIR
 	}
-	a, e := statAt(n.fd, name, 0)
+	var now unix.Statx_t
+	e := statName(n.fd, name, &now)
+	a := attrOf(&now)
 	switch {
 	case e != 0:
 		return -1, a, e
@@ -130,11 +139,10 @@ func openNamed(n *node, name string, wanted func(*donate.Attr) bool) (int, donat
 	case !wanted(&a):
 		return -1, a, 0
 	}
-	// Not openat2, which tries for as long as a lease of the host's is not given up.
-	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: resolve}
-	fd, err := unix.Openat2(n.fd, name, &how)
-	if err != nil {
-		return -1, a, donate.Errno(err)
+	// Once: a lease of the host's, which somebody may keep for long, is not waited for.
+	fd, e := openName(n.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY)
+	if e != 0 {
+		return -1, a, e
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Ino != a.Ino || st.Dev != a.Dev || st.Mode&unix.S_IFMT != unix.S_IFREG {

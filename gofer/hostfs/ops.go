@@ -193,7 +193,7 @@ func peek(n *node, name string, q *donate.Request, r *donate.Reply) (done bool, 
 	var ent donate.Entry
 	fd := -1
 	if q.Mode&donate.WalkOpen != 0 && q.Flags&unix.O_ACCMODE == unix.O_RDONLY && n.m.readOnly {
-		fd, ent.Attr, e = openNamed(n, name, func(*donate.Attr) bool { return true })
+		fd, ent.Attr, e = openNamed(n, append([]byte(name), 0)[:len(name)], func(*donate.Attr) bool { return true })
 		if e != 0 && e != linux.ENOENT {
 			return false, 0
 		}

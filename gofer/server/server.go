@@ -119,7 +119,7 @@ func (s *server) serve(packet, out, data []byte) ([]byte, []byte, bool) {
 	}
 	r := donate.Reply{Tag: q.Tag, Op: q.Op, FD: -1, Data: data}
 	s.backend.Do(&q, &r)
-	out = r.Append(out)
+	out, tail := r.AppendHead(out)
 	if cap(r.Data) > cap(data) && cap(r.Data) <= 2*donate.MaxPacket {
 		data = r.Data
 	}
@@ -127,7 +127,7 @@ func (s *server) serve(packet, out, data []byte) ([]byte, []byte, bool) {
 	if r.FD >= 0 {
 		fds = []int{r.FD}
 	}
-	errno := s.side.Send(out, fds...)
+	errno := s.side.SendTwo(out, tail, fds...)
 	donate.CloseAll(fds)
 	return out, data, errno == 0
 }

@@ -85,7 +85,6 @@ func (in *Inode) list(trips int, attrs bool) (*names, error) {
 	defer n.release()
 	l := &names{host: in.fs.host, full: attrs}
 	var text strings.Builder
-	var seen map[string]bool // where names come in pieces, one may come twice
 	before := in.fs.changes.Load()
 	var cookie uint64
 	for end := false; !end; trips-- {
@@ -100,27 +99,19 @@ func (in *Inode) list(trips int, attrs bool) (*names, error) {
 			return nil, err
 		}
 		cookie, end = some.Next, some.Next == 0
-		if seen == nil && end {
+		if text.Len() == 0 && end {
 			l.text = some.Text
 			l.ents = entsOf(some)
 			break
 		}
-		if seen == nil {
-			seen = make(map[string]bool)
-		}
 		start := uint32(text.Len())
 		text.WriteString(some.Text)
-		for i, at := range some.Items {
-			if name := some.Item(i).Name; !seen[name] {
-				seen[name] = true
-				e := textEnt(some.Text, at)
-				e.at += start
-				l.ents = append(l.ents, e)
-			}
-		}
-	}
-	if seen != nil {
 		l.text = text.String()
+		for _, at := range some.Items {
+			e := textEnt(some.Text, at)
+			e.at += start
+			l.addOnce(e)
+		}
 	}
 	if !in.fs.shared && len(l.ents) <= maxKept {
 		in.keep(in.fs.keptListing(l), before)

@@ -257,12 +257,27 @@ func (l *names) add(name string, a *client.Attr, target string) {
 	m := l.moreOf(i)
 	m.name, m.typ, m.ino = name, a.Mode.DirentType(), a.Ino
 	l.tell(i, a, target)
+	l.added()
+}
+
+// addOnce puts in e, which is in the text: where names come in pieces, one may come
+// twice.
+func (l *names) addOnce(e ent) {
+	_, name, _ := donate.PeekItem(l.text, int(e.at))
+	if l.find(name) < 0 {
+		l.ents = append(l.ents, e)
+		l.added()
+	}
+}
+
+// added has the index know the last entry.
+func (l *names) added() {
 	switch {
 	case l.index == nil:
 	case 4*len(l.ents) > 3*len(l.index):
 		l.reindex()
 	default:
-		l.enter(i)
+		l.enter(len(l.ents) - 1)
 	}
 }
 

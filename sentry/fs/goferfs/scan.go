@@ -272,12 +272,14 @@ func (t *tree) apply(l *client.Listing) *piece {
 	p := &piece{before: t.before, brought: int64(len(l.Dirs))}
 	all, lists, ents := make([]names, len(l.Dirs)), make([]listing, len(l.Dirs)), entsOf(l)
 	fs := t.base.fs
+	below := make([]*listing, l.Below())
 	for i := range l.Dirs {
 		d := &l.Dirs[i]
 		end := d.First + int(d.Count)
 		n := &all[i]
 		n.text, n.self, n.from, n.host, n.full = l.Text, place{uint32(d.Attr), d.Form}, p, fs.host, t.full
 		n.ents = ents[d.First:end:end]
+		n.below, below = below[:0:d.Below], below[d.Below:]
 		lists[i].p.Store(n)
 		above, at := t.top, int(d.Which)
 		if d.Depth == 0 {
