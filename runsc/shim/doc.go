@@ -36,6 +36,7 @@
 //
 // # Differences
 //
-// From runc's shim: no io_uid and io_gid (FIFOs are the client's), and rootfs
-// mounts that need a loop device or an idmapping are refused.
+// From runc's shim: io_uid and io_gid are given the client's FIFOs, where runc's has
+// pipes of its own between, and rootfs mounts that need a loop device or an idmapping
+// are refused.
 package shim

@@ -32,6 +32,7 @@ type options struct {
 	NoPivotRoot  bool   `json:"-"`
 	NoNewKeyring bool   `json:"-"`
 	ShimCgroup   string `json:"-"`
+	IOUID, IOGID uint32 `json:"-"` // of a process's pipes
 }
 
 // A file is the configuration file that ConfigPath names, or its text in
@@ -56,13 +57,11 @@ func readOptions(any *anypb.Any, namespace string) (*options, error) {
 		if err := proto.Unmarshal(any.Value, &r); err != nil {
 			return nil, fmt.Errorf("options: %w", err)
 		}
-		if r.IoUid != 0 || r.IoGid != 0 {
-			return nil, errors.New("options io_uid and io_gid are not supported")
-		}
 		if r.BinaryName != "" {
 			o.Binary = r.BinaryName
 		}
 		root = r.Root
+		o.IOUID, o.IOGID = r.IoUid, r.IoGid
 		o.SystemdCgroup, o.NoPivotRoot, o.NoNewKeyring, o.ShimCgroup = r.SystemdCgroup, r.NoPivotRoot, r.NoNewKeyring, r.ShimCgroup
 	case strings.HasSuffix(name, "runtimeoptions.v1.Options"):
 		var r runtimeoptions.Options

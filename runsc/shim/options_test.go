@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	runcoptions "github.com/containerd/containerd/api/types/runc/options"
@@ -34,8 +33,8 @@ func TestOptions(t *testing.T) {
 		if err != nil || o.Binary != "/opt/runsc" || o.Root != "/r/n" || !o.SystemdCgroup || !o.NoPivotRoot {
 			t.Errorf("they are %+v, %v", o, err)
 		}
-		if _, err := readOptions(packed(t, &runcoptions.Options{IoUid: 1}), "n"); err == nil || !strings.Contains(err.Error(), "io_uid") {
-			t.Errorf("io_uid: %v", err)
+		if o, err := readOptions(packed(t, &runcoptions.Options{IoUid: 1, IoGid: 2}), "n"); err != nil || o.IOUID != 1 || o.IOGID != 2 {
+			t.Errorf("io_uid and io_gid are %+v, %v", o, err)
 		}
 	})
 	t.Run("a file", func(t *testing.T) {

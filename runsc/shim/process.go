@@ -70,7 +70,7 @@ func (p *process) status() (task.Status, int, driver.Exit) {
 
 // launch opens the files, runs a command that makes the process, and watches it.
 func (p *process) launch(ctx context.Context, run func(*driver.Process) error) (err error) {
-	files, err := stdio.Open(ctx, p.names, stdio.Owner{Namespace: p.c.s.namespace, ID: p.c.id})
+	files, err := stdio.Open(ctx, p.names, stdio.Owner{Namespace: p.c.s.namespace, ID: p.c.id, UID: p.c.opts.IOUID, GID: p.c.opts.IOGID})
 	if err != nil {
 		return err
 	}

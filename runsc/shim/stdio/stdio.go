@@ -19,9 +19,12 @@ type Names struct {
 	Terminal              bool
 }
 
-// An Owner says whose files they are, for a logging program.
+// An Owner says whose files they are: the container, for a logging program, and
+// the user and group that FIFOs and pipes are given, who may then open them again by
+// /dev/stdout.
 type Owner struct {
 	Namespace, ID string
+	UID, GID      uint32
 }
 
 // Files are the connections of one process.
@@ -45,11 +48,35 @@ const openPatience = 10 * time.Second
 // Open opens what the names say.
 func Open(ctx context.Context, n Names, o Owner) (*Files, error) {
 	f := &Files{names: n}
-	if err := f.open(ctx, o); err != nil {
+	err := f.open(ctx, o)
+	if err == nil {
+		err = f.give(o)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// give hands the process's FIFOs and pipes to the owner. They are root's anyhow.
+func (f *Files) give(o Owner) error {
+	if o.UID == 0 && o.GID == 0 {
+		return nil
+	}
+	for _, file := range f.child {
+		if file == nil {
+			continue
+		}
+		st, err := file.Stat()
+		if err == nil && st.Mode()&os.ModeNamedPipe != 0 {
+			err = file.Chown(int(o.UID), int(o.GID))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *Files) open(ctx context.Context, o Owner) error {

@@ -91,3 +91,23 @@ func TestFile(t *testing.T) {
 		t.Error("an unknown scheme is no error")
 	}
 }
+
+func TestPipesAreTheOwners(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to give files away")
+	}
+	in := fifo(t, "in")
+	log := filepath.Join(t.TempDir(), "log")
+	f, err := Open(context.Background(), Names{Stdin: in, Stdout: "file://" + log}, Owner{UID: 1234, GID: 5678})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Stat(in, &st); err != nil || st.Uid != 1234 || st.Gid != 5678 {
+		t.Errorf("the FIFO is of %d:%d, %v", st.Uid, st.Gid, err)
+	}
+	if err := unix.Stat(log, &st); err != nil || st.Uid != 0 {
+		t.Errorf("a file is of %d, %v", st.Uid, err)
+	}
+}
