@@ -1,6 +1,9 @@
 package stub
 
-import "testing"
+import (
+	"sync/atomic"
+	"testing"
+)
 
 // TestTrial: two guests that want their group's CPU all the time are tried apart, where
 // they stay as long as they make more calls there than together.
@@ -18,7 +21,7 @@ func TestTrial(t *testing.T) {
 			if p.Wait(h) == 0 {
 				t.Error("no group")
 			}
-			*h.word.Load() = 1
+			atomic.StoreUint32(h.word.Load(), 1)
 		}
 	}
 	looks := func(n int, now *int64, calls int64) {
@@ -36,14 +39,15 @@ func TestTrial(t *testing.T) {
 	defer p.mu.Unlock()
 
 	// Only one wants the CPU.
-	*hs[0].word.Load() = 0
+	atomic.StoreUint32(hs[0].word.Load(), 0)
 	looks(20, &now, 100)
 	if len(p.groups) != 1 || p.trial.score != 0 {
 		t.Fatalf("%d groups, score %d, with one that runs", len(p.groups), p.trial.score)
 	}
 	try := func(together, apart int64) {
 		t.Helper()
-		*hs[0].word.Load(), *hs[2].word.Load() = 0, 0
+		atomic.StoreUint32(hs[0].word.Load(), 0)
+		atomic.StoreUint32(hs[2].word.Load(), 0)
 		looks(trialScore-1, &now, together)
 		if len(p.groups) != 1 {
 			t.Fatal("no group any more")
@@ -90,7 +94,8 @@ func TestTrial(t *testing.T) {
 		t.Errorf("not better apart: the next trial is %d ns from now", p.trial.next-now)
 	}
 	again()
-	*hs[0].word.Load(), *hs[2].word.Load() = 0, 0
+	atomic.StoreUint32(hs[0].word.Load(), 0)
+	atomic.StoreUint32(hs[2].word.Load(), 0)
 	looks(int(trialHold/look)-1, &now, 100)
 	if len(p.groups) != 1 || p.trial.score != 0 {
 		t.Error("a trial before its time")
