@@ -9,6 +9,8 @@ import (
 
 	"cordon/runsc/boot"
 	"cordon/runsc/container"
+
+	"golang.org/x/sys/unix"
 )
 
 // imageFile is the checkpoint's name in the directory of --image-path.
@@ -25,6 +27,19 @@ func criuFlags(fs *flag.FlagSet) {
 	for _, name := range []string{"tcp-established", "ext-unix-sk", "shell-job", "file-locks", "auto-dedup"} {
 		fs.BoolVar(&no, name, false, "accepted for runc's sake: done in any case")
 	}
+}
+
+// openImage opens a checkpoint, which is a regular file.
+func openImage(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	return f, nil
 }
 
 func checkpointCommand() *command {

@@ -108,7 +108,7 @@ func (e *execFlags) build(c *container.Container, args []string) (*boot.Process,
 		p = s.Process
 	}
 	if e.process != "" {
-		data, err := os.ReadFile(e.process)
+		data, err := spec.ReadFile(e.process)
 		if err != nil {
 			return nil, err
 		}

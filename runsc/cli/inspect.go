@@ -32,7 +32,7 @@ func listCommand() *command {
 }
 
 func listContainers(g *globals, format string, quiet bool) error {
-	all, err := g.store().List()
+	all, err := g.store().ListAll(func(err error) { g.logger.warn(err.Error()) })
 	if err != nil {
 		return err
 	}

@@ -133,8 +133,8 @@ func deleteCommand() *command {
 				store := g.store()
 				defer store.Sweep()
 				c, err := store.Load(args[0])
-				if force && errors.Is(err, container.ErrNotExist) {
-					return 0, nil
+				if force && (errors.Is(err, container.ErrNotExist) || errors.Is(err, container.ErrDamaged)) {
+					return 0, store.Discard(args[0])
 				}
 				if err != nil {
 					return 0, err

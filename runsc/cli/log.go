@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A logger writes lines to the file of --log, in the form of runc's logs,
@@ -25,11 +27,16 @@ func (l *logger) open(path, format string, debug bool) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	// A FIFO that nobody reads is not waited for.
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o644)
 	if err != nil {
-		return fmt.Errorf("--log: %w", err)
+		return fmt.Errorf("--log: %w", &os.PathError{Op: "open", Path: path, Err: err})
 	}
-	l.file = f
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("--log: %s: %w", path, err)
+	}
+	l.file = os.NewFile(uintptr(fd), path)
 	return nil
 }
 

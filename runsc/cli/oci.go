@@ -100,7 +100,7 @@ func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*conta
 	}
 	defer closeTTY()
 	if c.image != "" {
-		f, err := os.Open(c.image)
+		f, err := openImage(c.image)
 		if err != nil {
 			return nil, nil, err
 		}

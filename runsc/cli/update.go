@@ -5,11 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 
 	"cordon/runsc/container"
+	"cordon/runsc/spec"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -165,17 +165,9 @@ func (u *updateFlags) read() (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// maxResources bounds what is read of a file with limits.
-const maxResources = 1 << 20
-
 func readInput(name string) ([]byte, error) {
-	f := os.Stdin
 	if name != "-" {
-		var err error
-		if f, err = os.Open(name); err != nil {
-			return nil, err
-		}
-		defer f.Close()
+		return spec.ReadFile(name)
 	}
-	return io.ReadAll(io.LimitReader(f, maxResources))
+	return spec.Read(os.Stdin)
 }

@@ -23,6 +23,7 @@ type Store struct {
 var (
 	ErrNotExist = errors.New("container does not exist")
 	ErrExist    = errors.New("container with given ID already exists")
+	ErrDamaged  = errors.New("the state of the container cannot be read")
 )
 
 // idForm is what an identifier may look like; as in runc.
@@ -59,18 +60,47 @@ func (s *Store) Load(id string) (*Container, error) {
 		return nil, err
 	}
 	c := &Container{store: s}
+	path := filepath.Join(s.dir(id), stateFile)
 	if err := json.Unmarshal(data, &c.State); err != nil {
-		return nil, fmt.Errorf("state of container %s: %w", id, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
 	}
 	if c.State.ID != id {
-		return nil, fmt.Errorf("state of container %s is that of %q", id, c.State.ID)
+		return nil, fmt.Errorf("%w: %s: it is that of %q", ErrDamaged, path, c.State.ID)
 	}
 	return c, nil
 }
 
-// List returns all containers, ordered by identifier. What `do` left when it
-// was killed is cleared away.
-func (s *Store) List() ([]*Container, error) {
+// Discard removes the directory of a container that cannot be loaded: another has
+// damaged its state, or put a directory there. One whose sandbox answers stays.
+func (s *Store) Discard(id string) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	if st, err := os.Lstat(s.dir(id)); err != nil || !st.IsDir() {
+		return nil // there is no container of that name
+	}
+	c := &Container{State: State{ID: id}, store: s}
+	if cl, err := c.Dial(); err == nil {
+		cl.Close()
+		return fmt.Errorf("container %s: its state is damaged, and its sandbox runs: end that first", id)
+	}
+	lock, err := s.lock(id, unix.LOCK_NB)
+	if errors.Is(err, ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	return c.removeDir()
+}
+
+// List returns all containers whose state can be read, ordered by identifier.
+func (s *Store) List() ([]*Container, error) { return s.ListAll(func(error) {}) }
+
+// ListAll is List that tells bad of the others. What `do` left when it was killed is
+// cleared away.
+func (s *Store) ListAll(bad func(error)) ([]*Container, error) {
 	entries, err := os.ReadDir(s.Root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -85,6 +115,10 @@ func (s *Store) List() ([]*Container, error) {
 		}
 		c, err := s.Load(e.Name())
 		if errors.Is(err, ErrNotExist) {
+			continue
+		}
+		if errors.Is(err, ErrDamaged) {
+			bad(err)
 			continue
 		}
 		if err != nil {

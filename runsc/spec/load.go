@@ -22,8 +22,7 @@ const maxConfig = 16 << 20
 // Load reads and checks a bundle's configuration.
 func Load(bundle string) (*specs.Spec, error) {
 	path := filepath.Join(bundle, ConfigFile)
-	// A FIFO or a device is not waited for.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	f, err := open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		// runc's words, which clients look for.
 		return nil, fmt.Errorf("JSON specification file %s not found", path)
@@ -37,9 +36,9 @@ func Load(bundle string) (*specs.Spec, error) {
 	} else if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	data, err := Read(f)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s, err := Decode(data)
 	if err == nil {
@@ -49,6 +48,35 @@ func Load(bundle string) (*specs.Spec, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// open opens a file to read. A FIFO that nobody writes to is at its end.
+func open(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+}
+
+// Read reads a file of a configuration's size at most.
+func Read(f io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err == nil && len(data) > maxConfig {
+		return nil, fmt.Errorf("more than %d bytes", maxConfig)
+	}
+	return data, err
+}
+
+// ReadFile reads a file that a command names beside the configuration. It may be
+// a pipe.
+func ReadFile(path string) ([]byte, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
 }
 
 // Decode parses a configuration. An error names the field whose value has the
