@@ -22,7 +22,7 @@ const (
 	MaxOpen = 64
 	// MaxInline is the largest file that comes as its contents, MaxContents bounds
 	// those of one packet; the rest is for entries.
-	MaxInline   = 32 << 10
+	MaxInline   = 16 << 10
 	MaxContents = MaxPacket - 16<<10
 	// MaxData bounds an extended attribute or a list of their names.
 	MaxData = linux.XATTR_SIZE_MAX

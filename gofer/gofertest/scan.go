@@ -280,7 +280,7 @@ func readsMany(e *env) {
 		e.Errorf("%d of %d", len(got), len(names))
 	}
 	// What does not fit is left for another time.
-	got, err = e.root.OpenMany(nil, slices.Repeat([]string{fmt.Sprint(donate.MaxInline)}, 5))
+	got, err = e.root.OpenMany(nil, slices.Repeat([]string{fmt.Sprint(donate.MaxInline)}, 10))
 	e.must(err)
 	if n := donate.MaxContents / donate.MaxInline; len(got) != n {
 		e.Errorf("%d files of %d bytes, want %d", len(got), donate.MaxInline, n)

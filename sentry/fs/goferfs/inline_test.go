@@ -96,7 +96,7 @@ func TestInline(t *testing.T) {
 	})
 	t.Run("no more is kept than a few answers", func(t *testing.T) {
 		e := mountAs(t, false, hostfs.Mount{ReadOnly: true})
-		text := func(i int) string { return fmt.Sprint(i, strings.Repeat("x", 20<<10)) }
+		text := func(i int) string { return fmt.Sprint(i, strings.Repeat("x", 14<<10)) }
 		for i := range 100 {
 			e.write(fmt.Sprintf("d/%03d", i), text(i))
 		}
@@ -123,7 +123,7 @@ func TestInline(t *testing.T) {
 			}
 			files[i].Release()
 		}
-		if most := maxBrought * (128 << 10) / (20 << 10); kept > most || inline < 50 {
+		if most := maxBrought * (128 << 10) / (14 << 10); kept > most || inline < 50 {
 			t.Errorf("the contents of %d files are kept, of %d that came", kept, inline)
 		}
 	})
