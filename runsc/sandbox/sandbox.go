@@ -441,15 +441,6 @@ func startBoot(c *Config, ends *sockets, herald *os.File) (p *os.Process, lifeli
 	return p, t.lifeline, t.ready, nil
 }
 
-// bootEnv is the Sentry's environment.
-func bootEnv(c *Config) []string {
-	env := passedEnv()
-	if n := c.Spec.Resources.GuestMemory; n > 0 {
-		env = append(env, "CORDON_MEMORY="+strconv.FormatInt(n, 10))
-	}
-	return env
-}
-
 // unprivilegedID is the user and group the Sentry becomes when the caller can
 // give it one of its own ("nobody" everywhere).
 const unprivilegedID = 65534

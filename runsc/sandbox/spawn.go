@@ -125,3 +125,12 @@ func canMap(id uint64) bool {
 	}
 	return true
 }
+
+// bootEnv is the Sentry's environment.
+func bootEnv(c *Config) []string {
+	env := passedEnv()
+	if n := c.Spec.Resources.GuestMemory; n > 0 {
+		env = append(env, "CORDON_MEMORY="+strconv.FormatInt(n, 10))
+	}
+	return env
+}

@@ -18,7 +18,8 @@ type Calls struct {
 	// immutable
 	rows    [linux.MaxSyscall + 1]*Row
 	index32 [linux.MaxSyscall + 1]int32 // of rows in Table
-	trace   *Tracer                     // nil: no trace
+	keeps   [linux.MaxSyscall + 1]keeps
+	trace   *Tracer // nil: no trace
 }
 
 // NewCalls makes the dispatch table of amd64. trace may be nil.
@@ -28,6 +29,7 @@ func NewCalls(trace *Tracer) *Calls {
 		if nr := Table[i].AMD64; nr >= 0 {
 			c.rows[nr] = &Table[i]
 			c.index32[nr] = int32(i)
+			c.keeps[nr] = keepers[Table[i].Name]
 		}
 	}
 	return c
@@ -48,6 +50,11 @@ func (c *Calls) dispatch(t *task.Task, nr uintptr, args *[6]uintptr) (uintptr, e
 	row := c.rows[nr]
 	if row == nil || row.call == nil {
 		return 0, linux.ENOSYS
+	}
+	if k := c.keeps[nr]; k != 0 {
+		if e := t.TakeKernelMemory(k.bytes(args)); e != 0 {
+			return 0, e
+		}
 	}
 	return row.call(t, args)
 }

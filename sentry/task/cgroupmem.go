@@ -139,7 +139,7 @@ func (s *System) oomVictim(cg *cgroup.Group) (victim *ThreadGroup) {
 			points = int64((z.Pages.RSS() + z.PageTables) / pageSize)
 			m.DecUsers()
 		}
-		points += adj * total / -oomNever
+		points += g.kernelPages() + adj*total/-oomNever
 		if victim == nil || points > most {
 			victim, most = g, points
 		}
@@ -180,7 +180,7 @@ func (s *System) outOfMemory(cg *cgroup.Group) bool {
 		return true
 	}
 	defer w.oom.Unlock()
-	if s.overLimit(cg, cgroup.MemoryMax) <= 0 && !s.memoryFull() {
+	if s.overLimit(cg, cgroup.MemoryMax) <= 0 && !s.memoryFull() && !s.kernel.full.Load() {
 		w.victim = nil
 		return true // somebody has just gone
 	}
@@ -358,7 +358,11 @@ func (s *System) WaitForRoom() {
 	s.tree.RLock()
 	room := s.hasRoomTreeLocked(dyingStubs)
 	s.tree.RUnlock()
-	if p, ok := s.Platform.(interface{ Settle() }); ok && !room {
+	if room {
+		return
+	}
+	if p, ok := s.Platform.(interface{ Settle() }); ok {
 		p.Settle()
 	}
+	s.collectKernel()
 }

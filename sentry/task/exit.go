@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"cordon/internal/linux"
+	"cordon/sentry/signal"
 	"cordon/sentry/wait"
 )
 
@@ -88,15 +89,7 @@ func (t *Task) exit() {
 	own := t.OwnTID()
 	s.tree.Lock()
 	s.late.begin()
-	g.mu.Lock()
-	g.tasks = without(g.tasks, t)
-	t.exitState = zombie
-	if t != g.leader {
-		t.exitState = dead
-		delete(s.tasks, t.TID())
-		g.Cgroup().MoveTasks(-1)
-	}
-	g.mu.Unlock()
+	t.leaveGroupTreeLocked()
 	g.gone.Add(t.Usage())
 	g.gone.MaxRSSBytes = g.maxRSS.Load()
 	g.countTreeLocked()
@@ -135,6 +128,25 @@ func (t *Task) exit() {
 	}
 	if s.Turn != nil {
 		s.Turn.Leave()
+	}
+}
+
+// leaveGroupTreeLocked takes the task out of its process.
+func (t *Task) leaveGroupTreeLocked() {
+	s, g := t.sys, t.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tasks = without(g.tasks, t)
+	// Nobody takes them any more, and they may be many.
+	t.pending = signal.Pending{}
+	if len(g.tasks) == 0 {
+		g.pending = signal.Pending{}
+	}
+	t.exitState = zombie
+	if t != g.leader {
+		t.exitState = dead
+		delete(s.tasks, t.TID())
+		g.Cgroup().MoveTasks(-1)
 	}
 }
 
@@ -237,6 +249,7 @@ func (g *ThreadGroup) endTreeLocked(last *Task) (after []func()) {
 	after = append(after, g.hangupTreeLocked()...)
 	g.leaveChildrenTreeLocked()
 	g.exitEvents.Notify(wait.In | wait.RdNorm)
+	s.kernel.ends.Add(1)
 	if g == s.pids.init {
 		for _, t := range s.tasks { // the sandbox ends with its init
 			if t.group != g {

@@ -103,6 +103,7 @@ type System struct {
 	cpuAlarms  cpuAlarms
 	load       loadAverages
 	watch      watch
+	kernel     kernelMemory
 }
 
 // treeLock is System's first lock.

@@ -100,6 +100,7 @@ type Task struct {
 	rseq       RseqArea
 	trap       [3]uint64 // the last fault's TrapNo, ErrNo and CR2
 	refused    refusal
+	taken      int // of the Sentry's memory, in bytes, since somebody looked
 	timer      sleepTimer
 	singleStep bool
 	execFn     string

@@ -32,6 +32,7 @@ type ThreadGroup struct {
 	loginUID atomic.Uint32
 	lead     atomic.Pointer[Task] // leader, for who asks for the id
 	maxRSS   atomic.Uint64        // of address spaces given up
+	taken    atomic.Int64         // of the Sentry's memory, roughly and lately
 	counted  atomic.Pointer[counted]
 	cgroup   atomic.Pointer[cgroup.Group] // changed under sys.tree
 	stopSeq  atomic.Uint32                // counts stops; changed under mu
