@@ -147,10 +147,16 @@ func (f *frameLink) Attach(d stack.NetworkDispatcher) {
 // Wait returns when nothing is received any more.
 func (f *frameLink) Wait() { f.receiver.Wait() }
 
-// Close ends receiving. The descriptor stays open: a sender may be about to use it, and whatever got its number next
+// Close ends the link. The descriptor stays open: a sender may be about to use it, and whatever got its number next
 // would receive its frames. A guest makes no links of this kind, so these are few.
 func (f *frameLink) Close() {
 	f.dispatcher.Store(nil)
+	f.stop()
+}
+
+// stop ends receiving. It comes before tcpip takes an interface away: that holds a lock meanwhile which the receiver may be
+// waiting for.
+func (f *frameLink) stop() {
 	f.file.SetReadDeadline(time.Unix(1, 0)) // wakes the receiver
 	f.receiver.Wait()
 }
@@ -188,6 +194,8 @@ const (
 	vnetDataValid = 2 // VIRTIO_NET_HDR_F_DATA_VALID
 	vnetTCPv4     = 1 // VIRTIO_NET_HDR_GSO_TCPV4
 	vnetTCPv6     = 4 // VIRTIO_NET_HDR_GSO_TCPV6
+	vnetUDP       = 5 // VIRTIO_NET_HDR_GSO_UDP_L4
+	vnetECN       = 0x80
 )
 
 // headerOf says how the host has to finish a frame.
@@ -216,6 +224,11 @@ func (h *vnetHeader) put(b *[vnetHeaderSize]byte) {
 		h.flags, h.gsoType, byte(h.hdrLen), byte(h.hdrLen >> 8), byte(h.gsoSize), byte(h.gsoSize >> 8),
 		byte(h.csumStart), byte(h.csumStart >> 8), byte(h.csumOffset), byte(h.csumOffset >> 8),
 	}
+}
+
+func (h *vnetHeader) get(b *[vnetHeaderSize]byte) {
+	two := func(i int) uint16 { return uint16(b[i]) | uint16(b[i+1])<<8 }
+	*h = vnetHeader{b[0], b[1], two(2), two(4), two(6), two(8)}
 }
 
 // A slot is where one frame is received: the header before it, what most fit into, and the rest of a large one.
@@ -319,6 +332,15 @@ func (f *frameLink) deliver(s *slot, n int, x *express) {
 	}
 	if x != nil {
 		x.flush() // what comes later stays behind
+	}
+	var h vnetHeader
+	if h.get(&s.vnet); f.vnet && f.undone(&h, s.small.AsSlice()[:min(n, smallFrame)]) {
+		b := s.take(n)
+		for _, frame := range h.finish(b.Flatten()) {
+			f.receive(buffer.MakeWithData(frame))
+		}
+		b.Release()
+		return
 	}
 	if f.vnet && !checked {
 		b := s.take(n)

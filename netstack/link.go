@@ -96,6 +96,12 @@ func (s *Stack) RemoveLink(index int32) error {
 	if index == LoopbackIndex {
 		return linux.EOPNOTSUPP
 	}
+	s.mu.Lock()
+	f := s.links[id].frames
+	s.mu.Unlock()
+	if f != nil {
+		f.stop()
+	}
 	if err := s.s.RemoveNIC(id); err != nil {
 		return errnoOf(err)
 	}

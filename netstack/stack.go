@@ -222,6 +222,15 @@ func (s *Stack) SetUp(index int32, up bool) error {
 func (s *Stack) Close() {
 	s.mu.Lock()
 	s.closed = true
+	var receiving []*frameLink
+	for _, l := range s.links {
+		if l.frames != nil {
+			receiving = append(receiving, l.frames)
+		}
+	}
 	s.mu.Unlock()
+	for _, f := range receiving {
+		f.stop()
+	}
 	s.s.Destroy()
 }
