@@ -114,6 +114,10 @@ type Mount struct {
 	Shared      bool   // others change the tree
 	Flags       linux.MountFlags
 	Options     string // what is left for the file system, comma separated
+
+	// Propagation is one of MS_SHARED, MS_SLAVE and MS_UNBINDABLE, with MS_REC perhaps; 0
+	// is private.
+	Propagation linux.MountFlags
 }
 
 // A File is a regular file to make, in a directory that exists.

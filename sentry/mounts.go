@@ -58,6 +58,9 @@ func (c *Container) mountAll() error {
 	if err := c.afterMounts(); err != nil {
 		return err
 	}
+	if err := c.propagations(); err != nil {
+		return err
+	}
 	// The root becomes read-only once every mount point is there.
 	if root := &c.conf.Mounts[0]; root.Flags&linux.MS_RDONLY != 0 {
 		if err := vfs.DoMount(c.kernelCaller(), "", "/", "", linux.MS_BIND|linux.MS_REMOUNT|root.Flags, ""); err != nil {
@@ -65,6 +68,24 @@ func (c *Container) mountAll() error {
 		}
 	}
 	return c.makeFiles()
+}
+
+// propagations has mounts spread inside as the configuration says.
+func (c *Container) propagations() error {
+	for i := range c.conf.Mounts {
+		m := &c.conf.Mounts[i]
+		kind := m.Propagation &^ linux.MS_REC
+		if kind == 0 {
+			continue
+		}
+		v := c.kernelCaller()
+		p, err := vfs.Resolve(v, v.Root, m.Destination, 0)
+		if err != nil {
+			return mountError(m, err)
+		}
+		vfs.SetPropagation(p.Mount, kind, m.Propagation&linux.MS_REC != 0)
+	}
+	return nil
 }
 
 // makeFileSystem makes the instance that m shows.

@@ -166,6 +166,11 @@ type Mount struct {
 	// NoDirAtime and NoSymFollow are MS_NODIRATIME and MS_NOSYMFOLLOW.
 	NoDirAtime, NoSymFollow bool
 
+	// Propagation is how the guest's mounts on it and below spread among namespaces
+	// inside: "shared", "slave", "unbindable", with an "r" before it for all mounts
+	// below too; empty is private.
+	Propagation string
+
 	// Options are what remains for the file system, as key=value ("size=64m",
 	// "mode=1777", "uid=5").
 	Options []string

@@ -22,6 +22,7 @@ import (
 // Exit codes that are not a program's own.
 const (
 	exitFailure       = 1   // runc's for every failure
+	exitNoCommand     = 3   // runc's
 	exitTimeout       = 124 // timeout(1)'s
 	exitNotExecutable = 126 // a shell's
 	exitNotFound      = 127 // a shell's
@@ -118,7 +119,7 @@ func Run(args []string, newKernel boot.NewKernel) int {
 			return c.run(g, rest)
 		}
 	}
-	return fail(g, fmt.Errorf("unknown command %q; `runsc help` lists them", name))
+	return fail(g, &exitError{exitNoCommand, fmt.Errorf("unknown command %q; `runsc help` lists them", name)})
 }
 
 func (c *command) run(g *globals, args []string) int {

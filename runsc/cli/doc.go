@@ -10,6 +10,9 @@
 //
 // # Differences
 //
+// Namespaces of the host that a configuration leaves out are not shared: the
+// processes that the host sees of a sandbox are in namespaces of their own.
+//
 // Flags, exit codes and messages of the OCI commands are runc 1.1's. Options
 // of runc that have no meaning here are refused, not ignored, unless a client
 // that cordon supports always gives them. A checkpoint is one file,

@@ -79,11 +79,11 @@ func killCommand() *command {
 }
 
 func kill(g *globals, id, name string, all bool) error {
-	sig, err := parseSignal(name)
+	c, err := g.store().Load(id)
 	if err != nil {
 		return err
 	}
-	c, err := g.store().Load(id)
+	sig, err := parseSignal(name)
 	if err != nil {
 		return err
 	}

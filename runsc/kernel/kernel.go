@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"cordon/internal/host"
 	"cordon/internal/linux"
@@ -266,6 +267,11 @@ func mount(m *boot.Mount) sentry.Mount {
 		if on {
 			out.Flags |= flag
 		}
+	}
+	kind, all := strings.CutPrefix(m.Propagation, "r")
+	out.Propagation = map[string]linux.MountFlags{"shared": linux.MS_SHARED, "slave": linux.MS_SLAVE, "unbindable": linux.MS_UNBINDABLE}[kind]
+	if all {
+		out.Propagation |= linux.MS_REC
 	}
 	for i, o := range m.Options {
 		if i > 0 {

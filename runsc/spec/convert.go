@@ -26,7 +26,9 @@ type Plan struct {
 	NetNS      string
 	OwnNetwork bool
 	// Rootfs is the root directory's path.
-	Rootfs string
+	Rootfs     string
+	sharedRoot bool // linux.rootfsPropagation is shared
+
 	// Warnings say what has no effect in a sandbox.
 	Warnings []string
 }

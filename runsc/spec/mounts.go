@@ -20,6 +20,11 @@ const rootName = "root"
 func (p *Plan) mounts(s *specs.Spec, bundle, rootfs string) error {
 	p.Roots = []sandbox.Root{{Attach: rootName, Path: rootfs, ReadOnly: s.Root.Readonly}}
 	p.Boot.Mounts = []boot.Mount{{Destination: "/", Type: boot.MountGofer, Attach: rootName, ReadOnly: s.Root.Readonly}}
+	if s.Linux != nil {
+		kind := s.Linux.RootfsPropagation
+		p.sharedRoot = strings.TrimPrefix(kind, "r") == "shared"
+		p.Boot.Mounts[0].Propagation = propagation([]string{kind})
+	}
 	hasDev := slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return filepath.Clean(m.Destination) == "/dev" })
 	if !hasDev {
 		// The specification's default devices live there in any case.
@@ -40,7 +45,7 @@ var fileSystems = map[string]string{
 }
 
 func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
-	out := boot.Mount{Destination: filepath.Clean("/" + m.Destination)}
+	out := boot.Mount{Destination: filepath.Clean("/" + m.Destination), Propagation: propagation(m.Options)}
 	b, err := mountOptions(&out, m.Options)
 	if err != nil {
 		return err
@@ -76,9 +81,13 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	if len(out.Options) > 0 {
-		return fmt.Errorf("options: %q is not supported for a bind mount", out.Options[0])
+	if i := p.toHost(m.Options); i >= 0 {
+		return fmt.Errorf("options[%d]: %q with linux.rootfsPropagation is not supported: a sandbox's mounts are its own", i, m.Options[i])
 	}
+	for _, o := range out.Options { // as in Linux, which does not look at them
+		p.Warnings = append(p.Warnings, fmt.Sprintf("mounts[%d].options: %q has no effect on a bind mount", index, o))
+	}
+	out.Options = nil
 	out.Type = boot.MountGofer
 	out.Attach = fmt.Sprintf("mount%d", index)
 	out.File = !st.IsDir()
@@ -119,8 +128,8 @@ func mountOptions(out *boot.Mount, options []string) (b bindOption, err error) {
 		case "defaults", "async", "sync", "dirsync", "nolazytime", "lazytime", "newinstance", "silent", "loud",
 			"iversion", "noiversion", "acl", "noacl", "mand", "nomand", "remount":
 			// What there is anyway.
-		case "private", "rprivate", "slave", "rslave", "unbindable", "runbindable":
-			// Nothing outside the sandbox sees its mounts.
+		case "private", "rprivate", "slave", "rslave", "unbindable", "runbindable", "shared", "rshared":
+			// See propagation: nothing outside the sandbox sees its mounts.
 		default:
 			if err := checkOption(o); err != nil {
 				return b, fmt.Errorf("options[%d]: %w", i, err)
@@ -166,8 +175,6 @@ func checkOption(o string) error {
 		}
 	case "tmpcopyup", "nsdelegate", "memory_recursiveprot":
 		return nil
-	case "shared", "rshared":
-		return fmt.Errorf("%q is not supported: a sandbox's mounts are its own", o)
 	}
 	return fmt.Errorf("%q is not supported", o)
 }

@@ -9,7 +9,7 @@ var mountFlags = []string{
 	"newinstance", "noacl", "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
 	"nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime",
 	"rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw",
-	"rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "silent", "slave", "strictatime", "suid", "symfollow",
+	"rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow",
 	"sync", "tmpcopyup", "unbindable",
 }
 

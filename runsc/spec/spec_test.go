@@ -56,7 +56,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		"linux.uidMappings":       func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "user"}} },
 		"linux.intelRdt":          func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} },
 		"linux.maskedPaths[0]":    func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"proc"} },
-		"linux.rootfsPropagation": func(s *specs.Spec) { s.Linux.RootfsPropagation = "shared" },
+		"linux.rootfsPropagation": func(s *specs.Spec) { s.Linux.RootfsPropagation = "spread" },
 		"linux.devices[0].type":   func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "z"}} },
 		"for another platform":    func(s *specs.Spec) { s.Windows = &specs.Windows{} },
 	} {
@@ -144,10 +144,9 @@ func TestConvertRefuses(t *testing.T) {
 		"mounts[0].source: missing":          {Destination: "/x", Type: "bind"},
 		`mounts[0].type: "overlay"`:          {Destination: "/x", Type: "overlay"},
 		`mounts[0].options[1]: "frob"`:       {Destination: "/x", Type: "tmpfs", Options: []string{"ro", "frob"}},
-		`mounts[0].options[0]: "rshared"`:    {Destination: "/x", Type: "bind", Source: "/", Options: []string{"rshared"}},
-		`mounts[0].options: "size=1m" is no`: {Destination: "/x", Type: "bind", Source: "/", Options: []string{"size=1m"}},
+		`mounts[0].options[0]: "rshared" wi`: {Destination: "/x", Type: "bind", Source: "/", Options: []string{"rshared"}},
 	} {
-		s := change(func(s *specs.Spec) { s.Mounts = []specs.Mount{m} })
+		s := change(func(s *specs.Spec) { s.Mounts, s.Linux.RootfsPropagation = []specs.Mount{m}, "rshared" })
 		if _, err := Convert(s, bundle(t), Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
 		}

@@ -204,9 +204,9 @@ func validateSettings(l *specs.Linux) error {
 		return fmt.Errorf("personality.flags: not supported")
 	}
 	switch l.RootfsPropagation {
-	case "", "private", "rprivate", "slave", "rslave":
+	case "", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable":
 	default:
-		return fmt.Errorf("rootfsPropagation: %q is not supported: a sandbox's mounts are its own", l.RootfsPropagation)
+		return fmt.Errorf("rootfsPropagation: %q is no propagation", l.RootfsPropagation)
 	}
 	return nil
 }

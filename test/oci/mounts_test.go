@@ -125,3 +125,22 @@ func deviceAt(path string) func(s *specs.Spec) {
 		s.Linux.Devices = []specs.LinuxDevice{{Path: path, Type: "c", Major: 1, Minor: 3}}
 	}
 }
+
+// TestSharedMounts: a shared mount is one among the namespaces inside.
+func TestSharedMounts(t *testing.T) {
+	w := newWorld(t)
+	for kind, want := range map[string]string{"shared": "shared:", "rshared": "shared:", "private": " - ", "unbindable": "unbindable"} {
+		got := w.output("grep ' /mnt ' /proc/self/mountinfo", func(s *specs.Spec) {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt", Type: "tmpfs", Source: "tmpfs", Options: []string{kind}})
+		})
+		if !strings.Contains(got, want) || kind == "private" && strings.Contains(got, "shared") {
+			t.Errorf("%s: %q", kind, got)
+		}
+	}
+	if w.isRunc() {
+		return // whose root is private for all that
+	}
+	if got := w.output("grep ' / ' /proc/self/mountinfo", func(s *specs.Spec) { s.Linux.RootfsPropagation = "shared" }); !strings.Contains(got, "shared:") {
+		t.Errorf("a shared root: %q", got)
+	}
+}
