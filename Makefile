@@ -10,7 +10,7 @@ SHIM     := bin/containerd-shim-runsc-v1
 GOBUILD  := CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo
 LDFLAGS  := -s -w -linkmode external -extldflags -static
 
-.PHONY: all run test test-clients bench profile fuzz docs check build deps clean
+.PHONY: all run test test-clients test-vm bench profile fuzz docs check build deps clean
 
 all: build
 
@@ -33,6 +33,11 @@ test: build
 # as far as they are installed (RUN=expression takes some tests only; needs root).
 test-clients: build
 	$(GO) test ./test/clients -count=1 -timeout 30m $(if $(RUN),-run '$(RUN)') -v -args -runsc $(CURDIR)/$(RUNSC) -shim $(CURDIR)/$(SHIM)
+
+# test-vm: what needs systemd and control groups of version 2, in a virtual machine
+# without acceleration (test/vm; needs root, qemu and Debian's kernel, else skips).
+test-vm: build
+	@GO="$(GO)" test/vm/test.sh $(CURDIR)/$(RUNSC)
 
 # bench: costs side by side with native; PEER=path adds another runtime that
 # has a do command, ROWS=getpid,fork takes some rows only and ROWS=growth costs

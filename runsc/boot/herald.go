@@ -33,7 +33,7 @@ const (
 )
 
 // heraldTime bounds how long an answer is waited for.
-const heraldTime = 10 * time.Second
+const heraldTime = 25 * time.Second
 
 // newHerald watches a guest that has a herald at fd; nil without.
 func newHerald(fd int, g Guest) *herald {

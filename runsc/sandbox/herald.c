@@ -55,7 +55,7 @@ enum { ALWAYS = 'a', LAST = 'e' };
 // What is left between use and limit, and what the child has before that: so much
 // is free again when it is gone. MOST is beyond all caches that the host gives up
 // before it kills.
-enum { SLACK = 1 << 20, BALLAST = 8 << 20, MOST = 1 << 30, SECONDS = 3, TRIES = 3 };
+enum { SLACK = 1 << 20, BALLAST = 8 << 20, MOST = 1 << 30, SECONDS = 10, TRIES = 2 };
 
 // What the child has mapped beyond twice what is in use (programs are not in use of
 // this cgroup, but of their processes), in pieces; and what may be in use.

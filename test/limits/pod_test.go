@@ -36,6 +36,12 @@ func (g *guest) runsc(args ...string) (out string, ok bool) {
 // start runs a container of pod id's sandbox that sleeps, with resources.
 func (g *guest) start(id, pod string, r *specs.LinuxResources) {
 	g.t.Helper()
+	g.startIn(fmt.Sprintf("/cordon-limits-%d/%s", os.Getpid(), id), id, pod, r)
+}
+
+// startIn is start with a cgroup; flags are runsc's.
+func (g *guest) startIn(group, id, pod string, r *specs.LinuxResources, flags ...string) {
+	g.t.Helper()
 	bundle := filepath.Join(g.dir, id)
 	if err := os.Mkdir(bundle, 0o755); err != nil {
 		g.t.Fatal(err)
@@ -58,7 +64,7 @@ func (g *guest) start(id, pod string, r *specs.LinuxResources) {
 	}
 	s.Annotations = map[string]string{"io.kubernetes.cri.container-type": kind, "io.kubernetes.cri.sandbox-id": pod}
 	s.Process.Terminal, s.Process.Args, s.Root = false, []string{"sleep", "1000"}, &specs.Root{Path: "/", Readonly: true}
-	s.Linux.Resources, s.Linux.CgroupsPath = r, fmt.Sprintf("/cordon-limits-%d/%s", os.Getpid(), id)
+	s.Linux.Resources, s.Linux.CgroupsPath = r, group
 	if data, err = json.Marshal(&s); err != nil {
 		g.t.Fatal(err)
 	}
@@ -66,7 +72,7 @@ func (g *guest) start(id, pod string, r *specs.LinuxResources) {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { g.runsc("delete", "--force", id) })
-	if out, ok := g.runsc("run", "--detach", "--bundle", bundle, id); !ok {
+	if out, ok := g.runsc(append(flags, "run", "--detach", "--bundle", bundle, id)...); !ok {
 		if strings.Contains(out, "no cgroup controller") {
 			g.t.Skip(out)
 		}
