@@ -237,7 +237,7 @@ static void enter_net(long id)
 // clone_tree clones what is at path, if not alone with all that is mounted below it.
 // In a user namespace the kernel may refuse to show what lies beneath other mounts:
 // they come along then, and are covered by the guest's.
-static int clone_tree(const char *path, int read_only, int alone, unsigned long propagation)
+static int clone_tree(const char *path, char access, int alone, unsigned long propagation)
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	int fd = -1;
@@ -249,7 +249,8 @@ static int clone_tree(const char *path, int read_only, int alone, unsigned long 
 	if (fd < 0)
 		fail("cloning the tree at %s", path);
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0),
+		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (access == 'o' ? MOUNT_ATTR_RDONLY : 0),
+		.attr_clr = access == 'W' ? MOUNT_ATTR_RDONLY : 0,
 		.propagation = propagation,
 	};
 	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
@@ -257,7 +258,8 @@ static int clone_tree(const char *path, int read_only, int alone, unsigned long 
 	return fd;
 }
 
-// A tree of the gofer's is "ro:PATH" or "rw:PATH", with a dot for the colon if it is
+// A tree of the gofer's is "ro:PATH", "rw:PATH", or "rW:PATH" if the mount
+// is to become writable, with a dot for the colon if it is
 // without what is mounted below it, and "<" if mounts that are made on the host later
 // are to be seen.
 static int alone(const char *tree) { return tree[2] == '.'; }
@@ -276,18 +278,18 @@ static void enter_gofer(int count, char **trees)
 	for (int i = 0; i < count; i++) {
 		if (!follows(trees[i]))
 			continue;
-		place_fd(clone_tree(trees[i] + 3, trees[i][1] == 'o', 0, MS_SLAVE_), FD_ROOTS + i, trees[i] + 3);
+		place_fd(clone_tree(trees[i] + 3, trees[i][1], 0, MS_SLAVE_), FD_ROOTS + i, trees[i] + 3);
 		followed[n++] = (struct followed){FD_ROOTS + i, trees[i] + 3};
 	}
 	private_mounts();
 	// A mount whose root is this process's own directory of descriptors: ".."
 	// leads nowhere from there.
-	place_fd(clone_tree("/proc/self/fd", 1, 0, 0), FD_PROC, "/proc/self/fd");
+	place_fd(clone_tree("/proc/self/fd", 'o', 0, 0), FD_PROC, "/proc/self/fd");
 	for (int last = 0; last < 2; last++) {
 		for (int i = 0; i < count; i++) {
 			const char *path = trees[i] + 3;
 			if (!follows(trees[i]) && (strcmp(path, "/") == 0) == last)
-				place_fd(clone_tree(path, trees[i][1] == 'o', alone(trees[i]), 0), FD_ROOTS + i, path);
+				place_fd(clone_tree(path, trees[i][1], alone(trees[i]), 0), FD_ROOTS + i, path);
 		}
 		const char *cover[] = {"/proc", "/sys", "/dev"};
 		for (int i = 0; i < 3 && !last; i++) {

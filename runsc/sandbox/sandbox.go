@@ -15,38 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Root is a tree or file that the gofer serves.
-type Root struct {
-	// Attach is its name in the 9P attach.
-	Attach string
-	// Path is the host's, absolute and free of symbolic links.
-	Path string
-	// ReadOnly is enforced by the mount, the gofer and the Sentry.
-	ReadOnly bool
-	// Connect lets the guest connect to unix sockets below it.
-	Connect bool
-	// Alone leaves out what is mounted below it.
-	Alone bool
-	// Follow has mounts appear in it that are made on the host later; such a tree is
-	// not alone.
-	Follow bool
-}
-
-// kind is what enter.c and GoferMain read before the path.
-func (r *Root) kind() string {
-	kind := "rw"
-	if r.ReadOnly {
-		kind = "ro"
-	}
-	switch {
-	case r.Follow:
-		return kind + "<"
-	case r.Alone:
-		return kind + "."
-	}
-	return kind + ":"
-}
-
 // IDMaps are the user and group mappings the gofer runs under, as in
 // user_namespaces(7). Empty maps mean that it stays in the caller's.
 type IDMaps struct {

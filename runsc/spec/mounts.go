@@ -94,7 +94,7 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 	out.Shared = true
 	// With the host's root its kernel's own file systems would come.
 	follow := follows(m.Options) && real != "/"
-	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: !follow, Follow: follow})
+	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: !follow, Follow: follow, Writable: !out.ReadOnly && how.below.writable()})
 	p.Boot.Mounts = append(p.Boot.Mounts, *out)
 	// What comes and goes below a mount that follows the host is the gofer's to see.
 	if !how.nested || out.File || follow {

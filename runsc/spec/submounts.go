@@ -136,7 +136,7 @@ func (p *Plan) bindBelow(top *boot.Mount, source string, all *recursive) error {
 			setFlag(&out, o)
 		}
 		all.apply(&out)
-		p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: m.point, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: true})
+		p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: m.point, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: true, Writable: all.writable()})
 		p.Boot.Mounts = append(p.Boot.Mounts, out)
 	}
 	return nil
@@ -145,6 +145,17 @@ func (p *Plan) bindBelow(top *boot.Mount, source string, all *recursive) error {
 // recursive are the attributes that a bind mount sets and clears of all mounts below
 // it too (mount_setattr(2)).
 type recursive struct{ options []string }
+
+// writable reports whether the mounts become writable, those too that are not.
+func (r *recursive) writable() bool {
+	last := ""
+	for _, o := range r.options {
+		if o == "rw" || o == "ro" {
+			last = o
+		}
+	}
+	return last == "rw"
+}
 
 func (r *recursive) apply(m *boot.Mount) {
 	for _, o := range r.options {

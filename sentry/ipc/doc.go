@@ -31,7 +31,8 @@
 //
 // # Differences
 //
-// Limits are Linux's defaults and fixed. Waiting semaphore operations are tried
+// A message has a megabyte at most, whatever kernel.msgmax says, and a set as many
+// semaphores as by default. Waiting semaphore operations are tried
 // again in no particular order when a set changes, where Linux serves the
 // longest waiting first.
 package ipc

@@ -49,11 +49,12 @@ type Image struct {
 	Queues        []QueueImage
 	Shm, Sem, Msg TableImage
 	RmidForced    bool
+	Limits        []uint64
 }
 
 // Image returns ns's image. ref names an Undo.
 func (ns *Namespace) Image(ref func(*Undo) checkpoint.Ref) Image {
-	im := Image{Shm: ns.Shm.image(), Sem: ns.Sem.image(), Msg: ns.Msg.image(), RmidForced: ns.rmidForced.Load()}
+	im := Image{Shm: ns.Shm.image(), Sem: ns.Sem.image(), Msg: ns.Msg.image(), RmidForced: ns.rmidForced.Load(), Limits: ns.limits.image()}
 	for _, s := range ns.Shm.All() {
 		st := s.Stat()
 		im.Segments = append(im.Segments, SegmentImage{
@@ -121,6 +122,7 @@ func (s *Segment) fill(ns *Namespace, i *SegmentImage) error {
 
 // fill gives ns what im says beside the segments.
 func (ns *Namespace) fill(im *Image, undo func(checkpoint.Ref) (*Undo, error)) error {
+	ns.restoreLimits(im.Limits)
 	for _, i := range im.Sets {
 		s := &SemSet{ns: ns}
 		if err := s.fill(&i, undo); err != nil {

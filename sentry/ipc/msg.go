@@ -27,7 +27,7 @@ type message struct {
 // MsgGet is msgget(2).
 func (ns *Namespace) MsgGet(c *Caller, key int32, flags linux.IPCFlags) (int32, error) {
 	return ns.Msg.get(c, key, flags, func(*MsgQueue) error { return nil }, func() (*MsgQueue, error) {
-		return &MsgQueue{ns: ns, limit: linux.MSGMNB}, nil
+		return &MsgQueue{ns: ns, limit: min(ns.Limit(MsgMNB), maxQueueBytes)}, nil
 	})
 }
 
@@ -48,7 +48,7 @@ func (q *MsgQueue) Queue() *wait.Queue { return &q.queue }
 
 // Send appends a message, which the queue keeps. EAGAIN: there is no room.
 func (q *MsgQueue) Send(c *Caller, kind int64, data []byte) error {
-	if kind < 1 || len(data) > linux.MSGMAX {
+	if kind < 1 || uint64(len(data)) > q.ns.MessageMax() {
 		return linux.EINVAL
 	}
 	q.mu.Lock()
@@ -162,7 +162,7 @@ func (ns *Namespace) MsgSet(c *Caller, id int32, to *linux.IPCPerm, limit uint64
 		q.mu.Unlock()
 		return err
 	}
-	if limit > linux.MSGMNB && !c.Cred.HasRoot(linux.CAP_SYS_RESOURCE) {
+	if limit > ns.Limit(MsgMNB) && !c.Cred.HasRoot(linux.CAP_SYS_RESOURCE) {
 		q.mu.Unlock()
 		return linux.EPERM
 	}

@@ -29,7 +29,7 @@ type semaphore struct {
 
 // SemGet is semget(2).
 func (ns *Namespace) SemGet(c *Caller, key, n int32, flags linux.IPCFlags) (int32, error) {
-	if n < 0 || n > linux.SEMMSL {
+	if n < 0 || uint64(n) > min(ns.Limit(SemMSL), maxSems) {
 		return -1, linux.EINVAL
 	}
 	return ns.Sem.get(c, key, flags, func(s *SemSet) error {
@@ -40,6 +40,9 @@ func (ns *Namespace) SemGet(c *Caller, key, n int32, flags linux.IPCFlags) (int3
 	}, func() (*SemSet, error) {
 		if n == 0 {
 			return nil, linux.EINVAL
+		}
+		if ns.semsLocked()+uint64(n) > ns.Limit(SemMNS) {
+			return nil, linux.ENOSPC
 		}
 		return &SemSet{ns: ns, sems: make([]semaphore, n)}, nil
 	})
@@ -69,7 +72,7 @@ func (ns *Namespace) NewSemOp(c *Caller, id int32, ops []linux.Sembuf, undo *Und
 	if len(ops) < 1 || id < 0 {
 		return nil, linux.EINVAL
 	}
-	if len(ops) > linux.SEMOPM {
+	if uint64(len(ops)) > ns.OpsMax() {
 		return nil, linux.E2BIG
 	}
 	s, err := ns.Sem.find(id)

@@ -63,10 +63,16 @@ func (ns *Namespace) ShmGet(c *Caller, key int32, size uint64, flags linux.IPCFl
 		}
 		return nil
 	}, func() (*Segment, error) {
-		if size < linux.SHMMIN || size > linux.SHMMAX {
+		if size < linux.SHMMIN || size > ns.Limit(ShmMax) {
 			return nil, linux.EINVAL
 		}
 		n := (size + linux.PageSize - 1) &^ (linux.PageSize - 1)
+		if n < size {
+			return nil, linux.ENOSPC
+		}
+		if all := ns.Limit(ShmAll); n/linux.PageSize > all || ns.pagesLocked() > all-n/linux.PageSize {
+			return nil, linux.ENOSPC
+		}
 		r, errno := ns.memory.Alloc(n)
 		if errno != 0 {
 			return nil, linux.ENOMEM

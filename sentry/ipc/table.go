@@ -30,6 +30,8 @@ type Namespace struct {
 	// immutable
 	memory Memory
 
+	limits limits
+
 	Shm table[*Segment]
 	Sem table[*SemSet]
 	Msg table[*MsgQueue]
@@ -48,7 +50,10 @@ func New(m Memory) *Namespace {
 
 func (ns *Namespace) setUp(m Memory) {
 	ns.memory = m
-	ns.Shm.limit, ns.Sem.limit, ns.Msg.limit = linux.SHMMNI, linux.SEMMNI, linux.MSGMNI
+	ns.limits.reset()
+	ns.Shm.limit = func() uint64 { return ns.Limit(ShmMNI) }
+	ns.Sem.limit = func() uint64 { return ns.Limit(SemMNI) }
+	ns.Msg.limit = func() uint64 { return ns.Limit(MsgMNI) }
 }
 
 // object is what a table knows of its entries.
@@ -116,7 +121,7 @@ func (p *perm) imageLocked() linux.IPCPerm {
 // A table finds objects of one kind.
 type table[T object] struct {
 	// immutable
-	limit int
+	limit func() uint64 // on the number of objects
 
 	mu lock.Mutex[lock.IPCTable]
 	// guarded by mu
@@ -146,7 +151,7 @@ func (t *table[T]) get(c *Caller, key int32, flags linux.IPCFlags, fits func(T) 
 	if key != linux.IPC_PRIVATE && flags&linux.IPC_CREAT == 0 {
 		return -1, linux.ENOENT
 	}
-	if len(t.byIndex) >= t.limit {
+	if uint64(len(t.byIndex)) >= t.limit() {
 		return -1, linux.ENOSPC
 	}
 	o, err := make()
@@ -166,7 +171,7 @@ func (t *table[T]) get(c *Caller, key int32, flags linux.IPCFlags, fits func(T) 
 func (t *table[T]) newIDLocked() int32 {
 	for {
 		i := t.next
-		if t.next++; t.next >= int32(min(t.limit, maxObjects)) {
+		if t.next++; t.next >= maxObjects {
 			t.next = 0
 			t.seq = (t.seq + 1) % maxSeq
 		}

@@ -145,7 +145,9 @@ func sysShmctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 		return storedFor(t, buf, d, err, at)
 	case linux.IPC_INFO:
 		highest, _ := ns.Shm.Used()
-		info := linux.ShmInfo64{Max: linux.SHMMAX, Min: linux.SHMMIN, Mni: linux.SHMMNI, Seg: linux.SHMMNI, All: linux.SHMALL}
+		info := linux.ShmInfo64{
+			Max: ns.Limit(ipc.ShmMax), Min: linux.SHMMIN, Mni: ns.Limit(ipc.ShmMNI), Seg: ns.Limit(ipc.ShmMNI), All: ns.Limit(ipc.ShmAll),
+		}
 		return storedFor(t, buf, info, nil, highest)
 	case linux.SHM_INFO:
 		highest, n := ns.Shm.Used()
@@ -178,9 +180,6 @@ func sysMsgget(t *task.Task, key int32, flags linux.IPCFlags) (uintptr, error) {
 	return uintptr(id), err
 }
 
-// maxMessage is kernel.msgmax.
-const maxMessage = 8192
-
 // sysMsgsnd is msgsnd(2).
 func sysMsgsnd(t *task.Task, id int32, msg arg.Addr, n arg.Size, flags linux.IPCFlags) (uintptr, error) {
 	ns, c, err := ipcOf(t)
@@ -191,7 +190,7 @@ func sysMsgsnd(t *task.Task, id int32, msg arg.Addr, n arg.Size, flags linux.IPC
 	if err != nil {
 		return 0, err
 	}
-	if n > maxMessage || id < 0 || kind < 1 {
+	if uint64(n) > ns.MessageMax() || id < 0 || kind < 1 {
 		return 0, linux.EINVAL
 	}
 	data, err := arg.InBytes(msg+8).Bytes(t.MM(), int(n))
@@ -297,7 +296,7 @@ func msgInfo(t *task.Task, ns *ipc.Namespace, cmd linux.IPCCmd, out arg.Addr) (u
 	const pool, segment, segments = linux.MSGMNI * linux.MSGMNB / 1024, 16, 0xffff
 	highest, n := ns.Msg.Used()
 	info := linux.MsgInfo{
-		Pool: pool, Map: linux.MSGMNB, Max: linux.MSGMAX, Mnb: linux.MSGMNB, Mni: linux.MSGMNI,
+		Pool: pool, Map: linux.MSGMNB, Max: int32(ns.Limit(ipc.MsgMax)), Mnb: int32(ns.Limit(ipc.MsgMNB)), Mni: int32(ns.Limit(ipc.MsgMNI)),
 		Ssz: segment, Tql: linux.MSGMNB, Seg: segments,
 	}
 	if cmd == linux.MSG_INFO {

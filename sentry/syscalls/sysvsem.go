@@ -49,7 +49,7 @@ func semop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, deadline 
 	if n < 1 || id < 0 {
 		return 0, linux.EINVAL
 	}
-	if n > linux.SEMOPM {
+	if uint64(n) > ns.OpsMax() {
 		return 0, linux.E2BIG
 	}
 	list, err := ops.LoadAll(t.MM(), int(n))
@@ -93,8 +93,8 @@ func semInfo(t *task.Task, ns *ipc.Namespace, cmd linux.IPCCmd, out arg.Addr) (u
 	const structSize = 20 // of sem_undo, once
 	highest, n := ns.Sem.Used()
 	info := linux.SemInfo{
-		Map: linux.SEMMNS, Mni: linux.SEMMNI, Mns: linux.SEMMNS, Mnu: linux.SEMMNS, Msl: linux.SEMMSL,
-		Opm: linux.SEMOPM, Ume: linux.SEMOPM, Usz: structSize, Vmx: linux.SEMVMX, Aem: linux.SEMAEM,
+		Map: linux.SEMMNS, Mni: int32(ns.Limit(ipc.SemMNI)), Mns: int32(ns.Limit(ipc.SemMNS)), Mnu: linux.SEMMNS, Msl: int32(ns.Limit(ipc.SemMSL)),
+		Opm: int32(ns.Limit(ipc.SemOPM)), Ume: linux.SEMOPM, Usz: structSize, Vmx: linux.SEMVMX, Aem: linux.SEMAEM,
 	}
 	if cmd == linux.SEM_INFO {
 		info.Usz, info.Aem = int32(n), 0

@@ -25,12 +25,14 @@ type Sysctl struct {
 	// Set changes the value; it gets it without a newline. Nil: the value it
 	// has is accepted, any other is EINVAL.
 	Set func(t *task.Task, value string) linux.Errno
+	// ByWriter has a write count for who writes, not for who opened the file.
+	ByWriter bool
 }
 
 // sysctlTable returns the built-in rows with others in their places, sorted.
 func (sh *shared) sysctlTable(more []Sysctl) []Sysctl {
 	rows := make(map[string]Sysctl)
-	for _, s := range slices.Concat(fixedSysctls(), sh.liveSysctls(), sh.netSysctls(), more) {
+	for _, s := range slices.Concat(fixedSysctls(), sh.liveSysctls(), sh.netSysctls(), sh.ipcSysctls(), more) {
 		if s.Mode == 0 {
 			s.Mode = 0o444
 		}
@@ -93,7 +95,7 @@ func (s *Sysctl) may(c *cred.Credentials, want vfs.Access) error {
 }
 
 func (s *Sysctl) entry(name string) *entry {
-	return &entry{
+	e := &entry{
 		name: name, mode: regular | s.Mode, permission: s.may,
 		text: func(o *opening) ([]byte, error) {
 			if s.Get == nil {
@@ -108,6 +110,10 @@ func (s *Sysctl) entry(name string) *entry {
 			return nil
 		},
 	}
+	if s.ByWriter {
+		e.file = byWriter(e.text, e.write)
+	}
+	return e
 }
 
 // sysctlNames is a directory below /proc/sys: what the paths with a prefix go

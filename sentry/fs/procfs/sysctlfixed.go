@@ -75,9 +75,6 @@ const fixedRows = `
 644 kernel/kptr_restrict 0
 644 kernel/max_lock_depth 1024
 444 kernel/msg_next_id -1
-644 kernel/msgmax 8192
-644 kernel/msgmnb 16384
-644 kernel/msgmni 32000
 444 kernel/ngroups_max 65536
 644 kernel/numa_balancing 0
 644 kernel/oops_limit 10000
@@ -115,12 +112,8 @@ const fixedRows = `
 644 kernel/sched_rr_timeslice_ms 100
 644 kernel/sched_rt_period_us 1000000
 644 kernel/sched_rt_runtime_us 950000
-644 kernel/sem 32000 1024000000 500 32000
 444 kernel/sem_next_id -1
 444 kernel/shm_next_id -1
-644 kernel/shmall 18446744073692774399
-644 kernel/shmmax 18446744073692774399
-644 kernel/shmmni 4096
 644 kernel/sysctl_writes_strict 1
 644 kernel/tainted 0
 644 kernel/timer_migration 1

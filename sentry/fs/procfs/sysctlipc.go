@@ -9,6 +9,23 @@ import (
 	"cordon/sentry/task"
 )
 
+// ipcSysctls are the limits of the caller's IPC namespace.
+func (sh *shared) ipcSysctls() []Sysctl {
+	row := func(name string, limits ...ipc.Limit) Sysctl {
+		return Sysctl{
+			Path: "kernel/" + name, Mode: 0o644, ByWriter: true,
+			Get: func(t *task.Task) string { return sh.ipcLimits(t, limits) },
+			Set: func(t *task.Task, v string) linux.Errno { return sh.setIPCLimits(t, limits, v) },
+		}
+	}
+	return []Sysctl{
+		row("msgmax", ipc.MsgMax), row("msgmnb", ipc.MsgMNB), row("msgmni", ipc.MsgMNI),
+		row("sem", ipc.SemMSL, ipc.SemMNS, ipc.SemOPM, ipc.SemMNI),
+		row("shmmax", ipc.ShmMax), row("shmall", ipc.ShmAll), row("shmmni", ipc.ShmMNI),
+		{Path: "kernel/shm_rmid_forced", Mode: 0o644, ByWriter: true, Get: sh.shmRmidForced, Set: sh.setShmRmidForced},
+	}
+}
+
 // ipcOf returns the IPC namespace that t sees, nil for none; the kernel sees the first
 // process's.
 func (sh *shared) ipcOf(t *task.Task) *ipc.Namespace {
@@ -22,6 +39,37 @@ func (sh *shared) ipcOf(t *task.Task) *ipc.Namespace {
 	}
 	ns, _ := t.Namespaces().IPC.(*ipc.Namespace)
 	return ns
+}
+
+func (sh *shared) ipcLimits(t *task.Task, limits []ipc.Limit) string {
+	ns := sh.ipcOf(t)
+	if ns == nil {
+		return ""
+	}
+	var out []string
+	for _, l := range limits {
+		out = append(out, strconv.FormatUint(ns.Limit(l), 10))
+	}
+	return strings.Join(out, "\t")
+}
+
+// setIPCLimits takes as many numbers as there are, from the first on (Linux:
+// proc_dointvec).
+func (sh *shared) setIPCLimits(t *task.Task, limits []ipc.Limit, v string) linux.Errno {
+	ns, words := sh.ipcOf(t), strings.Fields(v)
+	if ns == nil || len(words) == 0 {
+		return linux.EINVAL
+	}
+	for i, l := range limits[:min(len(limits), len(words))] {
+		n, err := strconv.ParseUint(words[i], 0, 64)
+		if err != nil {
+			return linux.EINVAL
+		}
+		if e := ns.SetLimit(l, n); e != 0 {
+			return e
+		}
+	}
+	return 0
 }
 
 func (sh *shared) shmRmidForced(t *task.Task) string {

@@ -29,7 +29,6 @@ func (sh *shared) liveSysctls() []Sysctl {
 		{Path: "kernel/version", Get: say(func() string { return linux.Version })},
 		{Path: "kernel/pid_max", Mode: 0o644, Get: num(task.MaxPID)},
 		{Path: "kernel/threads-max", Mode: 0o644, Get: say(func() string { return strconv.Itoa(sys.MaxTasks()) })},
-		{Path: "kernel/shm_rmid_forced", Mode: 0o644, Get: sh.shmRmidForced, Set: sh.setShmRmidForced},
 		{Path: "kernel/ns_last_pid", Mode: 0o444, Get: lastPID(sys)},
 		{Path: "kernel/cap_last_cap", Get: num(cred.LastCap)},
 		{Path: "kernel/random/boot_id", Get: say(func() string { return sh.bootID })},

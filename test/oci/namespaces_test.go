@@ -48,3 +48,19 @@ func TestTimeOffsetsAreChecked(t *testing.T) {
 	b := w.bundle("true", timeNamespace(map[string]specs.LinuxTimeOffset{"boottime": {Secs: -4_000_000_000}}))
 	w.fails("range|denied|invalid|Range|time", "run", "--bundle", b, w.id())
 }
+
+func TestSysctlsOfIPC(t *testing.T) {
+	w := newWorld(t)
+	b := w.bundle("cd /proc/sys/kernel; cat msgmax sem shmmni shm_rmid_forced; echo 99 > msgmnb 2>/dev/null; cat msgmnb", func(s *specs.Spec) {
+		s.Linux.Sysctl = map[string]string{"kernel.msgmax": "65536", "kernel.sem": "10 25 3 2", "kernel.shmmni": "7", "kernel.shm_rmid_forced": "1"}
+		for i := range s.Mounts {
+			if s.Mounts[i].Destination == "/proc" {
+				s.Mounts[i].Options = nil
+			}
+		}
+		s.Linux.ReadonlyPaths = nil
+	})
+	if r := w.run("run", "--bundle", b, w.id()); r.out != "65536\n10\t25\t3\t2\n7\n1\n99\n" {
+		t.Error(r)
+	}
+}
