@@ -32,7 +32,7 @@ test: build
 # test-clients: runsc under containerd, Docker, Podman and the kubelet's interface,
 # as far as they are installed (RUN=expression takes some tests only; needs root).
 test-clients: build
-	$(GO) test ./test/clients -count=1 -timeout 30m $(if $(RUN),-run '$(RUN)') -v -args -runsc $(CURDIR)/$(RUNSC) -shim $(CURDIR)/$(SHIM)
+	$(GO) test ./test/clients -count=1 -timeout 60m $(if $(RUN),-run '$(RUN)') -v -args -runsc $(CURDIR)/$(RUNSC) -shim $(CURDIR)/$(SHIM)
 
 # test-vm: what needs systemd and control groups of version 2, in a virtual machine
 # without acceleration (test/vm; needs root, qemu and Debian's kernel, else skips).

@@ -11,6 +11,15 @@ type HostNetwork interface {
 	Interfaces() []netstack.Interface
 	Routes() []netstack.Route
 	Neighbours() []netstack.Neighbour
+	// Sockets lists the TCP and UDP sockets of the host's namespace, the sandbox's among them.
+	Sockets(f netstack.Family) []HostSocket
+}
+
+// A HostSocket is a socket of the host, with its owner there.
+type HostSocket struct {
+	netstack.EndpointInfo
+	UID   uint32
+	Inode uint64
 }
 
 // A Listing is a socket that says of itself what is listed in /proc/net; false: it has no address yet.

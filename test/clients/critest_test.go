@@ -205,7 +205,6 @@ func (k *kubelet) critest(program string) map[string]ending {
 // reason; docs/clients.md has them, too. The list may only shrink.
 var critestDiffers = map[string]string{
 	"Security Context NamespaceOption runtime should support HostIpc is true":                                                                                    "the host's System V objects are not the sandbox's to see",
-	"Security Context NamespaceOption runtime should support HostNetwork is true":                                                                                "listening sockets of the host are not in the sandbox's /proc/net",
 	"Security Context bucket runtime should support Privileged is true":                                                                                          "brctl: there are no bridges in a sandbox",
 	"Security Context bucket runtime should support adding capability":                                                                                           "brctl: there are no bridges in a sandbox",
 	"PodSandbox runtime should support sysctls should support unsafe sysctls":                                                                                    "fs.mqueue: there are no POSIX message queues in a sandbox",

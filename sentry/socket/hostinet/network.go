@@ -29,7 +29,11 @@ var _ socket.HostNetwork = Network{}
 // Ask implements socket.HostNetwork. The host answers before its send returns, and goes on with a dump while it is read, so
 // that nothing here waits.
 func (Network) Ask(request []byte, strict bool) ([][]byte, error) {
-	fd, err := newSocket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+	return ask(unix.NETLINK_ROUTE, request, strict)
+}
+
+func ask(protocol int, request []byte, strict bool) ([][]byte, error) {
+	fd, err := newSocket(unix.AF_NETLINK, unix.SOCK_RAW, protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -71,15 +75,22 @@ func dump(typ linux.NlMsgType, answer linux.NlMsgType, size int, each func(fixed
 	if err != nil {
 		return // nothing is known then
 	}
+	eachMessage(datagrams, func(typ linux.NlMsgType, body []byte) {
+		if typ == answer && len(body) >= size {
+			each(body[:size], attributes(body[size:]))
+		}
+	})
+}
+
+// eachMessage calls each with the type and the body of every message.
+func eachMessage(datagrams [][]byte, each func(typ linux.NlMsgType, body []byte)) {
 	for _, d := range datagrams {
 		for len(d) >= linux.NLMSG_HDRLEN {
 			n := int(binary.LittleEndian.Uint32(d))
 			if n < linux.NLMSG_HDRLEN || n > len(d) {
 				break
 			}
-			if body := d[linux.NLMSG_HDRLEN:n]; linux.NlMsgType(binary.LittleEndian.Uint16(d[4:])) == answer && len(body) >= size {
-				each(body[:size], attributes(body[size:]))
-			}
+			each(linux.NlMsgType(binary.LittleEndian.Uint16(d[4:])), d[linux.NLMSG_HDRLEN:n])
 			d = d[min(linux.NlAlign(n), len(d)):]
 		}
 	}

@@ -33,6 +33,8 @@ func Syscalls() []Syscall {
 	}
 	add("what interfaces and routes there are", "socket",
 		exactly(0, unix.AF_NETLINK), exactly(1, unix.SOCK_RAW|made), exactly(2, unix.NETLINK_ROUTE))
+	add("what sockets there are, for /proc/net", "socket",
+		exactly(0, unix.AF_NETLINK), exactly(1, unix.SOCK_RAW|made), exactly(2, unix.NETLINK_SOCK_DIAG))
 	add("netlink: a guest's strict questions", "setsockopt", exactly(1, unix.SOL_NETLINK), exactly(2, unix.NETLINK_GET_STRICT_CHK))
 	for _, name := range []string{"bind", "connect", "listen", "getsockname", "getpeername"} {
 		add("a guest's socket", name)

@@ -22,9 +22,10 @@ func (h *hostNetwork) Ask(b []byte, _ bool) ([][]byte, error) {
 	return [][]byte{answer}, nil
 }
 
-func (*hostNetwork) Interfaces() []netstack.Interface { return nil }
-func (*hostNetwork) Routes() []netstack.Route         { return nil }
-func (*hostNetwork) Neighbours() []netstack.Neighbour { return nil }
+func (*hostNetwork) Interfaces() []netstack.Interface            { return nil }
+func (*hostNetwork) Routes() []netstack.Route                    { return nil }
+func (*hostNetwork) Neighbours() []netstack.Neighbour            { return nil }
+func (*hostNetwork) Sockets(netstack.Family) []socket.HostSocket { return nil }
 
 func TestHostIsAskedAndNeverTold(t *testing.T) {
 	u := cred.NewRootNamespace()

@@ -31,7 +31,7 @@ func endpoints(ns *socket.Namespace, k netstack.Kind, f netstack.Family) []liste
 	return slices.DeleteFunc(allEndpoints(ns, f), func(e listed) bool { return e.Kind != k })
 }
 
-// allEndpoints lists the endpoints of a family: all that the stack has, or of the host's the sandbox's own.
+// allEndpoints lists the endpoints of a family: all that the stack has, or the sandbox's own and then the host's others.
 func allEndpoints(ns *socket.Namespace, f netstack.Family) []listed {
 	var out []listed
 	if ns.Stack != nil {
@@ -51,6 +51,31 @@ func allEndpoints(ns *socket.Namespace, f netstack.Family) []listed {
 		if e, ok := s.Listing(); ok {
 			ino, uid := l.Basis().Inode()
 			out = append(out, listed{e, owner{uid, ino}, false})
+		}
+	}
+	if ns.Host != nil {
+		out = append(out, others(ns.Host.Sockets(f), out)...)
+	}
+	return out
+}
+
+// others are the sockets of the host that are not among the sandbox's own.
+func others(all []socket.HostSocket, own []listed) (out []listed) {
+	type name struct {
+		kind          netstack.Kind
+		local, remote netstack.Addr
+	}
+	mine := make(map[name]bool)
+	for _, e := range own {
+		mine[name{e.Kind, e.Local, e.Remote}] = true
+	}
+	for _, s := range all {
+		remote := s.Remote
+		if remote.Port == 0 {
+			remote = netstack.Addr{} // nobody
+		}
+		if !mine[name{s.Kind, s.Local, remote}] {
+			out = append(out, listed{s.EndpointInfo, owner{s.UID, s.Inode}, false})
 		}
 	}
 	return out
