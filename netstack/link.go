@@ -107,8 +107,12 @@ func (s *Stack) RemoveLink(index int32) error {
 	}
 	s.s.RemoveRoutes(func(r tcpip.Route) bool { return r.NIC == id })
 	s.mu.Lock()
+	p := s.links[id].pair
 	delete(s.links, id)
 	s.mu.Unlock()
+	if p != nil {
+		p.unpair()
+	}
 	return nil
 }
 
@@ -207,6 +211,16 @@ type linkEntry struct {
 	ether  *ether // nil for loopback
 	pair   *pairLink
 	frames *frameLink
+
+	started bool // somebody has set it up or down
+}
+
+// pairID is what a pair's ends know each other by, 0 for another link.
+func (e linkEntry) pairID() uint64 {
+	if e.pair == nil {
+		return 0
+	}
+	return e.pair.id
 }
 
 // addLink makes an interface on a link. Packet sockets see what goes either way.

@@ -303,7 +303,7 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	Resume([]*Stack{s})
-	stacks, eps, err := Load(bytes.NewReader(blob.Bytes()), nil)
+	stacks, eps, err := Load(bytes.NewReader(blob.Bytes()), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if len(stacks[0].Interfaces()) != 1 || len(stacks[0].Routes()) != 2 {
 		t.Errorf("loaded: %v %v", stacks[0].Interfaces(), stacks[0].Routes())
 	}
-	if _, _, err := Load(strings.NewReader("no blob"), nil); err != linux.EINVAL {
+	if _, _, err := Load(strings.NewReader("no blob"), nil, nil); err != linux.EINVAL {
 		t.Errorf("load of garbage: %v, want EINVAL", err)
 	}
 }

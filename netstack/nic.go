@@ -18,6 +18,9 @@ type Interface struct {
 	HWAddr   [6]byte
 	Loopback bool
 	Up       bool
+	Carrier  bool  // what is sent arrives somewhere
+	Link     int32 // the index of the other end of a pair, else its own
+	Started  bool  // it has been up
 	Promisc  bool
 	Addrs    []netip.Prefix
 	Counters InterfaceCounters
@@ -79,6 +82,7 @@ func (s *Stack) interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
 			TxDropped: n.Stats.TxPacketsDroppedNoBufferSpace.Value(),
 		},
 	}
+	s.linkState(&i)
 	copy(i.HWAddr[:], n.LinkAddress)
 	if e := s.etherOf(id); e != nil {
 		i.Promisc = e.promiscuous.Load()

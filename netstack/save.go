@@ -29,6 +29,7 @@ type stackImage struct {
 	tables []stack.Table // not the IPTables themselves: their connection tracking does not survive
 	links  []linkImage
 	routes []tcpip.Route
+	serial uint64
 }
 
 type linkImage struct {
@@ -41,7 +42,9 @@ type linkImage struct {
 
 	// Of links that the stack makes itself.
 	hwaddr string
-	peer   int32
+	pair   uint64
+
+	started bool
 }
 
 type endpointImage struct {
@@ -114,7 +117,7 @@ func Save(w io.Writer, stacks []*Stack, endpoints []*Endpoint) error {
 }
 
 func (s *Stack) image() stackImage {
-	img := stackImage{s: s.s, routes: s.s.GetRouteTable()}
+	img := stackImage{s: s.s, routes: s.s.GetRouteTable(), serial: s.serial}
 	// A filter's owner sets it again.
 	for id := stack.TableID(0); id < stack.NumTables && s.filter.Load() == nil; id++ {
 		img.tables = append(img.tables, s.s.IPTables().GetTable(id, false), s.s.IPTables().GetTable(id, true))
@@ -130,7 +133,7 @@ func (s *Stack) image() stackImage {
 		delete(infos, id)
 		img.links = append(img.links, linkImage{
 			index: int32(id), name: n.Name, kind: s.links[id].kind, mtu: n.MTU, down: !n.Flags.Running, addrs: n.ProtocolAddresses,
-			hwaddr: string(n.LinkAddress), peer: s.peerOfLocked(id),
+			hwaddr: string(n.LinkAddress), pair: s.links[id].pairID(), started: s.links[id].started,
 		})
 	}
 	return img
@@ -156,8 +159,8 @@ func Resume(stacks []*Stack) {
 type Links func(stackIndex int, kind, name string) (Link, error)
 
 // Load reads what Save wrote. The stacks run when it returns; endpoints have to be attached. links may be nil when there
-// was nothing but loopback.
-func Load(r io.Reader, links Links) ([]*Stack, []*Endpoint, error) {
+// was nothing but loopback. Ends of pairs find each other in pairs; nil when there are none.
+func Load(r io.Reader, links Links, pairs *Pairs) ([]*Stack, []*Endpoint, error) {
 	registerImages()
 	img := new(image)
 	if err := decode(r, img); err != nil {
@@ -165,7 +168,7 @@ func Load(r io.Reader, links Links) ([]*Stack, []*Endpoint, error) {
 	}
 	stacks := make([]*Stack, len(img.stacks))
 	for i := range img.stacks {
-		s, err := img.stacks[i].restore(i, links)
+		s, err := img.stacks[i].restore(i, links, pairs)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -204,11 +207,12 @@ func decode(r io.Reader, img *image) (err error) {
 
 // restore builds interfaces, addresses, routes and tables on the loaded stack. A fresh stack's interfaces moved over would
 // look into the fresh stack's tables.
-func (i *stackImage) restore(index int, links Links) (*Stack, error) {
+func (i *stackImage) restore(index int, links Links, pairs *Pairs) (*Stack, error) {
 	if i.s == nil {
 		return nil, linux.EINVAL
 	}
 	s := wrapStack(i.s)
+	s.serial = i.serial
 	i.s.ResetConfig()
 	tables := stack.DefaultTables(i.s.Clock(), i.s.InsecureRNG())
 	for j, t := range i.tables {
@@ -218,7 +222,7 @@ func (i *stackImage) restore(index int, links Links) (*Stack, error) {
 	}
 	i.s.SetIPTables(tables)
 	for _, l := range i.links {
-		if err := s.restoreLink(index, &l, links); err != nil {
+		if err := s.restoreLink(index, &l, links, pairs); err != nil {
 			return nil, err
 		}
 	}
@@ -226,7 +230,7 @@ func (i *stackImage) restore(index int, links Links) (*Stack, error) {
 	return s, nil
 }
 
-func (s *Stack) restoreLink(index int, l *linkImage, links Links) error {
+func (s *Stack) restoreLink(index int, l *linkImage, links Links, pairs *Pairs) error {
 	id := tcpip.NICID(l.index)
 	switch {
 	case l.kind == kindLoopback:
@@ -234,7 +238,7 @@ func (s *Stack) restoreLink(index int, l *linkImage, links Links) error {
 			return err
 		}
 	case l.kind == kindDummy || l.kind == kindPair:
-		if err := s.restoreVirtual(l); err != nil {
+		if err := s.restoreVirtual(l, pairs); err != nil {
 			return err
 		}
 	case links == nil:
@@ -254,8 +258,11 @@ func (s *Stack) restoreLink(index int, l *linkImage, links Links) error {
 			return errnoOf(err)
 		}
 	}
-	if l.down {
+	switch {
+	case !l.down:
+		return nil
+	case l.started:
 		return s.SetUp(l.index, false)
 	}
-	return nil
+	return errnoOf(s.s.DisableNIC(id))
 }

@@ -20,23 +20,27 @@ func (i *image) StateLoad(_ context.Context, m state.Source) {
 }
 
 func (*stackImage) StateTypeName() string { return "cordon/netstack.stackImage" }
-func (*stackImage) StateFields() []string { return []string{"s", "tables", "links", "routes"} }
+func (*stackImage) StateFields() []string {
+	return []string{"s", "tables", "links", "routes", "serial"}
+}
 func (i *stackImage) StateSave(m state.Sink) {
 	m.Save(0, &i.s)
 	m.Save(1, &i.tables)
 	m.Save(2, &i.links)
 	m.Save(3, &i.routes)
+	m.Save(4, &i.serial)
 }
 func (i *stackImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(0, &i.s)
 	m.Load(1, &i.tables)
 	m.Load(2, &i.links)
 	m.Load(3, &i.routes)
+	m.Load(4, &i.serial)
 }
 
 func (*linkImage) StateTypeName() string { return "cordon/netstack.linkImage" }
 func (*linkImage) StateFields() []string {
-	return []string{"index", "name", "kind", "mtu", "down", "addrs", "hwaddr", "peer"}
+	return []string{"index", "name", "kind", "mtu", "down", "addrs", "hwaddr", "pair", "started"}
 }
 func (i *linkImage) StateSave(m state.Sink) {
 	m.Save(0, &i.index)
@@ -46,7 +50,8 @@ func (i *linkImage) StateSave(m state.Sink) {
 	m.Save(4, &i.down)
 	m.Save(5, &i.addrs)
 	m.Save(6, &i.hwaddr)
-	m.Save(7, &i.peer)
+	m.Save(7, &i.pair)
+	m.Save(8, &i.started)
 }
 func (i *linkImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(0, &i.index)
@@ -56,7 +61,8 @@ func (i *linkImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(4, &i.down)
 	m.Load(5, &i.addrs)
 	m.Load(6, &i.hwaddr)
-	m.Load(7, &i.peer)
+	m.Load(7, &i.pair)
+	m.Load(8, &i.started)
 }
 
 func (*endpointImage) StateTypeName() string { return "cordon/netstack.endpointImage" }

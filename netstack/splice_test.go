@@ -245,7 +245,7 @@ func savedHalf(t *testing.T, s *Stack) {
 		t.Fatal(err)
 	}
 	Resume([]*Stack{s})
-	stacks, eps, err := Load(&blob, nil)
+	stacks, eps, err := Load(&blob, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,8 @@ const LoopbackIndex = 1
 // Stack is the network of one network namespace.
 type Stack struct {
 	// immutable
-	s *stack.Stack
+	s      *stack.Stack
+	serial uint64
 
 	// guarded by mu
 	mu        lock.Mutex[lock.Netstack]
@@ -58,6 +59,7 @@ type Stack struct {
 	filter       atomic.Pointer[Filter]
 	errorWatches atomic.Pointer[[]*ErrorWatch]
 
+	owner   atomic.Pointer[any]
 	watched atomic.Int64 // who has to see all packets: what goes past the stack cannot be
 	// layered is set for good by what wants packets between the layers, or has had their addresses translated there.
 	layered   atomic.Bool
@@ -82,22 +84,42 @@ func NewFrom(random io.Reader) (*Stack, error) {
 		SecureRNG:                random,
 		AllowPacketEndpointWrite: true,
 	}))
+	s.serial = s.s.InsecureRNG().Uint64()
 	if err := s.tune(); err != nil {
 		return nil, err
 	}
 	if err := s.addLoopback(); err != nil {
 		return nil, err
 	}
-	for _, p := range []netip.Prefix{
-		netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8),
-		netip.PrefixFrom(netip.IPv6Loopback(), 128),
-	} {
+	for _, p := range LoopbackAddresses() {
 		if err := s.AddAddress(LoopbackIndex, p); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
+
+// LoopbackAddresses are what a loopback interface has when nobody has changed it.
+func LoopbackAddresses() [2]netip.Prefix {
+	return [2]netip.Prefix{
+		netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8),
+		netip.PrefixFrom(netip.IPv6Loopback(), 128),
+	}
+}
+
+// SetOwner says whose the stack is; Owner returns that, nil before.
+func (s *Stack) SetOwner(o any) { s.owner.Store(&o) }
+
+// Owner returns what SetOwner was given.
+func (s *Stack) Owner() any {
+	if o := s.owner.Load(); o != nil {
+		return *o
+	}
+	return nil
+}
+
+// Serial is a number that no other stack has, with some certainty, and that a saved one keeps.
+func (s *Stack) Serial() uint64 { return s.serial }
 
 func wrapStack(s *stack.Stack) *Stack {
 	log.SetLevel(log.Warning) // the stack's own log goes to standard error
@@ -207,15 +229,39 @@ func (s *Stack) SetMTU(index int32, mtu uint32) error {
 
 // SetUp enables or disables an interface.
 func (s *Stack) SetUp(index int32, up bool) error {
+	id := tcpip.NICID(index)
 	s.mu.Lock()
-	if f := s.links[tcpip.NICID(index)].frames; f != nil {
-		f.down.Store(!up)
+	if e, ok := s.links[id]; ok {
+		if e.frames != nil {
+			e.frames.down.Store(!up)
+		}
+		e.started = true
+		s.links[id] = e
 	}
 	s.mu.Unlock()
 	if up {
-		return errnoOf(s.s.EnableNIC(tcpip.NICID(index)))
+		return errnoOf(s.s.EnableNIC(id))
 	}
-	return errnoOf(s.s.DisableNIC(tcpip.NICID(index)))
+	return errnoOf(s.s.DisableNIC(id))
+}
+
+// NewDown is NewFrom for a stack whose loopback interface has never been up, and has no address yet.
+func NewDown(random io.Reader) (*Stack, error) {
+	s, err := NewFrom(random)
+	if err != nil {
+		return nil, err
+	}
+	err = errnoOf(s.s.DisableNIC(LoopbackIndex))
+	for _, p := range LoopbackAddresses() {
+		if err == nil {
+			err = s.RemoveAddress(LoopbackIndex, p)
+		}
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // Close aborts every connection and frees the stack. It returns when the stack's goroutines have ended.

@@ -10,6 +10,7 @@ import (
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/sysfs"
 	"cordon/sentry/fs/tmpfs"
+	"cordon/sentry/socket"
 	"cordon/sentry/socket/nettext"
 	"cordon/sentry/vfs"
 )
@@ -43,8 +44,8 @@ func (k *Kernel) registerFileSystems() error {
 	}}
 	v.Register("dev", dev)
 	v.Register("devtmpfs", dev)
-	v.Register("sysfs", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
-		return k.newSysfs(), nil
+	v.Register("sysfs", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(c *vfs.Caller, _, _ string) (vfs.FileSystem, error) {
+		return k.newSysfs(k.networkOf(c)), nil
 	}})
 	devpts.Register(v)
 	defaults := devpts.Defaults(v, k.sys.Clocks.Monotonic, k.sys)
@@ -60,11 +61,12 @@ func (k *Kernel) registerFileSystems() error {
 	return nil
 }
 
-func (k *Kernel) newSysfs() vfs.FileSystem {
+func (k *Kernel) newSysfs(net func() *socket.Namespace) vfs.FileSystem {
 	total := k.cfg.MemoryLimit
 	return sysfs.New(sysfs.Options{
 		Device: k.sys.VFS.NextDevice(), Clock: k.sys.Clocks.Realtime.Now, CPUs: k.cfg.CPUs, MemoryTotal: total,
-		MemoryFree: func() uint64 { return total - min(total, k.sys.MemoryUsed()) }, HugePages: "madvise", Net: k.netDevices,
+		MemoryFree: func() uint64 { return total - min(total, k.sys.MemoryUsed()) }, HugePages: "madvise",
+		Net: func() []sysfs.NetDevice { return netDevices(net()) },
 	})
 }
 

@@ -116,7 +116,7 @@ func (k *Kernel) assemble() error {
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
 		Calls: k.calls, Traced: k.cfg.Trace != nil, Loader: loader.New(vdso),
 		UserNS: k.users(), Random: k.random, Turn: k.turn(),
-		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) }, PlainInit: k.cfg.PlainInit,
+		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) }, PlainInit: k.cfg.PlainInit, NewNet: k.newNet,
 	}
 	k.sys.Init()
 	var e linux.Errno

@@ -7,38 +7,53 @@ import (
 	"cordon/netstack"
 	"cordon/sentry/fs/sysfs"
 	"cordon/sentry/socket"
+	"cordon/sentry/task"
+	"cordon/sentry/vfs"
 )
 
-// netDevices are the interfaces that /sys/class/net shows: those of the first
-// network namespace, whichever they are by now.
-func (k *Kernel) netDevices() []sysfs.NetDevice {
-	ns, ok := k.spaces.Net.(*socket.Namespace)
-	if !ok {
-		return nil // being made
+// networkOf is the network namespace of who mounts a file system: a task's, or the
+// first for the kernel itself, which may be made only later.
+func (k *Kernel) networkOf(c *vfs.Caller) func() *socket.Namespace {
+	if c != nil {
+		if t, ok := c.Job.(*task.Task); ok && t.Namespaces() != nil {
+			n, _ := t.Namespaces().Net.(*socket.Namespace)
+			return func() *socket.Namespace { return n }
+		}
+	}
+	return func() *socket.Namespace {
+		n, _ := k.spaces.Net.(*socket.Namespace)
+		return n
+	}
+}
+
+// netDevices are the interfaces that /sys/class/net shows.
+func netDevices(n *socket.Namespace) []sysfs.NetDevice {
+	if n == nil {
+		return nil
 	}
 	var out []sysfs.NetDevice
-	for _, i := range ns.Interfaces() {
+	for _, i := range n.Interfaces() {
 		out = append(out, netDevice(&i))
 	}
 	return out
 }
 
 func netDevice(i *netstack.Interface) sysfs.NetDevice {
+	c := &i.Counters
 	d := sysfs.NetDevice{
-		Name: i.Name, Index: int(i.Index), Address: station(i.HWAddr), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: int(i.MTU),
+		Name: i.Name, Index: int(i.Index), Link: int(i.Link), Address: station(i.HWAddr), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: int(i.MTU),
 		Type: socket.HardwareType(i), Up: i.Up,
 		Stats: map[string]uint64{
-			"rx_bytes": i.Counters.RxBytes, "rx_packets": i.Counters.RxPackets, "rx_dropped": i.Counters.RxDropped, "rx_errors": i.Counters.RxErrors,
-			"tx_bytes": i.Counters.TxBytes, "tx_packets": i.Counters.TxPackets, "tx_dropped": i.Counters.TxDropped, "tx_errors": 0,
+			"rx_bytes": c.RxBytes, "rx_packets": c.RxPackets, "rx_dropped": c.RxDropped, "rx_errors": c.RxErrors,
+			"tx_bytes": c.TxBytes, "tx_packets": c.TxPackets, "tx_dropped": c.TxDropped, "tx_errors": 0,
 			"multicast": 0, "collisions": 0,
 		},
 	}
 	// Without what rtnetlink alone shows: IFF_RUNNING and IFF_LOWER_UP.
-	flags := socket.IfFlagsOf(i) &^ (linux.IFF_RUNNING | linux.IFF_LOWER_UP)
+	d.Flags = uint32(socket.IfFlagsOf(i) &^ (linux.IFF_RUNNING | linux.IFF_LOWER_UP))
 	if i.Loopback {
-		d.Broadcast = "00:00:00:00:00:00"
+		d.Broadcast = station([6]byte{})
 	}
-	d.Flags = uint32(flags)
 	return d
 }
 

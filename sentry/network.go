@@ -1,7 +1,9 @@
 package sentry
 
 import (
+	"cordon/internal/linux"
 	"cordon/netstack"
+	"cordon/sentry/cred"
 	"cordon/sentry/memmap"
 	"cordon/sentry/socket"
 	"cordon/sentry/socket/hostinet"
@@ -36,8 +38,24 @@ func (k *Kernel) assembleNetwork() error {
 	}
 	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{},
 		packet.NewProvider(packet.MemoryFile{Memory: memmap.Memory{File: k.sys.Memory}}))
-	k.spaces.Net = socket.NewNamespace(stack, k.sys.UserNS)
+	k.spaces.Net = k.sys.Sockets.NewNamespace(stack, k.sys.UserNS)
 	return nil
+}
+
+// newNet makes a network namespace for a guest: all that it has is a loopback
+// interface that is down.
+func (k *Kernel) newNet(user *cred.UserNamespace) (*socket.Namespace, linux.Errno) {
+	if k.cfg.Network == "host" {
+		return nil, linux.EINVAL // the registry's sockets are the host's
+	}
+	if !k.sys.Sockets.MayAddNamespace() {
+		return nil, linux.ENOSPC
+	}
+	stack, err := netstack.NewDown(reader(k.random))
+	if err != nil {
+		return nil, linux.ENOMEM
+	}
+	return k.sys.Sockets.NewNamespace(stack, user), 0
 }
 
 // Stack is the first network namespace's, nil where that is the host's.

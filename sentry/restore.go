@@ -70,7 +70,7 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 		Platform: plat, Memory: mem, Gofer: k.gofer, Hosts: &k.hosts, Notifier: k.notifier, Files: make(map[string]int),
 		Clocks: k.cfg.Clocks,
 		Parts: task.Parts{
-			Calls: k.calls, Traced: k.cfg.Trace != nil, Random: k.random, Turn: k.turn(), NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) },
+			Calls: k.calls, Traced: k.cfg.Trace != nil, Random: k.random, Turn: k.turn(), NewNet: k.newNet, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) },
 			Assemble: func(s *task.System) error {
 				k.Container.sys = s
 				return k.registerFileSystems()

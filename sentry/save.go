@@ -174,7 +174,7 @@ func (o *Outside) slots(clocks *ktime.Clocks) map[string]any {
 	}
 	slots := map[string]any{
 		mm.SlotPlatform: o.Platform, mm.SlotMemory: o.Memory, vfs.SlotClocks: clocks, vfs.SlotFIFO: vfs.FIFOOpener(pipe.FIFOs{}),
-		task.SlotParts: &parts, unix.SlotProvider: provider, hostfd.SlotNotifier: o.Notifier,
+		task.SlotParts: &parts, unix.SlotProvider: provider, socket.SlotRestoring: &socket.Restoring{Registry: parts.Sockets}, hostfd.SlotNotifier: o.Notifier,
 		goferfs.SlotGofer:  &goferfs.Outside{Client: o.Gofer, Hosts: o.Hosts},
 		epoll.SlotShared:   func() *epoll.Shared { return &sys.Epoll },
 		inotify.SlotShared: func() *inotify.Shared { return &sys.Inotify },

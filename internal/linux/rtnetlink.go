@@ -160,6 +160,9 @@ const (
 	IFLA_GSO_IPV4_MAX_SIZE   = 63
 	IFLA_GRO_IPV4_MAX_SIZE   = 64
 	IFLA_DPLL_PIN            = 65
+	NETNSA_NSID              = 1
+	NETNSA_PID               = 2
+	NETNSA_FD                = 3
 	IFLA_INFO_KIND           = 1
 	IFLA_INFO_DATA           = 2
 	IFLA_INFO_XSTATS         = 3

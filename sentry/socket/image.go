@@ -33,6 +33,22 @@ type NamespaceImage struct {
 	Routes   []RouteImage
 	Filter   netfilter.Image
 	Knobs    Knobs
+	IDs      []NamespaceID
+}
+
+// A NamespaceID is what a namespace calls another.
+type NamespaceID struct {
+	Serial uint64
+	ID     int32
+}
+
+// SlotRestoring is the name of the *Restoring of namespaces that are loaded.
+const SlotRestoring = "socket.restoring"
+
+// Restoring is what namespaces that are loaded have in common: ends of pairs find each other in Pairs.
+type Restoring struct {
+	Registry *Registry
+	Pairs    netstack.Pairs
 }
 
 // An endpointed socket has an endpoint in its namespace's stack.
@@ -71,16 +87,17 @@ func (n *Namespace) LoadedEndpoint(i int) *netstack.Endpoint {
 }
 
 func saveNamespace(s *checkpoint.Saver, n *Namespace) NamespaceImage {
-	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil}
+	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil && n.refs.Load() > 0}
 	im.Addrs, im.Routes = n.confImages()
+	im.IDs = n.idImages()
 	im.Knobs = n.Knobs()
-	if n.Stack != nil {
+	if im.HasStack {
 		im.Filter = n.Filter().Image()
 	}
 	if n.Host != nil {
 		s.Fail(errHostNetwork)
 	}
-	if n.Stack == nil {
+	if !im.HasStack {
 		return im
 	}
 	// The stack stands still for as long as it is written. No task runs now; what comes from outside waits.
@@ -106,16 +123,27 @@ func loadNamespace(l *checkpoint.Loader, n *Namespace, im NamespaceImage) error 
 	if err := n.loadConf(im.Addrs, im.Routes); err != nil {
 		return err
 	}
+	for _, i := range im.IDs {
+		n.conf.ids[i.Serial] = i.ID
+	}
 	n.refs.Store(im.Refs)
 	n.seq.Store(im.Seq)
 	if !im.HasStack {
 		return nil
 	}
-	stacks, endpoints, err := netstack.Load(bytes.NewReader(im.Stack), nil)
+	slot, _ := l.Slot(SlotRestoring)
+	with, _ := slot.(*Restoring)
+	if with == nil {
+		with = &Restoring{Registry: NewRegistry()}
+	}
+	stacks, endpoints, err := netstack.Load(bytes.NewReader(im.Stack), nil, &with.Pairs)
 	if err != nil || len(stacks) != 1 {
 		return errImage
 	}
 	n.Stack, n.loaded = stacks[0], endpoints
+	n.Stack.SetOwner(n)
+	n.serial = n.Stack.Serial()
+	with.Registry.counts(n)
 	if n.filter, err = netfilter.Restore(n.Stack, im.Filter); err != nil {
 		return errImage
 	}

@@ -85,10 +85,11 @@ const maxNotes = 64 << 10
 type netConf struct {
 	addrs  map[addrKey]Addr
 	routes map[netstack.Route]RouteNote
+	ids    map[uint64]int32 // of other namespaces, by their serial
 }
 
 func newNetConf() netConf {
-	return netConf{addrs: make(map[addrKey]Addr), routes: make(map[netstack.Route]RouteNote)}
+	return netConf{addrs: make(map[addrKey]Addr), routes: make(map[netstack.Route]RouteNote), ids: make(map[uint64]int32)}
 }
 
 // ScopeOf is the scope that Linux gives an address when nobody says.
@@ -231,6 +232,9 @@ func (n *Namespace) SetLinkUp(index int32, up bool) error {
 	if err := n.Stack.SetUp(index, up); err != nil {
 		return err
 	}
+	if up && index == netstack.LoopbackIndex {
+		n.addLoopback()
+	}
 	if !up {
 		for _, r := range before {
 			if r.Index == index && r.Table == linux.RT_TABLE_MAIN && !n.connected(&r) {
@@ -239,8 +243,24 @@ func (n *Namespace) SetLinkUp(index int32, up bool) error {
 		}
 	}
 	n.LinkChanged(index)
+	if o, at := n.Peer(index); o != nil {
+		o.LinkChanged(at) // its carrier comes or goes
+		o.DecRef()
+	}
 	n.tellRoutes(before)
 	return nil
+}
+
+// addLoopback gives a loopback interface that comes up the addresses that it has of
+// itself, each where there is none of its family (Linux: net/ipv4/devinet.c
+// inetdev_event, net/ipv6/addrconf.c init_loopback).
+func (n *Namespace) addLoopback() {
+	i, _ := n.Stack.Interface(netstack.LoopbackIndex)
+	for _, p := range netstack.LoopbackAddresses() {
+		if !slices.ContainsFunc(i.Addrs, func(o netip.Prefix) bool { return o.Addr().Is4() == p.Addr().Is4() }) {
+			_ = n.Stack.AddAddress(i.Index, p) // it is there
+		}
+	}
 }
 
 // connected says whether a route is there because of an address.
@@ -259,6 +279,12 @@ func (n *Namespace) RemoveLink(i netstack.Interface) error {
 	if err := n.Stack.RemoveLink(i.Index); err != nil {
 		return err
 	}
+	n.linkGone(i, before)
+	return nil
+}
+
+// linkGone forgets what was said of an interface, and tells of its end; before are the routes that there were.
+func (n *Namespace) linkGone(i netstack.Interface, before []Route) {
 	n.confMu.Lock()
 	for k := range n.conf.addrs {
 		if k.index == i.Index {
@@ -273,7 +299,6 @@ func (n *Namespace) RemoveLink(i netstack.Interface) error {
 	n.confMu.Unlock()
 	n.tellRoutes(before)
 	n.Tell(Change{Kind: LinkChange, Gone: true, Link: i})
-	return nil
 }
 
 // SetNeighbour makes a permanent neighbour; RemoveNeighbour removes one.

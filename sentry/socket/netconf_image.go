@@ -57,6 +57,17 @@ func (n *Namespace) confImages() (as []AddrImage, rs []RouteImage) {
 	return as, rs
 }
 
+// idImages returns what n calls other namespaces.
+func (n *Namespace) idImages() (out []NamespaceID) {
+	n.confMu.Lock()
+	defer n.confMu.Unlock()
+	for serial, id := range n.conf.ids {
+		out = append(out, NamespaceID{serial, id})
+	}
+	slices.SortFunc(out, func(a, b NamespaceID) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
 func (n *Namespace) loadConf(as []AddrImage, rs []RouteImage) error {
 	for _, im := range as {
 		p, err := netip.ParsePrefix(im.Prefix)

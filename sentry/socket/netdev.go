@@ -18,7 +18,10 @@ const sizeIfreq = 40
 func IfFlagsOf(i *netstack.Interface) linux.IfFlags {
 	var f linux.IfFlags
 	if i.Up {
-		f |= linux.IFF_UP | linux.IFF_RUNNING | linux.IFF_LOWER_UP
+		f |= linux.IFF_UP
+	}
+	if i.Up && i.Carrier {
+		f |= linux.IFF_RUNNING | linux.IFF_LOWER_UP
 	}
 	if i.Loopback {
 		f |= linux.IFF_LOOPBACK

@@ -31,6 +31,9 @@ type PairProvider interface {
 type Registry struct {
 	// immutable
 	providers map[linux.AddressFamily]Provider
+
+	// atomic
+	namespaces atomic.Int64
 }
 
 // NewRegistry returns a registry; of two providers of one family the later counts.
@@ -98,6 +101,9 @@ type Namespace struct {
 	Stack  *netstack.Stack // nil when AF_INET is not served by a stack of our own
 	Host   HostNetwork     // nil when it is not served by the host's
 	UserNS *cred.UserNamespace
+	serial uint64 // no other namespace's
+
+	among *Registry // that counts it, or nil
 
 	// atomic
 	refs atomic.Int64
@@ -122,6 +128,10 @@ type Namespace struct {
 func NewNamespace(stack *netstack.Stack, user *cred.UserNamespace) *Namespace {
 	n := &Namespace{Stack: stack, UserNS: user, abstract: make(map[string]Listed), sockets: make(map[Listed]uint64), conf: newNetConf(), knobs: defaultKnobs()}
 	n.refs.Store(1)
+	if stack != nil {
+		stack.SetOwner(n)
+		n.serial = stack.Serial()
+	}
 	return n
 }
 
@@ -140,15 +150,6 @@ func (n *Namespace) Filter() *netfilter.Ruleset {
 		n.filter = netfilter.New(n.Stack)
 	}
 	return n.filter
-}
-
-// IncRef and DecRef count who is in the namespace: tasks and sockets. The last DecRef ends the stack.
-func (n *Namespace) IncRef() { n.refs.Add(1) }
-
-func (n *Namespace) DecRef() {
-	if n.refs.Add(-1) == 0 && n.Stack != nil {
-		n.Stack.Close()
-	}
 }
 
 // Capable reports whether c has a capability over the namespace.

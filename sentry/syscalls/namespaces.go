@@ -8,8 +8,6 @@ import (
 )
 
 // sysUnshare is unshare(2).
-//
-// Partial: CLONE_NEWNET is EINVAL, as of a kernel without it
 func sysUnshare(t *task.Task, flags linux.CloneFlags) (uintptr, error) { return ok(t.Unshare(flags)) }
 
 // allNamespaces are the kinds that setns(2) knows.

@@ -77,9 +77,6 @@ func checkCloneFlags(a *linux.CloneArgs) linux.Errno {
 		has(linux.CLONE_CLEAR_SIGHAND) && has(linux.CLONE_SIGHAND),
 		has(linux.CLONE_THREAD) && has(linux.CLONE_NEWUSER|linux.CLONE_NEWPID):
 		return linux.EINVAL
-	// Namespaces that cordon does not make, as a kernel built without them.
-	case has(linux.CLONE_NEWNET):
-		return linux.EINVAL
 	}
 	return 0
 }
@@ -116,14 +113,17 @@ func (t *Task) copy(a *linux.CloneArgs, cr *cred.Credentials) (*Task, linux.Errn
 		c.discard()
 		return nil, e
 	}
-	if own := ns.ofChild(); f&linux.CLONE_VM == 0 && own != ns {
-		ns = own
-		if e := t.sys.enterTime(m, ns.Time); e != 0 {
+	own := ns.ofChild()
+	if f&linux.CLONE_VM != 0 {
+		own = ns
+	}
+	c.setNamespaces(own)
+	if own != ns {
+		if e := t.sys.enterTime(m, own.Time); e != 0 {
 			c.discard()
 			return nil, e
 		}
 	}
-	c.ns.Store(ns)
 	if f&linux.CLONE_SYSVSEM != 0 {
 		c.undo = t.SemUndo()
 		c.undo.IncRef()
@@ -200,6 +200,7 @@ func (c *Task) discard() {
 	if fs := c.FS(); fs != nil {
 		fs.Drop()
 	}
+	c.leaveNet()
 	if c.undo != nil {
 		c.undo.DecRef(nil) // never the last: the maker has it too
 	}
@@ -382,7 +383,12 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t := s.newTask(a.Cred, "init")
 	t.fds.Store(a.FDs)
 	t.fs.Store(a.FS)
-	t.ns.Store(a.Namespaces)
+	if !a.Namespaces.holdNet() {
+		t.discard()
+		return nil, linux.ESRCH
+	}
+	t.setNamespaces(a.Namespaces)
+	s.first.CompareAndSwap(nil, a.Namespaces)
 	for i := a.CPUs; i > 0 && i < s.CPUs(); i++ {
 		t.sched.Affinity[i/64] &^= 1 << (i % 64)
 	}

@@ -84,6 +84,7 @@ func (t *Task) exit() {
 	t.leaveIPC()
 	t.FDs().DecRef()
 	t.FS().Drop()
+	t.leaveNet()
 	t.ctx.Release()
 
 	own := t.OwnTID()

@@ -29,6 +29,7 @@ type Parts struct {
 	Loader  Loader
 	Random  func(p []byte)
 	NewIPC  func() any
+	NewNet  func(user *cred.UserNamespace) (*socket.Namespace, linux.Errno)
 	Sockets *socket.Registry
 	Turn    Turn
 	// Assemble registers file systems and devices with s.VFS. It runs when all
@@ -105,6 +106,7 @@ type SystemImage struct {
 	MemoryLimit         uint64
 	HostMemory          int64
 	Cgroups             checkpoint.Ref
+	First               checkpoint.Ref // *Namespaces
 
 	Tasks   []checkpoint.Ref // by tid
 	LastPID int32
@@ -121,6 +123,7 @@ func saveSystem(s *checkpoint.Saver, y *System) SystemImage {
 		PlainInit: y.PlainInit, NumCPU: y.NumCPU, MemoryLimit: y.MemoryLimit, Started: y.started.Load(),
 		HostMemory: y.HostMemory.Load(), Cgroups: s.Ref(y.Cgroups),
 	}
+	im.First = s.Ref(y.first.Load())
 	if _, ok := y.Loader.(vfs.Alias); ok {
 		im.Loader = vfs.SaveRef(s, y.Loader)
 	}
@@ -144,7 +147,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.Clocks = slot[*ktime.Clocks](g, im.Clocks)
 	y.VFS, y.UserNS = get[*vfs.VFS](g, im.VFS), get[*cred.UserNamespace](g, im.UserNS)
 	y.Memfds = get[*tmpfs.FS](g, im.Memfds)
-	y.Calls, y.Traced, y.Loader, y.Random, y.NewIPC, y.Sockets, y.Turn = parts.Calls, parts.Traced, parts.Loader, parts.Random, parts.NewIPC, parts.Sockets, parts.Turn
+	y.Calls, y.Traced, y.Loader, y.Random, y.NewIPC, y.NewNet, y.Sockets, y.Turn = parts.Calls, parts.Traced, parts.Loader, parts.Random, parts.NewIPC, parts.NewNet, parts.Sockets, parts.Turn
 	if y.Calls != nil {
 		y.Calls = &resumedCalls{Calls: y.Calls}
 	}
@@ -155,6 +158,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.Futexes = futex.NewTable(y.Lives)
 	y.Cgroups = get[*cgroup.Hierarchy](g, im.Cgroups)
 	y.HostMemory.Store(im.HostMemory)
+	y.first.Store(get[*Namespaces](g, im.First))
 	y.Init()
 	y.lastPID, y.pids = im.LastPID, get[*PIDNamespace](g, im.PIDs)
 	y.started.Store(im.Started)

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cordon/internal/linux"
 	"cordon/internal/lock"
 	"cordon/platform"
 	"cordon/platform/memfile"
@@ -39,17 +40,20 @@ type Loader interface {
 // A System is what all tasks of a sandbox share.
 type System struct {
 	// immutable
-	Platform    platform.Platform
-	Memory      *memfile.File
-	VFS         *vfs.VFS
-	PlainInit   bool // process 1 has no protection from signals
-	Clocks      *ktime.Clocks
-	Futexes     *futex.Table
-	Calls       Calls
-	Loader      Loader
-	UserNS      *cred.UserNamespace
-	Random      func(p []byte) // from the host's generator
-	NewIPC      func() any     // an empty IPC namespace
+	Platform  platform.Platform
+	Memory    *memfile.File
+	VFS       *vfs.VFS
+	PlainInit bool // process 1 has no protection from signals
+	Clocks    *ktime.Clocks
+	Futexes   *futex.Table
+	Calls     Calls
+	Loader    Loader
+	UserNS    *cred.UserNamespace
+	Random    func(p []byte) // from the host's generator
+	NewIPC    func() any     // an empty IPC namespace
+	// NewNet makes a network namespace with one reference, whose capabilities are
+	// held in user.
+	NewNet      func(user *cred.UserNamespace) (*socket.Namespace, linux.Errno)
 	NumCPU      int
 	Traced      bool   // every call is to reach Calls
 	MemoryLimit uint64 // bytes
@@ -89,6 +93,7 @@ type System struct {
 
 	// atomic
 	frozen atomic.Int32
+	first  atomic.Pointer[Namespaces]
 	// HostMemory is the host's limit of the sandbox, with all that it is, in
 	// bytes; 0: none.
 	HostMemory atomic.Int64
@@ -124,6 +129,9 @@ func (s *System) Init() {
 		s.Cgroups = cgroup.New()
 	}
 }
+
+// FirstNamespaces are those that the first process began in, nil before it is there.
+func (s *System) FirstNamespaces() *Namespaces { return s.first.Load() }
 
 // InitGroup returns process 1.
 func (s *System) InitGroup() *ThreadGroup {

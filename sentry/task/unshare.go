@@ -7,10 +7,12 @@ import (
 )
 
 // newNamespaces returns t's namespaces with those of f made anew, for a task
-// with the context fs. Permission is the caller's to check.
+// with the context fs, which owns the reference to the network among them.
+// Permission is the caller's to check.
 func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserNamespace) (*Namespaces, linux.Errno) {
 	old := t.Namespaces()
 	if f&madeNamespaces == 0 {
+		old.holdNet()
 		return old, 0
 	}
 	n := *old
@@ -36,6 +38,15 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserN
 	if f&linux.CLONE_NEWTIME != 0 {
 		n.TimeForChildren = NewTimeNamespace(user, n.TimeForChildren.Offsets())
 	}
+	if f&linux.CLONE_NEWNET != 0 {
+		net, e := t.sys.NewNet(user)
+		if e != 0 {
+			return nil, e
+		}
+		n.Net = net
+	} else {
+		n.holdNet()
+	}
 	if f&linux.CLONE_NEWNS != 0 {
 		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(user, paths...) })
 	}
@@ -44,7 +55,7 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserN
 
 // madeNamespaces are the kinds that clone and unshare make.
 const madeNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP | linux.CLONE_NEWPID |
-	linux.CLONE_NEWTIME
+	linux.CLONE_NEWTIME | linux.CLONE_NEWNET
 
 // pidsForChildren is the PID namespace that t's children are put into.
 func (t *Task) pidsForChildren() *PIDNamespace { return t.pidsFrom(t.group.pids) }
@@ -103,7 +114,7 @@ func (t *Task) Unshare(f linux.CloneFlags) linux.Errno {
 	if cr != t.Cred() {
 		t.SetCred(cr)
 	}
-	t.ns.Store(n)
+	t.setNamespaces(n)
 	return 0
 }
 
@@ -160,12 +171,16 @@ func (t *Task) Join(f linux.CloneFlags, from *Namespaces, user *cred.UserNamespa
 	if f&linux.CLONE_NEWCGROUP != 0 {
 		n.Cgroup = from.Cgroup
 	}
+	if !n.holdNet() {
+		return linux.EINVAL // it ends just now
+	}
 	if f&linux.CLONE_NEWTIME != 0 {
 		if e := t.sys.enterTime(t.MM(), from.Time); e != 0 {
+			n.dropNet()
 			return e
 		}
 		n.Time, n.TimeForChildren = from.Time, from.Time
 	}
-	t.ns.Store(&n)
+	t.setNamespaces(&n)
 	return 0
 }

@@ -8,16 +8,27 @@ import (
 	"cordon/internal/linux"
 )
 
-// anonFS is the file system of what has no place: pipes, sockets, eventfds.
+// anonFS is a file system of what has no place: pipes, sockets, eventfds, or
+// namespaces.
 type anonFS struct {
-	vfs *VFS
-	dev uint64
+	vfs  *VFS
+	dev  uint64
+	nsfs bool
 }
 
-func (f *anonFS) Type() string { return "anon_inodefs" }
-func (f *anonFS) Root() Inode  { return nil }
+func (f *anonFS) Type() string {
+	if f.nsfs {
+		return "nsfs"
+	}
+	return "anon_inodefs"
+}
+func (f *anonFS) Root() Inode { return nil }
 func (f *anonFS) StatFS() (linux.Statfs, error) {
-	return linux.Statfs{Type: linux.ANON_INODE_FS_MAGIC, Bsize: 4096, Frsize: 4096, Namelen: linux.NAME_MAX}, nil
+	magic := uint64(linux.ANON_INODE_FS_MAGIC)
+	if f.nsfs {
+		magic = linux.NSFS_MAGIC
+	}
+	return linux.Statfs{Type: magic, Bsize: 4096, Frsize: 4096, Namelen: linux.NAME_MAX}, nil
 }
 func (f *anonFS) Device() uint64 { return f.dev }
 func (f *anonFS) Release()       {}
@@ -95,8 +106,17 @@ func (i *AnonInode) opensItself() {}
 
 // AnonPath returns a place for inode that shows as text ("pipe:[7]",
 // "anon_inode:[eventfd]", "/memfd:x").
-func (v *VFS) AnonPath(inode Inode, text string) Path {
-	d := &Dentry{sb: v.anon.sb, inode: inode, anon: text}
+func (v *VFS) AnonPath(inode Inode, text string) Path { return v.anon.anonPath(inode, text) }
+
+// NSPath is AnonPath for a namespace ("net:[4026531840]"), which can be mounted
+// somewhere (ioctl_nsfs(2)).
+func (v *VFS) NSPath(inode Inode, text string) Path { return v.nsfs.anonPath(inode, text) }
+
+// NSDevice is the device of namespaces' files.
+func (v *VFS) NSDevice() uint64 { return v.nsfs.sb.dev }
+
+func (m *Mount) anonPath(inode Inode, text string) Path {
+	d := &Dentry{sb: m.sb, inode: inode, anon: text}
 	if a, err := inode.Attr(); err == nil {
 		d.kind = a.Mode.Type()
 	}
@@ -104,7 +124,7 @@ func (v *VFS) AnonPath(inode Inode, text string) Path {
 	d.putAt(d, text)
 	d.holdInode()
 	d.armLocked()
-	return Path{v.anon, d}
+	return Path{m, d}
 }
 
 // NewAnonFile returns a description of f that shows as anon_inode:[kind]

@@ -115,6 +115,7 @@ func Kinds() []checkpoint.Kind {
 type Image struct {
 	Clocks, FIFO string
 	Anon         checkpoint.Ref
+	NSFS         checkpoint.Ref
 	Renames      uint64
 	MountIDs     int32
 	MountUnique  uint64
@@ -129,7 +130,7 @@ type Image struct {
 func saveVFS(s *checkpoint.Saver, v *VFS) Image {
 	y := &v.sysctl
 	im := Image{
-		Clocks: s.Slot(SlotClocks), Anon: s.Ref(v.anon), MountIDs: v.mountIDs.Load(),
+		Clocks: s.Slot(SlotClocks), Anon: s.Ref(v.anon), NSFS: s.Ref(v.nsfs), MountIDs: v.mountIDs.Load(),
 		MountUnique: v.mountUnique.Load(), GroupIDs: v.groupIDs.Load(), AnonInos: v.anonInos.Load(),
 		DevMinors: v.devMinors.Load(), Cookies: v.cookies.Load(), Renames: v.renames.Load(),
 		Sysctl: [5]int32{
@@ -163,6 +164,9 @@ func loadVFS(l *checkpoint.Loader, v *VFS, im Image) error {
 		if v.fifo, err = slot[FIFOOpener](l, im.FIFO); err != nil {
 			return err
 		}
+	}
+	if v.nsfs, err = checkpoint.Get[*Mount](l, im.NSFS); err != nil || v.nsfs == nil {
+		return errImage
 	}
 	if v.anon, err = checkpoint.Get[*Mount](l, im.Anon); err != nil || v.anon == nil || im.CacheLimit < 1 {
 		return errImage
@@ -348,6 +352,7 @@ func loadMount(l *checkpoint.Loader, m *Mount, im MountImage) error {
 		}
 		return nil
 	})
+	AfterNames(l, func() error { m.keepRoot(); return nil })
 	return nil
 }
 
@@ -397,14 +402,17 @@ func loadGroup(l *checkpoint.Loader, p *peerGroup, im GroupImage) error {
 
 // AnonFSImage is the file system of nameless files in a checkpoint.
 type AnonFSImage struct {
-	VFS checkpoint.Ref
-	Dev uint64
+	VFS  checkpoint.Ref
+	Dev  uint64
+	NSFS bool
 }
 
-func saveAnonFS(s *checkpoint.Saver, f *anonFS) AnonFSImage { return AnonFSImage{s.Ref(f.vfs), f.dev} }
+func saveAnonFS(s *checkpoint.Saver, f *anonFS) AnonFSImage {
+	return AnonFSImage{s.Ref(f.vfs), f.dev, f.nsfs}
+}
 
 func loadAnonFS(l *checkpoint.Loader, f *anonFS, im AnonFSImage) (err error) {
-	f.dev = im.Dev
+	f.dev, f.nsfs = im.Dev, im.NSFS
 	f.vfs, err = checkpoint.Get[*VFS](l, im.VFS)
 	return err
 }

@@ -52,7 +52,17 @@ func newMount(sb *superblock, root *Dentry, source string, flags linux.MountFlag
 	m := &Mount{vfs: v, sb: sb, root: root, source: source, id: v.mountIDs.Add(1) + 20, unique: v.mountUnique.Add(1) + 1<<31}
 	m.flags.Store(uint64(flags & perMount))
 	m.refs.Store(1)
+	m.keepRoot()
 	return m
+}
+
+// keepRoot has a mount of a namespace keep it, in place of the dentry, which would
+// until it is collected.
+func (m *Mount) keepRoot() {
+	if m.root != nil && m.root.anon != "" {
+		HoldInode(m.root.inode)
+		m.root.DropHold()
+	}
 }
 
 // ID returns the mount's number in mountinfo and statx.
@@ -95,6 +105,9 @@ func (m *Mount) incRef() { m.refs.Add(1) }
 
 func (m *Mount) decRef() {
 	if m.refs.Add(-1) == 0 {
+		if m.root != nil && m.root.anon != "" {
+			DropInode(m.root.inode)
+		}
 		m.sb.decRef()
 	}
 }
@@ -189,10 +202,10 @@ func (m *Mount) releaseTreeLocked() []*Mount {
 // busyLocked reports whether something besides being attached holds m.
 func (m *Mount) busyLocked() bool { return m.refs.Load() > 1 }
 
-// newAnonMount returns the mount that shows what has no place.
-func newAnonMount(v *VFS) *Mount {
-	fs := &anonFS{vfs: v, dev: v.NextDevice()}
+// newAnonMount returns a mount that shows what has no place.
+func newAnonMount(v *VFS, source string) *Mount {
+	fs := &anonFS{vfs: v, dev: v.NextDevice(), nsfs: source == "nsfs"}
 	sb := &superblock{fs: fs, vfs: v, dev: fs.dev}
 	sb.refs.Store(1)
-	return newMount(sb, nil, "anon", 0)
+	return newMount(sb, nil, source, 0)
 }

@@ -194,7 +194,7 @@ func Bind(c *Caller, source string, p Path, rec bool) error {
 func BindPath(from, to Path, rec bool) error {
 	v := to.Mount.vfs
 	v.mountMu.Lock()
-	if from.Mount.unbind || from.Mount.ns == nil || from.Mount == v.anon {
+	if from.Mount != v.nsfs && (from.Mount.unbind || from.Mount.ns == nil || from.Mount == v.anon) {
 		v.mountMu.Unlock()
 		return linux.EINVAL
 	}

@@ -29,6 +29,7 @@ type VFS struct {
 	clock Clock
 	fifo  FIFOOpener
 	anon  *Mount // shows pipes, sockets and other files without a name
+	nsfs  *Mount // shows namespaces
 
 	// set before the first guest runs, then immutable
 	types   map[string]FileSystemType
@@ -112,7 +113,7 @@ func New(clock Clock, fifo FIFOOpener) *VFS {
 	v.sysctl.ProtectedFIFOs.Store(1)
 	v.sysctl.ProtectedRegular.Store(2)
 	v.sysctl.NROpen.Store(NROpen)
-	v.anon = newAnonMount(v)
+	v.anon, v.nsfs = newAnonMount(v, "anon"), newAnonMount(v, "nsfs")
 	return v
 }
 

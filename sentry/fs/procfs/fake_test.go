@@ -14,6 +14,7 @@ import (
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
 	"cordon/sentry/mm"
+	"cordon/sentry/socket"
 	"cordon/sentry/task"
 	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
@@ -135,7 +136,7 @@ func (w *world) process(uid uint32, args ...string) *task.Task {
 	}
 	g, err := w.sys.NewProcess(&task.InitArgs{
 		Cred: c, FDs: vfs.NewFDTable(), FS: task.NewFSContext(w.ns.Root(), w.ns.Root(), 0o022),
-		Namespaces: &task.Namespaces{Mount: w.ns, UTS: task.NewUTS("host", "(none)")}, Limits: limit.NewSet(limits),
+		Namespaces: &task.Namespaces{Mount: w.ns, UTS: task.NewUTS("host", "(none)"), Net: socket.NewNamespace(nil, w.sys.UserNS)}, Limits: limit.NewSet(limits),
 		Exec: task.ExecArgs{Path: args[0], Argv: args, Envv: []string{"HOME=/", "X=y"}},
 	})
 	if err != nil {

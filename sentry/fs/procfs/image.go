@@ -75,10 +75,11 @@ type NSImage struct {
 	Mode   linux.FileMode
 	Kind   linux.CloneFlags
 	Object checkpoint.Ref
+	State  vfs.StateImage
 }
 
 func saveNS(s *checkpoint.Saver, i *nsInode) NSImage {
-	return NSImage{s.Ref(i.fs.sys.VFS), i.fs.dev, i.ino, i.mode, i.ns.Kind, s.Ref(i.ns.Object)}
+	return NSImage{s.Ref(i.fs.sys.VFS), i.fs.dev, i.ino, i.mode, i.ns.Kind, s.Ref(i.ns.Object), i.state.Image(s)}
 }
 
 func loadNS(l *checkpoint.Loader, i *nsInode, im NSImage) error {
@@ -91,6 +92,9 @@ func loadNS(l *checkpoint.Loader, i *nsInode, im NSImage) error {
 		return err
 	}
 	i.ino, i.mode, i.ns = im.Ino, im.Mode, &Namespace{Kind: im.Kind, Object: object}
+	if err := i.state.Restore(l, &im.State); err != nil {
+		return err
+	}
 	vfs.AfterNames(l, func() error {
 		t, _ := v.Type("proc")
 		if t.New == nil {

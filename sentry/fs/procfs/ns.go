@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"cordon/internal/linux"
+	"cordon/sentry/socket"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -91,11 +92,8 @@ func newNSNames(f *FileSystem, p *proc, ino uint64) names {
 		entries = append(entries, entry{
 			name: k.name, mode: link,
 			readlink: func(c *vfs.Caller, p *proc) (string, error) {
-				at, err := k.follow(c, p)
-				if err != nil {
-					return "", err
-				}
-				return at.Name(c.Root), nil
+				_, id, err := k.find(c, p)
+				return k.text(id), err
 			},
 			follow: k.follow,
 		})
@@ -103,26 +101,54 @@ func newNSNames(f *FileSystem, p *proc, ino uint64) names {
 	return f.newTable(p, ino, entries)
 }
 
+// find returns the namespace that p is in, and its number.
+func (k *nsKind) find(c *vfs.Caller, p *proc) (object any, id uint32, err error) {
+	t, err := looked(c, p)
+	if err != nil {
+		return nil, 0, err
+	}
+	if k.of == nil {
+		return nil, k.first, nil
+	}
+	// A process that has ended is in no network.
+	if object = k.of(t); object == nil && k.flag&(linux.CLONE_NEWPID|linux.CLONE_NEWNET) != 0 {
+		return nil, 0, linux.ENOENT
+	}
+	return object, p.fs.nsID(k, object), nil
+}
+
+func (k *nsKind) text(id uint32) string { return fmt.Sprintf("%s:[%d]", k.label, id) }
+
 // follow returns a place for the namespace that p is in.
 func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
-	t, err := looked(c, p)
+	object, id, err := k.find(c, p)
 	if err != nil {
 		return vfs.Path{}, err
 	}
-	object := k.of(t)
-	if object == nil && k.flag == linux.CLONE_NEWPID {
-		return vfs.Path{}, linux.ENOENT
+	at, _, err := k.place(p.fs, object, id)
+	return at, err
+}
+
+// place makes a file that stands for a namespace.
+func (k *nsKind) place(fs *FileSystem, object any, id uint32) (vfs.Path, *nsInode, error) {
+	i := &nsInode{inode: inode{fs: fs, ino: uint64(id), mode: regular | 0o444}, ns: &Namespace{k.flag, object, fs}}
+	if n := i.ns.NetNamespace(); n != nil && !n.TryIncRef() {
+		return vfs.Path{}, nil, linux.ENOENT
 	}
-	id := p.fs.nsID(k, object)
-	i := &nsInode{inode{fs: p.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{k.flag, object, p.fs}}
-	return p.fs.sys.VFS.AnonPath(i, fmt.Sprintf("%s:[%d]", k.label, id)), nil
+	return fs.sys.VFS.NSPath(i, k.text(id)), i, nil
 }
 
 // nsID returns the number of a namespace.
 func (sh *shared) nsID(k *nsKind, object any) uint32 {
-	first := sh.sys.InitGroup()
-	if object == nil || object == any(sh.sys.FirstPIDs()) || object == any(sh.sys.UserNS) || k.flag&(linux.CLONE_NEWPID|linux.CLONE_NEWUSER|linux.CLONE_NEWTIME) == 0 && first != nil && object == k.of(first.Leader()) {
+	if object == nil || object == any(sh.sys.FirstPIDs()) || object == any(sh.sys.UserNS) {
 		return k.first
+	}
+	if f := sh.sys.FirstNamespaces(); f != nil {
+		for _, o := range []any{f.Cgroup, f.IPC, f.Mount, f.Net, f.Time, f.UTS} {
+			if o == object {
+				return k.first
+			}
+		}
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -156,10 +182,27 @@ func (sh *shared) forgetNSLocked() {
 	maps.DeleteFunc(sh.nsIDs, func(o any, _ uint32) bool { return !used[o] })
 }
 
-// An nsInode is a namespace as a file.
+// An nsInode is a namespace as a file. It holds a reference to a network.
 type nsInode struct {
 	inode
-	ns *Namespace
+	state vfs.InodeState
+	ns    *Namespace
+}
+
+// VFSState implements vfs.Stateful.
+func (i *nsInode) VFSState() *vfs.InodeState { return &i.state }
+
+// Evict implements vfs.Evicter.
+func (i *nsInode) Evict() {
+	if n := i.ns.NetNamespace(); n != nil {
+		n.DecRef()
+	}
+}
+
+// NetNamespace implements task.NetFile.
+func (n *Namespace) NetNamespace() *socket.Namespace {
+	s, _ := n.Object.(*socket.Namespace)
+	return s
 }
 
 // Open implements vfs.Inode.

@@ -2,7 +2,6 @@ package procfs
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"cordon/internal/linux"
 	"cordon/sentry/cred"
@@ -85,8 +84,10 @@ func (n *Namespace) open(c *vfs.Caller, name string, object any) (uintptr, error
 	}
 	k := kindOf(name)
 	id := n.fs.nsID(k, object)
-	i := &nsInode{inode{fs: n.fs, ino: uint64(id), mode: regular | 0o444}, &Namespace{Kind: k.flag, Object: object, fs: n.fs}}
-	at := n.fs.sys.VFS.AnonPath(i, fmt.Sprintf("%s:[%d]", k.label, id))
+	at, i, err := k.place(n.fs, object, id)
+	if err != nil {
+		return 0, err
+	}
 	d := vfs.NewDescription(c, at, i.ns, linux.O_RDONLY)
 	fd, err := t.FDs().Install(d, 0, t.Group().Limits().Soft(linux.RLIMIT_NOFILE), linux.FD_CLOEXEC)
 	if err != nil {

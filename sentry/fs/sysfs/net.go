@@ -74,7 +74,7 @@ func netFiles() []netFile {
 		{"dormant", func(*NetDevice) string { return "0" }},
 		{"flags", func(d *NetDevice) string { return fmt.Sprintf("0x%x", d.Flags) }},
 		{"ifindex", func(d *NetDevice) string { return num(d.Index) }},
-		{"iflink", func(d *NetDevice) string { return num(d.Index) }},
+		{"iflink", func(d *NetDevice) string { return num(d.Link) }},
 		{"mtu", func(d *NetDevice) string { return num(d.MTU) }},
 		{"operstate", operState},
 		{"tx_queue_len", func(*NetDevice) string { return "1000" }},

@@ -45,6 +45,7 @@ type Options struct {
 type NetDevice struct {
 	Name    string
 	Index   int
+	Link    int    // the index of what it stands on or leads to, else its own
 	Address string // aa:bb:cc:dd:ee:ff
 	// Broadcast is the hardware broadcast address.
 	Broadcast string

@@ -125,9 +125,10 @@ func (Network) Interfaces() []netstack.Interface {
 		name, _, _ := bytes.Cut(attrs[linux.IFLA_IFNAME], []byte{0})
 		i := netstack.Interface{
 			Index: int32(binary.LittleEndian.Uint32(f[4:])), Name: string(name), MTU: word(attrs[linux.IFLA_MTU]),
-			Loopback: flags&linux.IFF_LOOPBACK != 0, Up: flags&linux.IFF_UP != 0, Promisc: flags&linux.IFF_PROMISC != 0,
+			Loopback: flags&linux.IFF_LOOPBACK != 0, Up: flags&linux.IFF_UP != 0, Carrier: flags&linux.IFF_LOWER_UP != 0, Started: true, Promisc: flags&linux.IFF_PROMISC != 0,
 			Counters: counters(attrs[linux.IFLA_STATS64]),
 		}
+		i.Link = i.Index
 		copy(i.HWAddr[:], attrs[linux.IFLA_ADDRESS])
 		out = append(out, i)
 	})

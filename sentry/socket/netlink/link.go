@@ -138,10 +138,12 @@ func (k *call) changeLink(i *netstack.Interface, attrs map[uint16][]byte, byName
 				return linux.EOPNOTSUPP
 			}
 		case linux.IFLA_NET_NS_PID, linux.IFLA_NET_NS_FD:
-			return linux.EOPNOTSUPP
 		default:
 			return linux.EOPNOTSUPP
 		}
+	}
+	if err := k.moveLink(i, attrs); err != nil {
+		return err
 	}
 	ns := k.ns()
 	want, change := linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])), linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[12:]))
@@ -207,92 +209,108 @@ func (k *call) createLink(attrs map[uint16][]byte) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range []uint16{linux.IFLA_MASTER, linux.IFLA_LINK, linux.IFLA_NET_NS_PID, linux.IFLA_NET_NS_FD} {
+	for _, a := range []uint16{linux.IFLA_MASTER, linux.IFLA_LINK} {
 		if _, ok := attrs[a]; ok {
 			return linux.EOPNOTSUPP
 		}
 	}
-	a, err := k.linkSpec(attrs)
+	to, err := k.target(attrs)
+	if err != nil {
+		return err
+	}
+	defer to.DecRef()
+	a, err := linkSpec(to, attrs)
 	if err != nil {
 		return err
 	}
 	switch kind := cString(info[linux.IFLA_INFO_KIND]); kind {
 	case "dummy":
 		if a.Name == "" {
-			a.Name = k.freeName("dummy")
+			a.Name = freeName(to, "dummy")
 		}
-		if err := k.stack.AddDummy(a); err != nil {
+		if err := to.Stack.AddDummy(a); err != nil {
 			return err
 		}
-		k.madeLink(a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
+		madeLink(to, a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
 		return nil
 	case "veth":
-		return k.createPair(a, info)
+		return k.createPair(a, to, info)
 	default:
 		return k.fail(linux.EOPNOTSUPP, "Unknown device type")
 	}
 }
 
-func (k *call) createPair(a netstack.LinkSpec, info map[uint16][]byte) error {
-	b := netstack.LinkSpec{}
-	flags := linux.IfFlags(0)
-	if data, ok := info[linux.IFLA_INFO_DATA]; ok {
-		inner := request{body: data}
-		as, err := inner.attributes(0)
-		if err != nil {
-			return err
-		}
-		if peer, ok := as[linux.VETH_INFO_PEER]; ok {
-			pr := request{body: peer}
-			pas, err := pr.attributes(ifinfoSize)
-			if err != nil {
-				return err
-			}
-			for _, x := range []uint16{linux.IFLA_NET_NS_PID, linux.IFLA_NET_NS_FD} {
-				if _, ok := pas[x]; ok {
-					return linux.EOPNOTSUPP
-				}
-			}
-			if b, err = k.linkSpec(pas); err != nil {
-				return err
-			}
-			flags = linux.IfFlags(binary.LittleEndian.Uint32(peer[8:]))
-		}
-	}
-	if a.Name == "" {
-		a.Name = k.freeName("veth")
-	}
-	if b.Name == "" {
-		b.Name = k.freeName("veth", a.Name)
-	}
-	if a.Name == b.Name {
-		return linux.EEXIST
-	}
-	if err := k.stack.AddPair(a, b); err != nil {
+// createPair makes a pair with a in the namespace to and the peer in the caller's, or where it says.
+func (k *call) createPair(a netstack.LinkSpec, to *socket.Namespace, info map[uint16][]byte) error {
+	attrs, flags, err := peerOf(info)
+	if err != nil {
 		return err
 	}
-	k.madeLink(b.Name, flags)
-	k.madeLink(a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
+	over, err := k.target(attrs)
+	if err != nil {
+		return err
+	}
+	defer over.DecRef()
+	b, err := linkSpec(over, attrs)
+	if err != nil {
+		return err
+	}
+	if a.Name == "" {
+		a.Name = freeName(to, "veth")
+	}
+	if b.Name == "" {
+		b.Name = freeName(over, "veth", a.Name)
+	}
+	if a.Name == b.Name && over == to {
+		return linux.EEXIST
+	}
+	if err := to.Stack.AddPair(a, b, over.Stack); err != nil {
+		return err
+	}
+	madeLink(over, b.Name, flags)
+	madeLink(to, a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
 	return nil
 }
 
+// peerOf returns what a request says of a pair's peer, and the flags it is to have.
+func peerOf(info map[uint16][]byte) (attrs map[uint16][]byte, flags linux.IfFlags, err error) {
+	data, ok := info[linux.IFLA_INFO_DATA]
+	if !ok {
+		return nil, 0, nil
+	}
+	inner := request{body: data}
+	as, err := inner.attributes(0)
+	if err != nil {
+		return nil, 0, err
+	}
+	peer, ok := as[linux.VETH_INFO_PEER]
+	if !ok {
+		return nil, 0, nil
+	}
+	pr := request{body: peer}
+	if attrs, err = pr.attributes(ifinfoSize); err != nil {
+		return nil, 0, err
+	}
+	return attrs, linux.IfFlags(binary.LittleEndian.Uint32(peer[8:])), nil
+}
+
 // madeLink tells of a new interface, and sets it up if that was asked for.
-func (k *call) madeLink(name string, flags linux.IfFlags) {
-	i, ok := k.stack.InterfaceByName(name)
+func madeLink(ns *socket.Namespace, name string, flags linux.IfFlags) {
+	i, ok := ns.Stack.InterfaceByName(name)
 	if !ok {
 		return
 	}
-	k.ns().LinkChanged(i.Index)
+	ns.LinkChanged(i.Index)
 	if flags&linux.IFF_UP != 0 {
-		k.ns().SetLinkUp(i.Index, true) // it was just made: nothing is in the way
+		ns.SetLinkUp(i.Index, true) // it was just made: nothing is in the way
 	}
 }
 
 // linkSpec reads name, address and MTU of an interface to make.
-func (k *call) linkSpec(attrs map[uint16][]byte) (s netstack.LinkSpec, err error) {
+func linkSpec(ns *socket.Namespace, attrs map[uint16][]byte) (s netstack.LinkSpec, err error) {
 	if b, ok := attrs[linux.IFLA_IFNAME]; ok {
 		s.Name = cString(b)
-		if _, taken := k.stack.InterfaceByName(s.Name); taken {
+		if _, taken := ns.Stack.InterfaceByName(s.Name); taken {
 			return s, linux.EEXIST
 		}
 	}
@@ -314,10 +332,10 @@ func (k *call) linkSpec(attrs map[uint16][]byte) (s netstack.LinkSpec, err error
 }
 
 // freeName is the first name of a kind that no interface has.
-func (k *call) freeName(prefix string, not ...string) string {
+func freeName(ns *socket.Namespace, prefix string, not ...string) string {
 	for n := 0; ; n++ {
 		name := prefix + strconv.Itoa(n)
-		if _, ok := k.stack.InterfaceByName(name); !ok && (len(not) == 0 || not[0] != name) {
+		if _, ok := ns.Stack.InterfaceByName(name); !ok && (len(not) == 0 || not[0] != name) {
 			return name
 		}
 	}
@@ -328,13 +346,7 @@ func (k *call) delLink() error {
 	if err != nil {
 		return err
 	}
-	if peer := k.stack.PeerOf(i.Index); peer != 0 {
-		if o, ok := k.stack.Interface(peer); ok {
-			if err := k.ns().RemoveLink(o); err != nil {
-				return err
-			}
-		}
-	}
+	k.ns().RemovePeer(i.Index)
 	return k.ns().RemoveLink(i)
 }
 
@@ -355,15 +367,11 @@ func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.
 	p.attrU32(linux.IFLA_PROMISCUITY, 0)
 	p.attrU32(linux.IFLA_NUM_TX_QUEUES, 1)
 	p.attrU32(linux.IFLA_NUM_RX_QUEUES, 1)
-	if ns.Stack != nil {
-		if peer := ns.Stack.PeerOf(i.Index); peer != 0 {
-			p.attrU32(linux.IFLA_LINK, uint32(peer))
-		}
-	}
-	p.attrU8(linux.IFLA_CARRIER, 1)
+	writePeer(p, ns, i)
+	p.attrU8(linux.IFLA_CARRIER, oneIf(i.Carrier))
 	qdisc := "noqueue"
-	if !i.Up && !i.Loopback {
-		qdisc = "noop" // loopback has been up
+	if !i.Started {
+		qdisc = "noop"
 	}
 	p.attrString(linux.IFLA_QDISC, qdisc)
 	p.attrU32(linux.IFLA_CARRIER_CHANGES, 0)
@@ -402,6 +410,10 @@ func operState(i *netstack.Interface) uint8 {
 	switch {
 	case !i.Up:
 		return linux.IF_OPER_DOWN
+	case !i.Carrier && i.Link == i.Index: // as in Linux, also when that is the peer's in another namespace
+		return linux.IF_OPER_DOWN
+	case !i.Carrier:
+		return linux.IF_OPER_LOWERLAYERDOWN
 	case i.Loopback:
 		return linux.IF_OPER_UNKNOWN
 	}

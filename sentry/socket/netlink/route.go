@@ -19,9 +19,11 @@ type call struct {
 	reply reply
 	dump  bool
 	text  string // what NLMSGERR_ATTR_MSG says of a failure
+	at    *socket.Namespace
 }
 
-func (k *call) ns() *socket.Namespace { return k.s.Namespace() }
+// ns is the namespace that the request is about: the socket's, but for the rest of one that has moved an interface.
+func (k *call) ns() *socket.Namespace { return k.at }
 
 // fail is a failure with a text for programs that want to hear why.
 func (k *call) fail(e linux.Errno, text string) error {
@@ -64,7 +66,7 @@ func (s *Socket) answer(c *vfs.Caller, r *request) {
 }
 
 func (s *Socket) newCall(c *vfs.Caller, r *request) *call {
-	k := &call{s: s, c: c, stack: s.Namespace().Stack, r: r}
+	k := &call{s: s, c: c, at: s.Namespace(), stack: s.Namespace().Stack, r: r}
 	k.reply.to = header{seq: r.seq, pid: s.Port()}
 	return k
 }
@@ -137,6 +139,8 @@ var handlers = map[linux.NlMsgType]handler{
 	linux.RTM_NEWLINK:  {do: (*call).newLink},
 	linux.RTM_SETLINK:  {do: (*call).setLink},
 	linux.RTM_DELLINK:  {do: (*call).delLink},
+	linux.RTM_GETNSID:  {do: (*call).getNSID, dump: (*call).dumpNSIDs},
+	linux.RTM_NEWNSID:  {do: (*call).newNSID},
 	linux.RTM_GETADDR:  {dump: (*call).dumpAddrs},
 	linux.RTM_NEWADDR:  {do: (*call).newAddr},
 	linux.RTM_DELADDR:  {do: (*call).delAddr},
