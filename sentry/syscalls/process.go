@@ -84,7 +84,7 @@ func sysVfork(t *task.Task) (uintptr, error) {
 	return clone(t, &linux.CloneArgs{Flags: linux.CLONE_VFORK | linux.CLONE_VM, ExitSignal: uint64(linux.SIGCHLD)})
 }
 
-// Partial: CLONE_NEWNET is EINVAL, as of a kernel without it
+// sysClone is clone(2).
 func sysClone(t *task.Task, flags linux.CloneFlags, stack arg.Addr, parentTID, childTID, tls arg.Addr) (uintptr, error) {
 	flags &= math.MaxUint32 // as in Linux, the flags above are clone3's alone
 	a := &linux.CloneArgs{
