@@ -264,7 +264,7 @@ func (s *System) memoryFull() bool {
 type refusal struct {
 	addr  uint64
 	tries int
-	since time.Time
+	last  time.Time
 }
 
 // How often an access is tried again though memory is not full any more, and after
@@ -274,18 +274,18 @@ const (
 	refusalTime  = 20 * time.Millisecond
 )
 
-// again reports whether the access is worth another try. What was full when the
+// again reports whether an access that was refused just now is worth another try. What was full when the
 // host was asked need not be now: others end, and what was kept is given up. A file
 // that somebody else has cut short refuses each time.
-func (r *refusal) again(addr uint64) bool {
-	if now := time.Now(); r.addr != addr || now.Sub(r.since) > refusalTime {
-		*r = refusal{addr: addr, since: now}
+func (r *refusal) again(addr uint64, now time.Time) bool {
+	if r.addr != addr || now.Sub(r.last) > refusalTime {
+		*r = refusal{addr: addr}
 	}
+	r.last = now
 	if r.tries == refusalTries {
 		return false
 	}
 	r.tries++
-	time.Sleep(time.Millisecond)
 	return true
 }
 
@@ -297,7 +297,11 @@ func (t *Task) makeRoom(addr uint64) bool {
 		return false
 	}
 	if !s.memoryFull() {
-		return t.refused.again(addr)
+		if !t.refused.again(addr, time.Now()) {
+			return false
+		}
+		time.Sleep(time.Millisecond)
+		return true
 	}
 	if s.reclaim() && !s.memoryFull() {
 		return true
