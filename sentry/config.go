@@ -109,6 +109,7 @@ type Mount struct {
 	Destination string
 	Type        string
 	Attach      string // the gofer's name of the tree
+	Place       string // what mountinfo shows as the tree's path in its file system
 	File        bool   // the tree is a single file
 	Overlay     bool   // with a writable layer in memory above it
 	Shared      bool   // others change the tree

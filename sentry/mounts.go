@@ -109,7 +109,7 @@ func (c *Container) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 		return nil, linux.ENODEV
 	}
 	lower, err := goferfs.New(goferfs.Options{
-		Client: c.gofer, Attach: m.Attach, Shared: m.Shared, Device: v.NextDevice(), Hosts: &c.kernel.hosts,
+		Client: c.gofer, Attach: m.Attach, Place: m.Place, Shared: m.Shared, Device: v.NextDevice(), Hosts: &c.kernel.hosts,
 	})
 	// A root that is only read gets a layer of its own too: mount points that
 	// it lacks are made there.

@@ -147,6 +147,9 @@ type Mount struct {
 	// Source is what mountinfo shows; empty for the type.
 	Source string
 
+	// Place is what mountinfo shows as the root's path in its file system, for
+	// MountGofer; empty for "/".
+	Place string
 	// Attach is the name to give in the 9P attach, for MountGofer.
 	Attach string
 	// File is set where the attach point is not a directory.

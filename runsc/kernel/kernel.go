@@ -258,7 +258,7 @@ func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, 
 }
 
 func mount(m *boot.Mount) sentry.Mount {
-	out := sentry.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Attach: m.Attach, File: m.File, Overlay: m.Overlay, Shared: m.Shared}
+	out := sentry.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Attach: m.Attach, Place: m.Place, File: m.File, Overlay: m.Overlay, Shared: m.Shared}
 	for flag, on := range map[linux.MountFlags]bool{
 		linux.MS_RDONLY: m.ReadOnly, linux.MS_NOEXEC: m.NoExec, linux.MS_NOSUID: m.NoSUID,
 		linux.MS_NODEV: m.NoDev, linux.MS_NOATIME: m.NoAtime,

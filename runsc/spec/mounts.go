@@ -88,7 +88,7 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 		p.Warnings = append(p.Warnings, fmt.Sprintf("mounts[%d].options: %q has no effect on a bind mount", index, o))
 	}
 	out.Options = nil
-	out.Type = boot.MountGofer
+	out.Type, out.Place = boot.MountGofer, real
 	out.Attach = fmt.Sprintf("mount%d", index)
 	out.File = !st.IsDir()
 	out.Shared = true

@@ -50,6 +50,12 @@ func (ns *MountNamespace) list(root Path) []listed {
 		}
 		l.point = point
 		l.root = l.m.root.inFS()
+		if o, ok := l.m.sb.fs.(Placed); ok && o.Place() != "" {
+			l.root = strings.TrimSuffix(strings.TrimSuffix(o.Place(), "/")+l.root, "/")
+			if l.root == "" {
+				l.root = "/"
+			}
+		}
 		kept = append(kept, l)
 	}
 	slices.SortStableFunc(kept, func(a, b listed) int { return int(a.m.id - b.m.id) })

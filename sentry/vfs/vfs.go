@@ -90,6 +90,10 @@ type Reconfigurer interface {
 	Reconfigure(data string) error
 }
 
+// A Placed file system is a part of a larger one, as a bind mount shows it: Place is
+// the path of its root there.
+type Placed interface{ Place() string }
+
 // A MountOptioner shows options of its own in /proc/mounts (",size=64k").
 type MountOptioner interface {
 	MountOptions() string

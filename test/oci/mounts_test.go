@@ -34,6 +34,7 @@ func TestMounts(t *testing.T) {
 		"bind, written":      {"echo new > /mnt/new && cat /mnt/new", "new\n", bind("/mnt", src, "rbind", "rw")},
 		"no program":         {"/mnt/busybox true 2>/dev/null || echo refused", "refused\n", bind("/mnt", w.dir, "rbind", "noexec")},
 		"flags are shown":    {"grep ' /mnt ' /proc/self/mountinfo", "ro,nosuid,nodev,noexec", bind("/mnt", src, "rbind", "ro", "nosuid", "nodev", "noexec")},
+		"root is shown":      {"grep ' /mnt ' /proc/self/mountinfo", filepath.Base(src) + " /mnt ", bind("/mnt", src, "rbind")},
 		"propagation":        {"cat /mnt/file", "content\n", bind("/mnt", src, "rbind", "rprivate", "relatime")},
 		"tmpfs":              {"stat -c %a /mnt; df /mnt | grep -c 4096", "700\n1\n", tmpfs("size=4m", "mode=700")},
 		"tmpfs, read-only":   {"touch /mnt/x 2>/dev/null || echo refused", "refused\n", tmpfs("ro")},

@@ -38,6 +38,8 @@ type HostFiles interface {
 type Options struct {
 	Client *client.Client
 	Attach string // the gofer's name of the mount
+	// Place is what mountinfo shows as the root's path in its file system; empty: "/".
+	Place string
 	// Shared says that others change the host directory meanwhile.
 	Shared bool
 	// Device is st_dev of the inodes.
@@ -50,6 +52,7 @@ type FS struct {
 	// immutable
 	client *client.Client
 	attach string
+	place  string
 	shared bool
 	dev    uint64
 	hosts  HostFiles
@@ -87,6 +90,9 @@ type inodeKey struct{ dev, ino uint64 }
 // sharedFS is an FS whose names others change.
 type sharedFS struct{ *FS }
 
+// Place implements vfs.Placed.
+func (f *FS) Place() string { return f.place }
+
 // New attaches a mount.
 func New(o Options) (vfs.FileSystem, error) {
 	n, a, err := o.Client.Attach(o.Attach)
@@ -94,7 +100,7 @@ func New(o Options) (vfs.FileSystem, error) {
 		return nil, err
 	}
 	fs := &FS{
-		client: o.Client, attach: o.Attach, shared: o.Shared, dev: o.Device, hosts: o.Hosts, host: a.Dev,
+		client: o.Client, attach: o.Attach, place: o.Place, shared: o.Shared, dev: o.Device, hosts: o.Hosts, host: a.Dev,
 		inodes: make(map[inodeKey]*Inode), devices: make(map[uint64]uint64),
 	}
 	fs.bound()

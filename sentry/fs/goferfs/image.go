@@ -38,6 +38,7 @@ type DeviceImage struct{ Dev, Place uint64 }
 // Image is an FS in a checkpoint.
 type Image struct {
 	Gofer, Attach string
+	Place         string
 	Shared        bool
 	Dev, Host     uint64
 	Root          checkpoint.Ref
@@ -45,7 +46,7 @@ type Image struct {
 }
 
 func saveFS(s *checkpoint.Saver, f *FS) Image {
-	im := Image{Gofer: s.Slot(SlotGofer), Attach: f.attach, Shared: f.shared, Dev: f.dev, Host: f.host, Root: s.Ref(f.root)}
+	im := Image{Gofer: s.Slot(SlotGofer), Attach: f.attach, Place: f.place, Shared: f.shared, Dev: f.dev, Host: f.host, Root: s.Ref(f.root)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, d := range slices.Sorted(maps.Keys(f.devices)) {
@@ -63,7 +64,7 @@ func loadFS(l *checkpoint.Loader, f *FS, im Image) (err error) {
 	if f.root, err = checkpoint.Get[*Inode](l, im.Root); err != nil || f.root == nil {
 		return errImage
 	}
-	f.client, f.hosts, f.attach, f.shared, f.dev, f.host = o.Client, o.Hosts, im.Attach, im.Shared, im.Dev, im.Host
+	f.client, f.hosts, f.attach, f.place, f.shared, f.dev, f.host = o.Client, o.Hosts, im.Attach, im.Place, im.Shared, im.Dev, im.Host
 	f.inodes, f.devices = make(map[inodeKey]*Inode), make(map[uint64]uint64)
 	for _, d := range im.Devices {
 		f.devices[d.Dev] = d.Place
