@@ -70,6 +70,7 @@ func Convert(s *specs.Spec, bundle string, o Options) (*Plan, error) {
 			},
 		},
 	}
+	p.labels(s)
 	if err := p.mounts(s, bundle, real); err != nil {
 		return nil, err
 	}
@@ -84,6 +85,20 @@ func Convert(s *specs.Spec, bundle string, o Options) (*Plan, error) {
 		return p, nil
 	}
 	return p, p.linux(s.Linux, o)
+}
+
+// labels warns of labels for security modules of the host, which see no guest.
+func (p *Plan) labels(s *specs.Spec) {
+	warn := func(field, label string) {
+		if label != "" {
+			p.Warnings = append(p.Warnings, field+": "+label+" has no effect: the host's security modules do not see a sandbox's programs")
+		}
+	}
+	warn("process.apparmorProfile", s.Process.ApparmorProfile)
+	warn("process.selinuxLabel", s.Process.SelinuxLabel)
+	if s.Linux != nil {
+		warn("linux.mountLabel", s.Linux.MountLabel)
+	}
 }
 
 func (p *Plan) linux(l *specs.Linux, o Options) error {
