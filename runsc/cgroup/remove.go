@@ -18,6 +18,18 @@ const errReadOnly = syscall.EROFS
 // removeTimeout is how long killed processes may take to leave a cgroup.
 const removeTimeout = 5 * time.Second
 
+// End removes the groups of a Record, which may be nil, whose directories are dirs.
+// systemd is told first: a unit whose directory somebody else has removed stays.
+func End(r *Record, dirs []string) error {
+	if r != nil && r.Config != nil && r.Config.Systemd {
+		if g, err := Load(r); err == nil && g.lib != nil {
+			// It may have gone by itself with its last process, and systemd too.
+			_ = g.lib.Destroy()
+		}
+	}
+	return Remove(dirs)
+}
+
 // Remove removes cgroup directories, the last first, killing what is left
 // inside. A directory that is not there is no error.
 func Remove(dirs []string) error {

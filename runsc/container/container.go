@@ -149,7 +149,7 @@ func (c *Container) clear() error {
 	if err := c.State.Gofer.Kill(killTimeout); err != nil {
 		return err
 	}
-	if err := cgroup.Remove(c.State.Cgroups); err != nil {
+	if err := cgroup.End(c.State.Groups, c.State.Cgroups); err != nil {
 		return err
 	}
 	if err := network.GiveBack(c.networkPath()); err != nil {
