@@ -73,7 +73,7 @@ func New(o Options) (*Group, error) {
 		g.addParents(dir, seen)
 	}
 	if dir := g.lib.Path("pids"); dir != "" && !h.unified && value(g.config.PidsLimit) != 0 {
-		g.tasks = dir + sandboxMark
+		g.tasks = besideName(dir)
 	}
 	g.config.Resources = g.forHost(g.config.Resources)
 	return g, nil
@@ -346,6 +346,18 @@ func (g *Group) forHost(r *cgroups.Resources) *cgroups.Resources {
 		}
 	}
 	return &x
+}
+
+// besideName is the name of the sandbox's own group beside the container's. That of an
+// engine's container, which has an identifier, is shorter than the container's: Podman
+// looks for what the process uses in the group with the longest path of all.
+func besideName(dir string) string {
+	const identifier = 64
+	parent, base := filepath.Split(dir)
+	if len(base) < identifier {
+		return dir + sandboxMark
+	}
+	return filepath.Join(parent, "~"+base[2:])
 }
 
 // joinTasks moves processes into the sandbox's own group of version 1's pids

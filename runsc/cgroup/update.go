@@ -36,7 +36,7 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 	if pids != 0 && g.tasks == "" && !g.host.unified {
 		// The first limit of a container without one: the sandbox moves out.
 		if dir := g.lib.Path("pids"); dir != "" {
-			g.tasks = dir + sandboxMark
+			g.tasks = besideName(dir)
 			all, err := g.PIDs()
 			if err != nil {
 				return err

@@ -160,6 +160,7 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 			Spec:   plan.Boot,
 			Roots:  plan.Roots,
 			IDMaps: plan.IDMaps,
+			View:   plan.View(),
 			NetNS:  plan.NetNS,
 			Stdio:  [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
 		},

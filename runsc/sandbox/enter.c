@@ -191,6 +191,28 @@ void cordon_drop_rights(uint64_t keep, long id)
 		fail("no_new_privs");
 }
 
+// seen_from_outside makes the view of a container, with this process in an empty
+// directory beside it; 0 if there is none.
+static int seen_from_outside(const char *view, int own_pids)
+{
+	const char *keys[][2] = {{"size", "4096"}, {"nr_inodes", "1"}, {"mode", "555"}, {NULL, NULL}};
+	if (!view)
+		return 0;
+	int empty = make_tmpfs(keys, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	// Of the sandbox's processes only. A host may refuse it, and does where parts of
+	// its own are covered.
+	int proc = -1, fs = own_pids ? syscall(SYS_fsopen, "proc", 1 /* FSOPEN_CLOEXEC */) : -1;
+	if (fs >= 0 && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		proc = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (fs >= 0)
+		close(fs);
+	int made = cordon_view(view, empty, proc) == 0;
+	if (proc >= 0 && !made)
+		close(proc);
+	close(empty);
+	return made;
+}
+
 // show_as gives the process the name of the guest's program.
 static void show_as(const char *program)
 {
@@ -200,7 +222,7 @@ static void show_as(const char *program)
 
 // boot: the memory file, then an empty root and no rights at all.
 // memory bounds what guests have, in bytes; "0" is no bound.
-static void enter_boot(long id, const char *memory, const char *program)
+static void enter_boot(long id, const char *memory, const char *program, const char *view)
 {
 	if (program) // after "--"
 		show_as(program);
@@ -218,7 +240,8 @@ static void enter_boot(long id, const char *memory, const char *program)
 	// By the mount an update of the limits resizes it.
 	place_fd(mnt, FD_MEMMOUNT, "the memory file's mount");
 	place_fd(file, FD_MEMFILE, "the memory file");
-	empty_root(NULL, 0);
+	if (!seen_from_outside(view, 1))
+		empty_root(NULL, 0);
 	cordon_drop_rights(0, id);
 	// Stubs are traced by a process without CAP_SYS_PTRACE.
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
@@ -396,8 +419,13 @@ static void keep(void)
 	}
 }
 
-static void enter_keeper(const char *name)
+static void enter_keeper(const char *name, const char *view)
 {
+	if (view) { // it has a mount namespace of its own
+		private_mounts();
+		if (!seen_from_outside(view, 0))
+			empty_root(NULL, 0);
+	}
 	show_as(name);
 	if (geteuid() == 0)
 		cordon_drop_rights(0, -1);
@@ -418,7 +446,7 @@ unsigned long long cordon_descriptor_limit(void)
 // "keeper", "herald" or "opener"; a "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
-	const char *zone = NULL, *memory = "0", *group = "";
+	const char *zone = NULL, *memory = "0", *group = "", *view = NULL;
 	getrlimit(RLIMIT_NOFILE, &descriptors_at_start);
 	for (char **e = envp; e && *e; e++) {
 		if (strncmp(*e, "CORDON_ZONE=", 12) == 0)
@@ -427,19 +455,21 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 			memory = *e + 14;
 		else if (strncmp(*e, "CORDON_GROUP=", 13) == 0)
 			group = *e + 13;
+		else if (strncmp(*e, "CORDON_VIEW=", 12) == 0)
+			view = *e + 12;
 	}
 	if (!zone || argc < 1)
 		return;
 	int keeper = strncmp(zone, "keeper", 6) == 0;
 	int herald = strcmp(zone, "herald") == 0, opener = strcmp(zone, "opener") == 0;
 	if (keeper)
-		enter_keeper(argv[0]);
+		enter_keeper(argv[0], view);
 	else if (herald || opener)
 		;
 	else if (argc < 2)
 		return;
 	else if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
-		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1, memory, argc > 3 ? argv[3] : NULL);
+		enter_boot(zone[4] == ':' ? strtol(zone + 5, NULL, 10) : -1, memory, argc > 3 ? argv[3] : NULL, view);
 	else if (strncmp(zone, "net", 3) == 0 && (strcmp(argv[1], "net") == 0 || strcmp(argv[1], "switch") == 0))
 		enter_net(zone[3] == ':' ? strtol(zone + 4, NULL, 10) : -1);
 	else if (strncmp(zone, "gofer", 5) == 0 && strcmp(argv[1], "gofer") == 0)

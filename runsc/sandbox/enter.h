@@ -15,6 +15,10 @@ void cordon_drop_rights(uint64_t keep, long id);
 struct sock_fprog;
 void cordon_only_calls(struct sock_fprog *prog);
 
+// cordon_view makes the mount namespace's root that of a container (view.c), and
+// the process's own the detached mount empty.
+int cordon_view(const char *list, int empty, int proc);
+
 // cordon_opener is the opener's life (opener.c). It never returns.
 __attribute__((noreturn)) void cordon_opener(void);
 

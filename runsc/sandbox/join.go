@@ -139,8 +139,15 @@ func startKeeper(c *Config, sentry *os.File) (p *os.Process, lifeline, ready *os
 	if c.Attached {
 		zone += "+"
 	}
+	env := []string{zone}
+	if os.Geteuid() == 0 {
+		if view := viewEnv(c.View); view != nil {
+			env = append(env, view...)
+			attr.Cloneflags |= unix.CLONE_NEWNS
+		}
+	}
 	argv := shownArgs(c)
-	p, err = startOnOwnThread(c.NetNS, argv, []string{zone}, []*os.File{stdin, t.null, t.null, t.report, sentry, t.life}, attr)
+	p, err = startOnOwnThread(c.NetNS, argv, env, []*os.File{stdin, t.null, t.null, t.report, sentry, t.life}, attr)
 	if err != nil {
 		t.closeOwn()
 		return nil, nil, nil, fmt.Errorf("starting the container's keeper: %w", err)

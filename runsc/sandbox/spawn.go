@@ -128,7 +128,7 @@ func canMap(id uint64) bool {
 
 // bootEnv is the Sentry's environment.
 func bootEnv(c *Config) []string {
-	env := passedEnv()
+	env := append(passedEnv(), viewEnv(c.View)...)
 	if n := c.Spec.Resources.GuestMemory; n > 0 {
 		env = append(env, "CORDON_MEMORY="+strconv.FormatInt(n, 10))
 	}

@@ -18,6 +18,11 @@ func newPodman(t *testing.T) *podman {
 	// Podman leaves the group of its monitors.
 	t.Cleanup(func() {
 		dirs, _ := filepath.Glob("/sys/fs/cgroup/*/" + w.name + "/conmon")
+		// And those of pods, where runsc has nothing to set.
+		for _, h := range []string{"systemd", "unified"} {
+			pods, _ := filepath.Glob("/sys/fs/cgroup/" + h + "/" + w.name + "/*")
+			dirs = append(dirs, pods...)
+		}
 		for _, dir := range dirs {
 			os.Remove(dir)
 		}
