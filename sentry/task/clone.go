@@ -108,21 +108,9 @@ func (t *Task) copy(a *linux.CloneArgs, cr *cred.Credentials) (*Task, linux.Errn
 	} else {
 		c.fs.Store(t.FS().Fork())
 	}
-	ns, e := t.newNamespaces(f, c.FS(), cr.UserNS)
-	if e != 0 {
+	if e := t.copyNamespaces(c, f, cr); e != 0 {
 		c.discard()
 		return nil, e
-	}
-	own := ns.ofChild()
-	if f&linux.CLONE_VM != 0 {
-		own = ns
-	}
-	c.setNamespaces(own)
-	if own != ns {
-		if e := t.sys.enterTime(m, own.Time); e != 0 {
-			c.discard()
-			return nil, e
-		}
 	}
 	if f&linux.CLONE_SYSVSEM != 0 {
 		c.undo = t.SemUndo()
@@ -153,6 +141,24 @@ func (t *Task) copy(a *linux.CloneArgs, cr *cred.Credentials) (*Task, linux.Errn
 	}
 	c.ctx.SetFPU(t.ctx.FPU())
 	return c, 0
+}
+
+// copyNamespaces puts the child, which has its memory and its places, into its
+// namespaces.
+func (t *Task) copyNamespaces(c *Task, f linux.CloneFlags, cr *cred.Credentials) linux.Errno {
+	ns, e := t.newNamespaces(f, c.FS(), cr.UserNS)
+	if e != 0 {
+		return e
+	}
+	own := ns
+	if f&linux.CLONE_VM == 0 {
+		own = ns.ofChild()
+	}
+	c.setNamespaces(own)
+	if own != ns {
+		return t.sys.enterTime(c.MM(), own.Time)
+	}
+	return 0
 }
 
 func (c *Task) inherit(t *Task) {

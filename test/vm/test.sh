@@ -4,7 +4,7 @@
 set -eu
 
 here=$(dirname "$0")
-share=$(mktemp -d /var/tmp/cordon-vm.XXXXXX)
+share=$(mktemp -d /var/tmp/vm.XXXXXX)
 trap 'rm -rf "$share"' EXIT
 cp "$1" "$share/runsc"
 for p in test/limits runsc/cgroup; do
