@@ -69,7 +69,7 @@ func TestDoBadInput(t *testing.T) {
 	e.fails(1, "--user", "do", "--user", "no-such-user", "true")
 	e.fails(1, "--cwd", "do", "--cwd", "relative", "true")
 	e.fails(1, "expected at least 1", "do")
-	e.fails(1, "unknown command", "dance")
+	e.fails(3, "unknown command", "dance") // runc's code
 }
 
 func TestDoTimeout(t *testing.T) {

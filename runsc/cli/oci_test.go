@@ -214,7 +214,7 @@ func TestBadConfigurations(t *testing.T) {
 	e.fails(1, "invalid container ID format: a/b", "create", "--bundle", e.bundle(nil, "true"), "a/b")
 	e.fails(1, "flag provided but not defined", "create", "--nope", "c")
 	e.fails(1, "expected at least 1", "create")
-	e.fails(1, "unknown signal", "kill", "c", "NOPE")
+	e.fails(1, "container does not exist", "kill", "c", "NOPE")
 }
 
 // Of many creates of one identifier one succeeds, and the others leave nothing.

@@ -91,7 +91,7 @@ func TestBadInput(t *testing.T) {
 	b.refused(126, "directory", "do", b.root)
 	b.refused(1, "-nope", "do", "--nope", "true")
 	b.refused(1, "provided but not defined", "--nope", "do", "true")
-	b.refused(1, "dance", "dance")
+	b.refused(3, "dance", "dance")
 
 	b.refused(1, "config.json", "run", "--bundle", filepath.Join(b.dir, "nowhere"), "refused")
 	b.refused(1, "not found", bundle(nil, "there-is-no-such-program")...)
