@@ -16,6 +16,7 @@ import (
 	"cordon/runsc/container"
 	"cordon/sentry"
 
+	"github.com/moby/sys/userns"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -191,9 +192,13 @@ func (g *globals) declare(fs *flag.FlagSet) {
 	fs.BoolVar(&g.noFilter, "unsafe-no-filter", false, "run without the host's system call filters (to debug cordon itself)")
 }
 
-// defaultRoot is runc's choice.
+// rootless reports whether the caller is not the host's root, though he may be that
+// of a user namespace, as Podman makes one for an ordinary user.
+func rootless() bool { return os.Geteuid() != 0 || userns.RunningInUserNS() }
+
+// defaultRoot is runc's choice: who is root by name is so where he is.
 func defaultRoot() string {
-	if os.Geteuid() != 0 {
+	if name, ok := os.LookupEnv("USER"); os.Geteuid() != 0 || rootless() && (!ok || name != "root") {
 		if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 			return filepath.Join(dir, "runsc")
 		}
@@ -219,7 +224,7 @@ func (g *globals) tolerant() bool {
 	if yes, err := strconv.ParseBool(g.rootless); err == nil {
 		return yes
 	}
-	return os.Geteuid() != 0
+	return rootless()
 }
 
 // Version is what `runsc --version` says.
