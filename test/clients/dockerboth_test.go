@@ -244,8 +244,8 @@ timeout 5 docker logs -f $N | head -n 2; docker logs --tail 1 $N | wc -l; docker
 docker create -i --runtime $R --name $N bbox sh -c 'read x; echo got $x; exit 4' >/dev/null; echo text | docker start -ai $N; echo $?
 docker rm $N >/dev/null; docker run -di --runtime $R --name $N bbox sh -c 'read x; echo got $x; exit 6' >/dev/null; echo text | docker attach $N >/dev/null; docker wait $N`, want: "got text\n4\n6"},
 	{name: "events", script: `
-docker run --runtime $R --name $N bbox false; docker rm $N >/dev/null; sleep 1
-docker events --since 3s --until 0s --filter container=$N --format '{{.Action}}' | sort | tr '\n' ' '`, want: "attach create destroy die start"},
+E=$N-$$; docker run --runtime $R --name $E bbox false; docker rm $E >/dev/null; sleep 1
+docker events --since 60s --until 0s --filter container=$E --format '{{.Action}}' | sort | tr '\n' ' '`, want: "attach create destroy die start"},
 	{name: "wait and rename", script: `$C bbox sh -c 'sleep 0.5; exit 9' >/dev/null; docker rename $N $N-2; docker wait $N-2`, want: "9"},
 	{name: "update", script: `
 $C bbox sleep 100 >/dev/null
