@@ -10,11 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/mount.h>
-#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <malloc.h>
 #include <poll.h>
@@ -359,20 +356,11 @@ static void catch_signals(void)
 // only_keep leaves the keeper the calls of its loop.
 static void only_keep(void)
 {
-#if defined(__x86_64__)
-	const unsigned arch = AUDIT_ARCH_X86_64;
-#else
-	const unsigned arch = AUDIT_ARCH_AARCH64;
-#endif
-#define LET(nr) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		CALLS,
 		LET(SYS_read), LET(SYS_write), LET(SYS_ppoll), LET(SYS_close), LET(SYS_exit_group), LET(SYS_exit),
 		LET(SYS_rt_sigreturn), LET(SYS_restart_syscall),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		KILL,
 	};
 	struct sock_fprog prog = {.len = sizeof code / sizeof *code, .filter = code};
 	cordon_only_calls(&prog);

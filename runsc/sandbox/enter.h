@@ -1,5 +1,9 @@
 // What the processes of a sandbox share that run C before Go has threads.
 
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // cordon_fail reports why the process does not stand, on its ready descriptor,
@@ -12,8 +16,24 @@ void cordon_drop_rights(uint64_t keep, long id);
 
 // cordon_only_calls has the kernel end the process if it makes a call that the
 // program does not allow.
-struct sock_fprog;
 void cordon_only_calls(struct sock_fprog *prog);
+
+#if defined(__x86_64__)
+#define CORDON_ARCH AUDIT_ARCH_X86_64
+#else
+#define CORDON_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+// What such a program is made of: CALLS ends a process of another architecture
+// and loads the call's number, NR looks at more statements for one number only,
+// LET allows one number.
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define IF(k, then, other) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, then, other)
+#define KILL BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define CALLS LOAD(arch), IF(CORDON_ARCH, 1, 0), KILL, LOAD(nr)
+#define NR(n, more) IF(n, 0, more)
+#define LET(n) NR(n, 1), ALLOW
 
 // cordon_view makes the mount namespace's root that of a container (view.c), and
 // the process's own the detached mount empty.

@@ -27,9 +27,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -245,28 +242,17 @@ static int announce(long long most)
 // only_announce leaves the herald and its children the calls above.
 static void only_announce(void)
 {
-#if defined(__x86_64__)
-	const unsigned arch = AUDIT_ARCH_X86_64;
-#else
-	const unsigned arch = AUDIT_ARCH_AARCH64;
-#endif
 	const uint64_t name = (uintptr_t)score_file;
-#define NR(n, more) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, n, 0, more)
-#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-#define LET(n) NR(n, 1), ALLOW
 #define ARG(i, half) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[i]) + 4 * (half))
-#define IS(k) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(k), 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+#define IS(k) IF((uint32_t)(k), 1, 0), KILL
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		CALLS,
 		LET(SYS_read), LET(SYS_write), LET(SYS_pread64), LET(SYS_pwrite64), LET(SYS_close), LET(SYS_pipe2), LET(SYS_wait4), LET(SYS_mremap),
 		LET(SYS_setitimer), LET(SYS_exit_group), LET(SYS_exit), LET(SYS_rt_sigreturn), LET(SYS_restart_syscall),
 		NR(SYS_clone, 4), ARG(0, 0), IS(SIGCHLD), ALLOW,
 		NR(SYS_mmap, 4), ARG(2, 0), IS(PROT_READ | PROT_WRITE), ALLOW,
 		NR(SYS_openat, 7), ARG(1, 0), IS(name), ARG(1, 1), IS(name >> 32), ALLOW,
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		KILL,
 	};
 	struct sock_fprog prog = {.len = sizeof code / sizeof *code, .filter = code};
 	cordon_only_calls(&prog);

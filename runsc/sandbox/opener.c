@@ -11,12 +11,9 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -39,24 +36,11 @@ enum { RECEIVE_BUFFER = 4 << 20 };
 // only_open leaves the opener the calls of its loop, and packet sockets alone.
 static void only_open(void)
 {
-#if defined(__x86_64__)
-	const unsigned arch = AUDIT_ARCH_X86_64;
-#else
-	const unsigned arch = AUDIT_ARCH_AARCH64;
-#endif
-#define LET(nr) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		CALLS,
 		LET(SYS_read), LET(SYS_close), LET(SYS_setsockopt), LET(SYS_bind), LET(SYS_sendmsg),
 		LET(SYS_exit_group), LET(SYS_rt_sigreturn), LET(SYS_restart_syscall),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 2),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_PACKET, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		NR(SYS_socket, 2), LOAD(args[0]), IF(AF_PACKET, 1, 0), KILL, ALLOW,
 	};
 	struct sock_fprog prog = {.len = sizeof code / sizeof *code, .filter = code};
 	cordon_only_calls(&prog);
