@@ -70,18 +70,11 @@ func (h *herald) end() {
 	}
 	close(h.stop)
 	<-h.done
-	if h.kills() > h.told {
+	if oomKills(h.guest) > h.told {
 		h.ask(heraldLast)
 	}
 	unix.Shutdown(h.fd, unix.SHUT_RDWR)
 	unix.Close(h.fd)
-}
-
-// kills is how many processes of the guest were killed for memory.
-func (h *herald) kills() uint64 {
-	now := make(chan struct{})
-	close(now)
-	return h.guest.AwaitOOM(0, now)
 }
 
 // unseen is how many of n kills inside the host has not counted itself.

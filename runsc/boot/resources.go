@@ -73,9 +73,7 @@ func (m *member) dispatchBounds(c *control.Call) (any, error) {
 	case OpUsage:
 		return g.Usage(), nil
 	case OpOOMKills:
-		now := make(chan struct{})
-		close(now)
-		return m.herald.unseen(g.AwaitOOM(0, now)), nil
+		return m.herald.unseen(oomKills(g)), nil
 	}
 	var seen uint64
 	if err := c.Decode(&seen); err != nil {
@@ -92,6 +90,13 @@ func (m *member) dispatchBounds(c *control.Call) (any, error) {
 		return nil, errors.New("nobody waits")
 	}
 	return n, nil
+}
+
+// oomKills is how many processes of a guest were killed for memory.
+func oomKills(g Bounded) uint64 {
+	now := make(chan struct{})
+	close(now)
+	return g.AwaitOOM(0, now)
 }
 
 // GuestMemory is what of a limit of memory the guest can have: the rest is for
