@@ -28,12 +28,7 @@ func Pass(n *hostfd.Notifier, ns *socket.Namespace, fd int) (*Socket, error) {
 			return nil, host.Errno(err)
 		}
 	}
-	s := &Socket{fd: fd, provider: NewProvider(n), passed: true}
-	s.Init(ns, i, s)
-	if !n.Watch(fd, s.Queue()) {
-		return nil, linux.ENOMEM
-	}
-	return s, nil
+	return NewProvider(n).newSocket(ns, i, fd, true)
 }
 
 // infoOf asks the host what a socket is.

@@ -82,13 +82,21 @@ func choose(family linux.AddressFamily, typ linux.SockType, protocol int32) (kin
 	return kind{}, linux.ESOCKTNOSUPPORT
 }
 
-// wrap makes a Socket of a host descriptor, which it takes over in any case. One that is passed on is not listed: it is not
-// of the namespace's network.
+// wrap makes a Socket of a host descriptor, which it takes over in any case.
 func (p *Provider) wrap(ns *socket.Namespace, i socket.Info, fd int, passed bool) (*Socket, error) {
+	s, err := p.newSocket(ns, i, fd, passed)
+	if err != nil {
+		_ = unix.Close(fd)
+	}
+	return s, err
+}
+
+// newSocket makes a Socket of a host descriptor, which it takes over where it succeeds. One that is passed on is not listed:
+// it is not of the namespace's network.
+func (p *Provider) newSocket(ns *socket.Namespace, i socket.Info, fd int, passed bool) (*Socket, error) {
 	s := &Socket{fd: fd, provider: p, passed: passed}
 	s.Init(ns, i, s)
 	if !p.notifier.Watch(fd, s.Queue()) {
-		_ = unix.Close(fd)
 		return nil, linux.ENOMEM
 	}
 	if !passed {
