@@ -213,7 +213,16 @@ var critestDiffers = map[string]string{
 
 // TestCritest runs what Kubernetes asks of a runtime through the CRI, with runc and
 // with runsc in its two ways: what runc passes here, runsc passes.
-func TestCritest(t *testing.T) {
+func TestCritest(t *testing.T) { compareCritest(t, containerd2(t)) }
+
+// TestCritestContainerd1 is TestCritest with Debian's containerd, which has version 1
+// of the CRI as well.
+func TestCritestContainerd1(t *testing.T) { compareCritest(t, "") }
+
+// compareCritest runs the suite with the containerd of a directory, the host's for an
+// empty one.
+func compareCritest(t *testing.T, bin string) {
+	t.Helper()
 	program := critest(t)
 	results := map[string]map[string]ending{}
 	t.Run("suite", func(t *testing.T) {
@@ -222,7 +231,7 @@ func TestCritest(t *testing.T) {
 			results[handler] = all
 			t.Run(handler, func(t *testing.T) {
 				t.Parallel() // much of it is waiting
-				k := newKubelet(t, containerd2(t))
+				k := newKubelet(t, bin)
 				if handler == "runc" {
 					k.need("runc")
 				}
