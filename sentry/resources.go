@@ -123,6 +123,7 @@ func (c *Container) SetResources(r Resources) {
 	}
 	if r.CPUWeight > 0 {
 		g.SetWeight(min(r.CPUWeight, cgroup.MaxWeight))
+		c.sys.WeightChanged(g)
 	}
 	if r.OOMGroup {
 		g.SetOOMGroup(true)

@@ -22,6 +22,6 @@
 // # Differences
 //
 // A group is always a domain: cgroup.type refuses "threaded", and a thread is
-// where its process is. The weight of a group is kept and has no effect: the
-// host schedules the guest's threads.
+// where its process is. The host schedules the guest's threads: what weights say
+// is dealt out in turns, by a Dealer.
 package cgroup

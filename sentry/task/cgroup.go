@@ -54,6 +54,11 @@ func (g *ThreadGroup) leaveCgroupTreeLocked() {
 
 // heldTreeLocked reports whether t is to stand still.
 func (t *Task) heldTreeLocked() bool {
+	return t.waitsTurn.Load() || t.heldElseTreeLocked()
+}
+
+// heldElseTreeLocked is that for other reasons than others' weights.
+func (t *Task) heldElseTreeLocked() bool {
 	return t.sys.freezing > 0 || t.group.container.freezingTreeLocked() || t.group.cgroup.Load().Held()
 }
 

@@ -15,13 +15,14 @@ import (
 // the earliest. While all tasks sleep nobody looks.
 type watch struct {
 	// atomic
-	waits atomic.Bool   // until a task wakes up
-	guest atomic.Int64  // what the memory file can have, in bytes; 0: no bound
-	own   atomic.Int64  // what the sandbox needed for itself when somebody looked
-	total atomic.Uint64 // memory the guest has, in bytes; 0: MemoryLimit
+	waits   atomic.Bool   // somebody waits until a task wakes up
+	weights atomic.Bool   // one has changed
+	guest   atomic.Int64  // what the memory file can have, in bytes; 0: no bound
+	own     atomic.Int64  // what the sandbox needed for itself when somebody looked
+	total   atomic.Uint64 // memory the guest has, in bytes; 0: MemoryLimit
 
 	// immutable
-	again chan struct{}
+	again *sync.Cond // with mu: a task woke up, or all have gone
 
 	oom sync.Mutex
 	// guarded by oom
@@ -32,7 +33,9 @@ type watch struct {
 	mu sync.Mutex
 	// guarded by mu
 	memory bool // a goroutine looks at memory
+	shares bool // another at weights
 	quotas map[*cgroup.Group]bool
+	wakes  uint64 // counts what again tells
 	ended  bool
 }
 
@@ -62,6 +65,10 @@ func (s *System) watchCgroup(cg *cgroup.Group) {
 		w.memory = true
 		go s.watchMemory()
 	}
+	if !w.shares && s.Cgroups.Weighs() {
+		w.shares = true
+		go s.watchShares()
+	}
 	for up := cg; up != nil; up = up.Parent() {
 		if quota, _, _ := up.Quota(); quota != cgroup.NoLimit && !w.quotas[up] && !up.QuotaOutside() {
 			if w.quotas == nil {
@@ -77,17 +84,35 @@ func (s *System) watchCgroup(cg *cgroup.Group) {
 func (s *System) endWatch() {
 	s.watch.mu.Lock()
 	s.watch.ended = true
+	s.watch.wakes++
+	s.watch.again.Broadcast()
 	s.watch.mu.Unlock()
-	s.wokeUp()
 }
 
 // wokeUp is told that a task goes on after a sleep.
 func (s *System) wokeUp() {
 	if s.watch.waits.Load() && s.watch.waits.CompareAndSwap(true, false) {
-		select {
-		case s.watch.again <- struct{}{}:
-		default:
-		}
+		s.watch.mu.Lock()
+		s.watch.wakes++
+		s.watch.again.Broadcast()
+		s.watch.mu.Unlock()
+	}
+}
+
+// awaitWake returns when a task does not sleep, or all have gone.
+func (s *System) awaitWake() {
+	w := &s.watch
+	w.mu.Lock()
+	before := w.wakes
+	w.mu.Unlock()
+	w.waits.Store(true)
+	if !s.allSleep() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.wakes == before && !w.ended {
+		w.again.Wait()
 	}
 }
 
@@ -120,11 +145,7 @@ func (s *System) watchMemory() {
 			pause = min(pause, s.look(cg))
 		}
 		time.Sleep(pause)
-		w.waits.Store(true)
-		if s.allSleep() {
-			<-w.again
-		}
-		w.waits.Store(false)
+		s.awaitWake()
 	}
 }
 

@@ -98,7 +98,9 @@ func (t *Task) uninterruptible(ready func() bool) bool {
 			t.freeze()
 			continue
 		}
+		t.account(&t.times.system)
 		t.rest()
+		t.switched.Store(t.sys.Clocks.Monotonic.Now())
 	}
 	return true
 }

@@ -124,7 +124,7 @@ func (s *System) Init() {
 	s.allGone = make(chan struct{})
 	s.makeIDTables()
 	s.frozenCond = sync.NewCond(&s.frozenMu)
-	s.watch.again = make(chan struct{}, 1)
+	s.watch.again = sync.NewCond(&s.watch.mu)
 	if s.Cgroups == nil {
 		s.Cgroups = cgroup.New()
 	}

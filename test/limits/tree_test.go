@@ -57,3 +57,19 @@ echo 0 >a/cgroup.freeze; n=0; while [ $(wc -l </tmp/ticks) = $b ] && [ $n != 100
 [ $(wc -l </tmp/ticks) != $b ] && echo moves; echo 1 >a/cgroup.freeze; echo 1 >a/cgroup.kill; wait $!; echo status $?`,
 		"frozen 1", "still", "moves", "status 137")
 }
+
+func TestGroupsWeights(t *testing.T) {
+	g := newGuest(t)
+	// Each group would use all processors. Nine parts of ten are the first one's
+	// due: it has more than the others, however busy the machine is.
+	const compete = `compete() { end=$(($(date +%s)+2)); for i in 1 2 3 4; do for x in "$@"; do into $x take turns $end >>/tmp/$(echo $x | tr / -) & done; done; wait
+for x in "$@"; do awk '{n += $1} END {print n}' /tmp/$(echo $x | tr / -); rm /tmp/$(echo $x | tr / -); done; }
+`
+	g.expect("", mountTree+compete+`mkdir a b; echo 900 >a/cpu.weight; compete a b | { read a; read b; echo "$a $b"; [ $a -gt $((3*b)) ] && echo more; }
+echo 100 >a/cpu.weight; echo 900 >b/cpu.weight; compete a b | { read a; read b; echo "$a $b"; [ $b -gt $((3*a)) ] && echo turned; }
+echo 1 >a/cpu.idle; echo 100 >b/cpu.weight; compete a b | { read a; read b; echo "$a $b"; [ $b -gt $((3*a)) ] && echo idle; }
+echo 0 >a/cpu.idle; echo +cpu >b/cgroup.subtree_control; mkdir b/x b/y; echo 900 >b/x/cpu.weight
+compete a b/x b/y | { read a; read x; read y; echo "$a $x $y"; [ $x -gt $((3*y)) ] && [ $a -gt $((2*y)) ] && [ $((x+y)) -lt $((2*a)) ] && echo levels; }
+echo 100 >b/x/cpu.weight; compete a; echo alone`,
+		"[0-9 ]+", "more", "[0-9 ]+", "turned", "[0-9 ]+", "idle", "[0-9 ]+", "levels", "[0-9]+", "alone")
+}

@@ -71,7 +71,7 @@ func weightOf(g *cgroup.Group) int64 {
 	return g.Weight()
 }
 
-func writeWeight(_ *writer, g *cgroup.Group, s string) error {
+func writeWeight(w *writer, g *cgroup.Group, s string) error {
 	n, err := strconv.ParseInt(s, 0, 64)
 	switch {
 	case err != nil, g.Idle():
@@ -80,6 +80,7 @@ func writeWeight(_ *writer, g *cgroup.Group, s string) error {
 		return linux.ERANGE
 	}
 	g.SetWeight(n)
+	w.sys.WeightChanged(g)
 	return nil
 }
 
@@ -104,7 +105,7 @@ func niceOf(weight int64) int {
 	return nice
 }
 
-func writeWeightNice(_ *writer, g *cgroup.Group, s string) error {
+func writeWeightNice(w *writer, g *cgroup.Group, s string) error {
 	n, err := strconv.ParseInt(s, 0, 64)
 	switch {
 	case err != nil, g.Idle():
@@ -114,5 +115,6 @@ func writeWeightNice(_ *writer, g *cgroup.Group, s string) error {
 	}
 	const base = 1024
 	g.SetWeight(min(cgroup.MaxWeight, max(cgroup.MinWeight, (niceWeights[n+20]*cgroup.DefaultWeight+base/2)/base)))
+	w.sys.WeightChanged(g)
 	return nil
 }

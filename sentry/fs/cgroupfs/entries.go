@@ -94,12 +94,13 @@ var entries = [...]entry{
 		}, write: writeBurst},
 	{name: "cpu.idle", mode: both, of: cgroup.CPU,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return flag(g.Idle()) },
-		write: func(_ *writer, g *cgroup.Group, s string) error {
+		write: func(w *writer, g *cgroup.Group, s string) error {
 			on, err := parseFlag(s)
 			if err != nil {
 				return linux.EINVAL
 			}
 			g.SetIdle(on)
+			w.sys.WeightChanged(g)
 			return nil
 		}},
 

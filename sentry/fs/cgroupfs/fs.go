@@ -202,6 +202,7 @@ func (d *dir) Create(name string, n *vfs.NewInode) (vfs.Inode, error) {
 	if e != 0 {
 		return nil, e
 	}
+	d.x.sys.WatchCgroup(g) // it may compete with others
 	return d.x.dir(g), nil
 }
 

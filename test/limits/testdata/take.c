@@ -1,5 +1,5 @@
 // Takes something without end, or as often as it is told, and says how far it
-// came: memory, mapping, forks, files, sockets, processor.
+// came: memory, mapping, forks, files, sockets, processor, turns.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -79,6 +79,20 @@ static void processor(double seconds)
 	while (b.tv_sec - a.tv_sec + (b.tv_nsec - a.tv_nsec) / 1e9 < seconds);
 }
 
+// turns is processor until some second, and says how much it could do.
+static void turns(double end)
+{
+	struct timespec now;
+	long n = 0;
+	do {
+		for (volatile int i = 0; i < 100000; i++)
+			;
+		n++;
+		clock_gettime(CLOCK_REALTIME, &now);
+	} while (now.tv_sec < end);
+	printf("%ld\n", n);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -93,6 +107,8 @@ int main(int argc, char **argv)
 		files();
 	else if (strcmp(what, "processor") == 0)
 		processor(n);
+	else if (strcmp(what, "turns") == 0)
+		turns(n);
 	else
 		return 2;
 	return 0;
