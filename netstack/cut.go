@@ -25,6 +25,9 @@ func (f *frameLink) undone(h *vnetHeader, b []byte) bool {
 	if h.flags&vnetNeedsCsum == 0 && h.gsoType == 0 {
 		return false
 	}
+	if f.upper.Load() != nil {
+		return true
+	}
 	x := f.express.Load()
 	return x != nil && x.passesOn(b)
 }

@@ -23,6 +23,8 @@ type ether struct {
 	dispatcher atomic.Pointer[stack.NetworkDispatcher]
 
 	promiscuous atomic.Bool
+	// upper takes frames in the interface's stead, and says whether it has; nil: nobody does.
+	upper atomic.Pointer[func(frame buffer.Buffer) bool]
 }
 
 func (e *ether) init(mtu uint32, addr HWAddr) {
@@ -67,6 +69,14 @@ func parseEthernet(pkt *stack.PacketBuffer) bool {
 // receive hands a frame to the stack: one for us or a group as a packet, one for another station to packet sockets only, if
 // the interface is promiscuous. Nothing below us compares addresses: a bridge floods what it does not know.
 func (e *ether) receive(frame buffer.Buffer) {
+	if u := e.upper.Load(); u != nil && (*u)(frame) {
+		return
+	}
+	e.accept(frame, false)
+}
+
+// accept is receive for the interface itself; ours: the frame is for this station, whatever its address.
+func (e *ether) accept(frame buffer.Buffer, ours bool) {
 	d := e.dispatcher.Load()
 	if d == nil {
 		frame.Release()
@@ -77,23 +87,29 @@ func (e *ether) receive(frame buffer.Buffer) {
 	if !parseEthernet(pkt) {
 		return
 	}
-	dst := header.Ethernet(pkt.LinkHeader().Slice()).DestinationAddress()
-	switch {
-	case dst == header.EthernetBroadcastAddress:
-		pkt.PktType = tcpip.PacketBroadcast
-	case dst[0]&1 != 0:
-		pkt.PktType = tcpip.PacketMulticast
-	case dst == e.LinkAddress():
-		pkt.PktType = tcpip.PacketHost
+	switch pkt.PktType = e.packetType(header.Ethernet(pkt.LinkHeader().Slice()).DestinationAddress(), ours); pkt.PktType {
+	case tcpip.PacketHost:
 		e.age(pkt)
-	default:
+	case tcpip.PacketOtherHost:
 		if e.promiscuous.Load() {
-			pkt.PktType = tcpip.PacketOtherHost
 			(*d).DeliverLinkPacket(pkt.NetworkProtocolNumber, pkt)
 		}
 		return
 	}
 	(*d).DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
+}
+
+// packetType says for whom a frame to an address is.
+func (e *ether) packetType(dst tcpip.LinkAddress, ours bool) tcpip.PacketType {
+	switch {
+	case dst == header.EthernetBroadcastAddress:
+		return tcpip.PacketBroadcast
+	case dst[0]&1 != 0:
+		return tcpip.PacketMulticast
+	case ours || dst == e.LinkAddress():
+		return tcpip.PacketHost
+	}
+	return tcpip.PacketOtherHost
 }
 
 // age lets a packet end here that would leave with no time left: tcpip forwards it once more, and traceroute would not see

@@ -297,7 +297,7 @@ func (f *frameLink) receiveLoop() {
 // deliverAll hands on what one call has received.
 func (f *frameLink) deliverAll(r *receiver, n int) {
 	x := f.express.Load()
-	if x == nil || !x.open() || f.down.Load() {
+	if x == nil || !x.open() || f.down.Load() || f.upper.Load() != nil {
 		x = nil
 	}
 	for i := range n {

@@ -68,7 +68,10 @@ func (s *Stack) SetHWAddr(index int32, a HWAddr) error {
 	case a.Group() || a == HWAddr{}:
 		return linux.EADDRNOTAVAIL
 	}
-	return errnoOf(s.s.SetNICAddress(tcpip.NICID(index), a.link()))
+	s.given(index, func(g *givenConf) { g.addr = true })
+	err := errnoOf(s.s.SetNICAddress(tcpip.NICID(index), a.link()))
+	s.linkTurned(index)
+	return err
 }
 
 // SetPromiscuous has packet sockets see what is addressed to other stations, too. Unlike in tcpip, it makes nothing else of
@@ -99,6 +102,7 @@ func (s *Stack) RemoveLink(index int32) error {
 	s.mu.Lock()
 	f := s.links[id].frames
 	s.mu.Unlock()
+	s.dissolve(index)
 	if f != nil {
 		f.stop()
 	}
@@ -210,6 +214,9 @@ type linkEntry struct {
 	kind   string // how Load must make it again
 	ether  *ether // nil for loopback
 	pair   *pairLink
+	bridge *bridge
+	port   *bridgePort        // of a link that is in a bridge
+	link   stack.LinkEndpoint // with what shows packet sockets its frames
 	frames *frameLink
 
 	started bool // somebody has set it up or down
@@ -231,10 +238,11 @@ func (s *Stack) addLink(index int32, name string, link stack.LinkEndpoint, entry
 			return s.Forwarding(IPv4) && s.s.CheckLocalAddress(0, IPv4.proto(), to) == 0
 		}
 	}
+	entry.link = packetsocket.New(link)
 	s.mu.Lock()
 	s.links[id] = entry
 	s.mu.Unlock()
-	if err := s.s.CreateNICWithOptions(id, packetsocket.New(link), stack.NICOptions{Name: name}); err != nil {
+	if err := s.s.CreateNICWithOptions(id, entry.link, stack.NICOptions{Name: name}); err != nil {
 		s.mu.Lock()
 		delete(s.links, id)
 		s.mu.Unlock()

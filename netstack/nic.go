@@ -21,6 +21,9 @@ type Interface struct {
 	Carrier  bool  // what is sent arrives somewhere
 	Link     int32 // the index of the other end of a pair, else its own
 	Started  bool  // it has been up
+	Steady   bool  // its carrier has never come or gone
+	Master   int32 // the bridge that it is a port of
+	Kind     string
 	Promisc  bool
 	Addrs    []netip.Prefix
 	Counters InterfaceCounters

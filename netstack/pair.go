@@ -83,7 +83,15 @@ func (s *Stack) linkState(i *Interface) {
 	s.mu.Lock()
 	e := s.links[tcpip.NICID(i.Index)]
 	s.mu.Unlock()
-	i.Started, i.Carrier, i.Link = e.started || i.Up, true, i.Index
+	i.Started, i.Carrier, i.Link, i.Kind = e.started || i.Up, true, i.Index, e.kind
+	i.Steady = e.kind == kindDummy || e.bridge != nil && !e.bridge.had.Load()
+	if e.bridge != nil {
+		i.Carrier = e.bridge.carrier()
+	}
+	if e.port != nil {
+		i.Master = e.port.bridge.index
+		e.port.count(&i.Counters)
+	}
 	if e.pair == nil {
 		return
 	}
@@ -105,6 +113,9 @@ func (s *Stack) MoveLink(index int32, to *Stack, name string) (moved int32, err 
 	s.mu.Lock()
 	entry := s.links[id]
 	s.mu.Unlock()
+	if entry.port != nil && (entry.kind == kindDummy || entry.kind == kindPair) {
+		_ = s.Release(index) // it may have left by itself
+	}
 	info, ok := s.Interface(index)
 	switch {
 	case !ok:

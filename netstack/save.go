@@ -45,6 +45,9 @@ type linkImage struct {
 	pair   uint64
 
 	started bool
+
+	bridge bridgeImage // of a bridge
+	port   portImage   // of a bridge's port
 }
 
 type endpointImage struct {
@@ -74,6 +77,10 @@ var registerImages = sync.OnceFunc(func() {
 	state.Register((*flowImage)(nil))
 	state.Register((*frameLink)(nil))
 	state.Register((*dummyLink)(nil))
+	state.Register((*bridge)(nil))
+	state.Register((*bridgeImage)(nil))
+	state.Register((*portImage)(nil))
+	state.Register((*stationImage)(nil))
 	state.Register((*owner)(nil))
 	state.Register((*pairLink)(nil))
 	state.Register((*wireEnd)(nil))
@@ -134,6 +141,7 @@ func (s *Stack) image() stackImage {
 		img.links = append(img.links, linkImage{
 			index: int32(id), name: n.Name, kind: s.links[id].kind, mtu: n.MTU, down: !n.Flags.Running, addrs: n.ProtocolAddresses,
 			hwaddr: string(n.LinkAddress), pair: s.links[id].pairID(), started: s.links[id].started,
+			bridge: s.links[id].bridge.image(), port: s.links[id].port.image(),
 		})
 	}
 	return img
@@ -226,6 +234,9 @@ func (i *stackImage) restore(index int, links Links, pairs *Pairs) (*Stack, erro
 			return nil, err
 		}
 	}
+	if err := s.restorePorts(i.links); err != nil {
+		return nil, err
+	}
 	i.s.SetRouteTable(i.routes)
 	return s, nil
 }
@@ -237,7 +248,7 @@ func (s *Stack) restoreLink(index int, l *linkImage, links Links, pairs *Pairs) 
 		if err := s.addLoopback(); err != nil {
 			return err
 		}
-	case l.kind == kindDummy || l.kind == kindPair:
+	case l.kind == kindDummy || l.kind == kindPair || l.kind == kindBridge:
 		if err := s.restoreVirtual(l, pairs); err != nil {
 			return err
 		}

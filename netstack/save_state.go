@@ -40,7 +40,7 @@ func (i *stackImage) StateLoad(_ context.Context, m state.Source) {
 
 func (*linkImage) StateTypeName() string { return "cordon/netstack.linkImage" }
 func (*linkImage) StateFields() []string {
-	return []string{"index", "name", "kind", "mtu", "down", "addrs", "hwaddr", "pair", "started"}
+	return []string{"index", "name", "kind", "mtu", "down", "addrs", "hwaddr", "pair", "started", "bridge", "port"}
 }
 func (i *linkImage) StateSave(m state.Sink) {
 	m.Save(0, &i.index)
@@ -52,6 +52,8 @@ func (i *linkImage) StateSave(m state.Sink) {
 	m.Save(6, &i.hwaddr)
 	m.Save(7, &i.pair)
 	m.Save(8, &i.started)
+	m.Save(9, &i.bridge)
+	m.Save(10, &i.port)
 }
 func (i *linkImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(0, &i.index)
@@ -63,6 +65,8 @@ func (i *linkImage) StateLoad(_ context.Context, m state.Source) {
 	m.Load(6, &i.hwaddr)
 	m.Load(7, &i.pair)
 	m.Load(8, &i.started)
+	m.Load(9, &i.bridge)
+	m.Load(10, &i.port)
 }
 
 func (*endpointImage) StateTypeName() string { return "cordon/netstack.endpointImage" }

@@ -224,7 +224,10 @@ func (s *Stack) RemoveRoute(r Route) error {
 
 // SetMTU and SetUp configure an interface.
 func (s *Stack) SetMTU(index int32, mtu uint32) error {
-	return errnoOf(s.s.SetNICMTU(tcpip.NICID(index), mtu))
+	s.given(index, func(g *givenConf) { g.mtu = true })
+	err := errnoOf(s.s.SetNICMTU(tcpip.NICID(index), mtu))
+	s.linkTurned(index)
+	return err
 }
 
 // SetUp enables or disables an interface.
@@ -235,14 +238,20 @@ func (s *Stack) SetUp(index int32, up bool) error {
 		if e.frames != nil {
 			e.frames.down.Store(!up)
 		}
+		if e.bridge != nil {
+			e.bridge.up.Store(up)
+		}
 		e.started = true
 		s.links[id] = e
 	}
 	s.mu.Unlock()
+	turn := s.s.DisableNIC
 	if up {
-		return errnoOf(s.s.EnableNIC(id))
+		turn = s.s.EnableNIC
 	}
-	return errnoOf(s.s.DisableNIC(id))
+	err := errnoOf(turn(id))
+	s.linkTurned(index)
+	return err
 }
 
 // NewDown is NewFrom for a stack whose loopback interface has never been up, and has no address yet.

@@ -75,6 +75,9 @@ func (s *Stack) restoreVirtual(l *linkImage, pairs *Pairs) error {
 		return linux.EINVAL
 	}
 	spec := LinkSpec{Name: l.name, MTU: l.mtu, HWAddr: HWAddr([]byte(l.hwaddr))}
+	if l.kind == kindBridge {
+		return s.restoreBridge(l, spec)
+	}
 	if l.kind == kindDummy {
 		d := &dummyLink{}
 		if err := s.addVirtual(l.index, spec, d, linkEntry{kind: kindDummy, ether: &d.ether}); err != nil {

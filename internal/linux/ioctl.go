@@ -129,6 +129,11 @@ const (
 	SIOCGSTAMPNS                 IoctlCmd = 0x8907
 	SIOCBRADDBR                  IoctlCmd = 0x89a0
 	SIOCBRDELBR                  IoctlCmd = 0x89a1
+	SIOCBRADDIF                  IoctlCmd = 0x89a2
+	SIOCBRDELIF                  IoctlCmd = 0x89a3
+	SIOCGIFBR                    IoctlCmd = 0x8940
+	SIOCSIFBR                    IoctlCmd = 0x8941
+	SIOCDEVPRIVATE               IoctlCmd = 0x89f0
 	TUNSETIFF                    IoctlCmd = 0x400454ca
 	TUNGETIFF                    IoctlCmd = 0x800454d2
 	TUNSETPERSIST                IoctlCmd = 0x400454cb
@@ -286,6 +291,11 @@ var ioctlCmdNames = [...]enumName{
 	{int64(SIOCGSTAMPNS), "SIOCGSTAMPNS"},
 	{int64(SIOCBRADDBR), "SIOCBRADDBR"},
 	{int64(SIOCBRDELBR), "SIOCBRDELBR"},
+	{int64(SIOCBRADDIF), "SIOCBRADDIF"},
+	{int64(SIOCBRDELIF), "SIOCBRDELIF"},
+	{int64(SIOCGIFBR), "SIOCGIFBR"},
+	{int64(SIOCSIFBR), "SIOCSIFBR"},
+	{int64(SIOCDEVPRIVATE), "SIOCDEVPRIVATE"},
 	{int64(TUNSETIFF), "TUNSETIFF"},
 	{int64(TUNGETIFF), "TUNGETIFF"},
 	{int64(TUNSETPERSIST), "TUNSETPERSIST"},

@@ -13,6 +13,7 @@ const (
 	AF_APPLETALK AddressFamily = 5
 	AF_NETROM    AddressFamily = 6
 	AF_X25       AddressFamily = 9
+	AF_BRIDGE    AddressFamily = 7
 	AF_INET6     AddressFamily = 10
 	AF_KEY       AddressFamily = 15
 	AF_NETLINK   AddressFamily = 16

@@ -68,6 +68,7 @@ const order = `
 	Clock - alarms of a clock that can be set
 	VirtualTime - the time of tests
 	Netstack - a TCP/IP stack's table of endpoints
+	Bridge - what a bridge knows of stations, and what is set of it
 	SocketOptions - options of one socket
 	WaitQueue - waiters of one object; callbacks under it only mark and wake
 	EpollReady - an epoll instance's ready list
@@ -108,6 +109,7 @@ type (
 	SocketRead     struct{ ranked }
 	Socket         struct{ ranked }
 	Netstack       struct{ ranked }
+	Bridge         struct{ ranked }
 	SocketOptions  struct{ ranked }
 	StreamRead     struct{ ranked }
 	StreamWrite    struct{ ranked }

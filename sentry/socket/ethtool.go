@@ -83,8 +83,9 @@ func (n *Namespace) DriverOf(i *netstack.Interface) string {
 	if i.Loopback || n.Stack == nil {
 		return ""
 	}
-	if n.Stack.KindOf(i.Index) == "dummy" {
-		return "dummy"
+	switch i.Kind {
+	case "frames", "gateway":
+		return "veth"
 	}
-	return "veth"
+	return i.Kind
 }

@@ -17,6 +17,8 @@ type Change struct {
 	Addr      Addr
 	Route     Route
 	Neighbour netstack.Neighbour
+	Station   netstack.Station
+	Bridge    int32 // that knows the station
 }
 
 // ChangeKind says which field of a Change counts.
@@ -27,6 +29,7 @@ const (
 	AddrChange
 	RouteChange
 	NeighbourChange
+	StationChange
 )
 
 // An Observer is a socket that is told of changes.

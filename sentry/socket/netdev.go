@@ -54,6 +54,9 @@ func DeviceIoctl(ns *Namespace, c *vfs.Caller, mem usermem.Space, req uint32, ar
 	if h := tableIoctls[cmd]; h != nil && ns.Stack != nil {
 		return 0, h(ns, c, mem, arg)
 	}
+	if h := bridgeIoctls[cmd]; h != nil && ns.Stack != nil {
+		return h(ns, c, mem, arg)
+	}
 	get, set := ifreqGetters[cmd], ifreqSetters[cmd]
 	if get == nil && set == nil && cmd != linux.SIOCETHTOOL {
 		return 0, linux.ENOTTY

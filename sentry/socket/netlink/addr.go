@@ -204,6 +204,8 @@ func (s *Socket) NetworkChanged(c *socket.Change) {
 		group, typ = groupOf(c.Addr.Prefix.Addr(), linux.RTNLGRP_IPV4_IFADDR, linux.RTNLGRP_IPV6_IFADDR), pick(linux.RTM_NEWADDR)
 	case socket.RouteChange:
 		group, typ = groupOf(c.Route.Dst.Addr(), linux.RTNLGRP_IPV4_ROUTE, linux.RTNLGRP_IPV6_ROUTE), pick(linux.RTM_NEWROUTE)
+	case socket.StationChange:
+		group, typ = linux.RTNLGRP_NEIGH, pick(linux.RTM_NEWNEIGH)
 	case socket.NeighbourChange:
 		group, typ = linux.RTNLGRP_NEIGH, pick(linux.RTM_NEWNEIGH)
 	}
@@ -217,6 +219,8 @@ func (s *Socket) NetworkChanged(c *socket.Change) {
 		writeAddr(&p, typ, &c.Addr)
 	case socket.RouteChange:
 		writeRoute(&p, typ, &c.Route)
+	case socket.StationChange:
+		writeStation(&p, typ, c.Bridge, &c.Station)
 	case socket.NeighbourChange:
 		writeNeighbour(&p, typ, &c.Neighbour)
 	}

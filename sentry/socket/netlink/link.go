@@ -24,15 +24,15 @@ func cString(b []byte) string {
 
 // dumpLinks lists the interfaces; a strict request may want those of a kind only.
 func (k *call) dumpLinks() error {
-	kind := ""
+	kind, master := "", int32(0)
 	if len(k.r.body) >= ifinfoSize {
 		attrs, err := k.r.attributes(ifinfoSize)
 		if err != nil {
 			return err
 		}
-		if _, ok := attrs[linux.IFLA_MASTER]; ok {
+		if m, ok := u32(attrs[linux.IFLA_MASTER]); ok && m != 0 {
+			master = int32(m)
 			k.reply.filtered = true
-			return nil // nothing has a master
 		}
 		if li, ok := attrs[linux.IFLA_LINKINFO]; ok {
 			inner := request{body: li}
@@ -43,6 +43,10 @@ func (k *call) dumpLinks() error {
 		}
 	}
 	for _, i := range k.stack.Interfaces() {
+		const none = -1
+		if master != 0 && i.Master != max(master, 0) || master == none && i.Master != 0 {
+			continue
+		}
 		if kind == "" || kind == k.ns().DriverOf(&i) {
 			writeLink(&k.reply, linux.RTM_NEWLINK, k.ns(), &i)
 		}
@@ -133,10 +137,7 @@ func (k *call) changeLink(i *netstack.Interface, attrs map[uint16][]byte, byName
 			if !ok || v != 0 && v != txQueueLen {
 				return linux.EOPNOTSUPP
 			}
-		case linux.IFLA_AF_SPEC, linux.IFLA_LINKINFO:
-			if a == linux.IFLA_LINKINFO {
-				return linux.EOPNOTSUPP
-			}
+		case linux.IFLA_AF_SPEC, linux.IFLA_LINKINFO, linux.IFLA_MASTER:
 		case linux.IFLA_NET_NS_PID, linux.IFLA_NET_NS_FD:
 		default:
 			return linux.EOPNOTSUPP
@@ -149,6 +150,11 @@ func (k *call) changeLink(i *netstack.Interface, attrs map[uint16][]byte, byName
 	want, change := linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])), linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[12:]))
 	if change == 0 && want != 0 {
 		change = ^linux.IfFlags(0) // as in Linux, an old program that does not know the mask
+	}
+	if b, ok := attrs[linux.IFLA_LINKINFO]; ok {
+		if err := k.changeInfo(i, b); err != nil {
+			return err
+		}
 	}
 	if b, ok := attrs[linux.IFLA_ADDRESS]; ok {
 		if len(b) != len(netstack.HWAddr{}) {
@@ -170,6 +176,11 @@ func (k *call) changeLink(i *netstack.Interface, attrs map[uint16][]byte, byName
 	}
 	if change&linux.IFF_PROMISC != 0 && (want&linux.IFF_PROMISC != 0) != i.Promisc {
 		if err := k.stack.SetPromiscuous(i.Index, want&linux.IFF_PROMISC != 0); err != nil {
+			return err
+		}
+	}
+	if b, ok := attrs[linux.IFLA_MASTER]; ok {
+		if err := k.setMaster(i.Index, b); err != nil {
 			return err
 		}
 	}
@@ -209,10 +220,8 @@ func (k *call) createLink(attrs map[uint16][]byte) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range []uint16{linux.IFLA_MASTER, linux.IFLA_LINK} {
-		if _, ok := attrs[a]; ok {
-			return linux.EOPNOTSUPP
-		}
+	if _, ok := attrs[linux.IFLA_LINK]; ok {
+		return linux.EOPNOTSUPP
 	}
 	to, err := k.target(attrs)
 	if err != nil {
@@ -223,21 +232,39 @@ func (k *call) createLink(attrs map[uint16][]byte) error {
 	if err != nil {
 		return err
 	}
-	switch kind := cString(info[linux.IFLA_INFO_KIND]); kind {
+	prefix := cString(info[linux.IFLA_INFO_KIND])
+	if a.Name == "" {
+		a.Name = freeName(to, prefix)
+	}
+	switch prefix {
 	case "dummy":
-		if a.Name == "" {
-			a.Name = freeName(to, "dummy")
-		}
-		if err := to.Stack.AddDummy(a); err != nil {
-			return err
-		}
-		madeLink(to, a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
-		return nil
+		err = to.Stack.AddDummy(a)
+	case "bridge":
+		err = k.createBridge(a, to, info)
 	case "veth":
-		return k.createPair(a, to, info)
+		err = k.createPair(a, to, info)
 	default:
 		return k.fail(linux.EOPNOTSUPP, "Unknown device type")
 	}
+	if err != nil {
+		return err
+	}
+	return k.made(to, a.Name, attrs)
+}
+
+// made tells of a new interface and does to it what else was asked for.
+func (k *call) made(ns *socket.Namespace, name string, attrs map[uint16][]byte) error {
+	madeLink(ns, name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
+	b, ok := attrs[linux.IFLA_MASTER]
+	if !ok {
+		return nil
+	}
+	i, ok := ns.Stack.InterfaceByName(name)
+	if !ok {
+		return linux.ENODEV
+	}
+	k.at, k.stack = ns, ns.Stack
+	return k.setMaster(i.Index, b)
 }
 
 // createPair makes a pair with a in the namespace to and the peer in the caller's, or where it says.
@@ -255,9 +282,6 @@ func (k *call) createPair(a netstack.LinkSpec, to *socket.Namespace, info map[ui
 	if err != nil {
 		return err
 	}
-	if a.Name == "" {
-		a.Name = freeName(to, "veth")
-	}
 	if b.Name == "" {
 		b.Name = freeName(over, "veth", a.Name)
 	}
@@ -268,7 +292,6 @@ func (k *call) createPair(a netstack.LinkSpec, to *socket.Namespace, info map[ui
 		return err
 	}
 	madeLink(over, b.Name, flags)
-	madeLink(to, a.Name, linux.IfFlags(binary.LittleEndian.Uint32(k.r.body[8:])))
 	return nil
 }
 
@@ -364,10 +387,14 @@ func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.
 	p.attrU32(linux.IFLA_MIN_MTU, minMTU)
 	p.attrU32(linux.IFLA_MAX_MTU, maxMTU)
 	p.attrU32(linux.IFLA_GROUP, 0)
-	p.attrU32(linux.IFLA_PROMISCUITY, 0)
+	promiscuity := oneIf(i.Promisc) + oneIf(i.Master != 0)
+	p.attrU32(linux.IFLA_PROMISCUITY, uint32(promiscuity))
 	p.attrU32(linux.IFLA_NUM_TX_QUEUES, 1)
 	p.attrU32(linux.IFLA_NUM_RX_QUEUES, 1)
 	writePeer(p, ns, i)
+	if i.Master != 0 {
+		p.attrU32(linux.IFLA_MASTER, uint32(i.Master))
+	}
 	p.attrU8(linux.IFLA_CARRIER, oneIf(i.Carrier))
 	qdisc := "noqueue"
 	if !i.Started {
@@ -388,6 +415,11 @@ func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.
 	if kind := ns.DriverOf(i); kind != "" {
 		nest := p.nest(linux.IFLA_LINKINFO)
 		p.attrString(linux.IFLA_INFO_KIND, kind)
+		writeBridge(p, ns, i)
+		if port, ok := ns.Stack.Port(i.Index); ok {
+			p.attrString(linux.IFLA_INFO_SLAVE_KIND, "bridge")
+			writePort(p, ns, linux.IFLA_INFO_SLAVE_DATA, &port)
+		}
 		p.unnest(nest)
 	}
 	p.end()
@@ -414,7 +446,7 @@ func operState(i *netstack.Interface) uint8 {
 		return linux.IF_OPER_DOWN
 	case !i.Carrier:
 		return linux.IF_OPER_LOWERLAYERDOWN
-	case i.Loopback:
+	case i.Loopback || i.Steady:
 		return linux.IF_OPER_UNKNOWN
 	}
 	return linux.IF_OPER_UP

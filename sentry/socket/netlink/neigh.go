@@ -9,7 +9,7 @@ import (
 
 const (
 	ndmsgSize  = 12
-	ndaIfIndex = 8
+	ndaIfIndex = linux.NDA_IFINDEX
 )
 
 // States of neighbours that can be asked for.

@@ -121,6 +121,9 @@ func (k *call) route() error {
 	}
 	dump := get && r.flags&linux.NLM_F_DUMP != 0
 	h, ok := handlers[r.typ]
+	if b, has := bridgeHandlers[r.typ]; has && linux.AddressFamily(r.body[0]) == linux.AF_BRIDGE {
+		h, ok = b, true
+	}
 	if !ok || dump && h.dump == nil || !dump && h.do == nil {
 		return linux.EOPNOTSUPP
 	}
@@ -151,6 +154,16 @@ var handlers = map[linux.NlMsgType]handler{
 	linux.RTM_NEWNEIGH: {do: (*call).newNeighbour},
 	linux.RTM_DELNEIGH: {do: (*call).delNeighbour},
 	linux.RTM_GETRULE:  {dump: (*call).dumpRules},
+}
+
+// Those of PF_BRIDGE, where they are others. Set in one place and never changed.
+var bridgeHandlers = map[linux.NlMsgType]handler{
+	linux.RTM_GETLINK:  {dump: (*call).dumpBridgeLinks},
+	linux.RTM_SETLINK:  {do: (*call).setBridgeLink},
+	linux.RTM_DELLINK:  {},
+	linux.RTM_GETNEIGH: {do: (*call).getStation, dump: (*call).dumpStations},
+	linux.RTM_NEWNEIGH: {do: (*call).newStation},
+	linux.RTM_DELNEIGH: {do: (*call).delStation},
 }
 
 func (k *call) strict() bool {
