@@ -45,19 +45,21 @@ func (s *Socket) sendDatagram(c *vfs.Caller, m *socket.Outgoing, who sending) (i
 	s.mu.Lock()
 	b.from = s.name
 	s.mu.Unlock()
+	var r *rights
 	if m.Control != nil {
-		if b.rights, err = s.provider.attach(c, m.Control.Rights); err != nil {
+		if r, err = s.provider.attach(c, m.Control.Rights); err != nil {
 			return 0, err
 		}
 	}
+	b.rights = r
 	if err := s.deliver(to, named, b); err != nil {
-		if b.rights != nil {
-			s.provider.detach(b.rights)
+		if r != nil {
+			s.provider.detach(r)
 		}
 		*m.Data = whole // to be sent again, perhaps
 		return 0, err
 	}
-	if b.rights != nil {
+	if r != nil { // b is the receiver's by now, and may be another message
 		m.Control.Rights = nil
 	}
 	return int(whole.Len()), nil

@@ -428,3 +428,33 @@ func TestOptions(t *testing.T) {
 		t.Errorf("timeouts %d %d", r, snd)
 	}
 }
+
+// Who receives a datagram may be done with it, and its buffer in use for the next one, before its sender looks again.
+func TestRightsAreTheReceivers(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.pair(linux.SOCK_DGRAM)
+	f := w.Open(w.Root, "/", linux.O_RDONLY, 0)
+	const messages = 20000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := 0; n < messages; {
+			if _, in, err := b.recv(10, 0); err == nil {
+				socket.ReleaseRights(in.Control.Rights)
+				in.Control.Rights = nil
+				n++
+			}
+		}
+	}()
+	for n := 0; n < messages; {
+		m := w.passing(f)
+		if _, err := a.sendMsg(m, "x"); err == nil {
+			n++
+		}
+		m.Control.Release() // as the call does: what is left is not the message's
+	}
+	<-done
+	if refs := f.References(); refs != 1 {
+		t.Errorf("%d references, not 1", refs)
+	}
+}
