@@ -223,17 +223,6 @@ func ParseAttr(s string, off int, f Form, dev uint64) (a Attr, ok bool) {
 	return Attr{}, false
 }
 
-// PeekMode returns the mode of the attributes at off.
-func PeekMode(s string, off int, f Form) linux.FileMode {
-	switch f {
-	case FormPacked:
-		return linux.FileMode(get32(s, off+56))
-	case FormFull:
-		return linux.FileMode(get32(s, off+16))
-	}
-	return 0
-}
-
 func get32(s string, i int) uint32 {
 	s = s[i : i+4]
 	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24

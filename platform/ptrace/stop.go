@@ -14,10 +14,6 @@ const (
 	userDS = 0x2b
 )
 
-// taskSizeMax is where the host's user addresses end: no segment base above it
-// can be written through ptrace.
-const taskSizeMax = 0x7ffffffff000
-
 // userFlags are the bits of RFLAGS that a program may change.
 const userFlags = 0x50dd5
 

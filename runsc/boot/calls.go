@@ -80,19 +80,8 @@ type ResizeArgs struct {
 	Rows, Cols uint16
 }
 
-// kindNoProcess marks an ErrNoProcess on the socket, kindNoContainer a call for
-// a container that is not there.
-const (
-	kindNoProcess   = "no process"
-	kindNoContainer = "no container"
-)
-
-// IsNoContainer reports whether a call failed because the sandbox does not have
-// the container (any more).
-func IsNoContainer(err error) bool {
-	var e *control.Error
-	return errors.As(err, &e) && e.Kind == kindNoContainer
-}
+// kindNoProcess marks an ErrNoProcess on the socket.
+const kindNoProcess = "no process"
 
 // IsNoProcess reports whether a call failed because the process is gone.
 func IsNoProcess(err error) bool {

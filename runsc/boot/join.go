@@ -183,7 +183,7 @@ func (b *box) member(c *control.Call) (*member, error) {
 	if t := b.joined[c.To]; t != nil {
 		return t.member, nil
 	}
-	return nil, &control.Error{Kind: kindNoContainer, Message: fmt.Sprintf("the sandbox has no container %q", c.To)}
+	return nil, fmt.Errorf("the sandbox has no container %q", c.To)
 }
 
 // destroy performs OpDestroy.

@@ -26,16 +26,6 @@ var podNotes = [...]struct{ kind, sandbox string }{
 	{"io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID"},
 }
 
-// IsSandbox reports whether annotations say that others will join the container.
-func IsSandbox(notes map[string]string) bool {
-	for _, n := range podNotes {
-		if notes[n.kind] == "sandbox" {
-			return true
-		}
-	}
-	return false
-}
-
 // Pod says which sandbox, named by its first container, a configuration's
 // container joins, and whose namespaces there it shares. The empty string is a
 // sandbox of its own.

@@ -26,9 +26,6 @@ func Eq32(index uint, v uint32) Arg { return Arg{index, 0xffffffff, uint64(v)} }
 // Only is the condition that an argument has no bits but those of bits.
 func Only(index uint, bits uint64) Arg { return Arg{index, ^bits, 0} }
 
-// Has is the condition that an argument has all bits of bits.
-func Has(index uint, bits uint64) Arg { return Arg{index, bits, bits} }
-
 // InstructionPointer is the Index of an Arg on the address after the call.
 const InstructionPointer = 6
 

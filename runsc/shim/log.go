@@ -28,8 +28,7 @@ func (l *log) line(level, format string, args ...any) {
 		time.Now().Format(time.RFC3339Nano), level, fmt.Sprintf(format, args...), l.id)
 }
 
-func (l *log) warnf(format string, args ...any)  { l.line("warning", format, args...) }
-func (l *log) errorf(format string, args ...any) { l.line("error", format, args...) }
+func (l *log) warnf(format string, args ...any) { l.line("warning", format, args...) }
 func (l *log) debugf(format string, args ...any) {
 	if l.debug {
 		l.line("debug", format, args...)

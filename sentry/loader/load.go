@@ -184,7 +184,6 @@ type builder struct {
 	argv []string
 
 	m      *mm.MemoryManager
-	stack  stack
 	layout mm.Layout
 }
 

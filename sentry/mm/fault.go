@@ -21,7 +21,6 @@ type faultError struct {
 	code   linux.SigCode
 }
 
-func maperr() faultError { return faultError{linux.SIGSEGV, linux.SEGV_MAPERR} }
 func accerr() faultError { return faultError{linux.SIGSEGV, linux.SEGV_ACCERR} }
 func adrerr() faultError { return faultError{linux.SIGBUS, linux.BUS_ADRERR} }
 

@@ -89,13 +89,6 @@ func (a *Actions) All() []linux.SigAction {
 	return append([]linux.SigAction(nil), a.acts[1:]...)
 }
 
-// RestoreActions returns the table that All returned.
-func RestoreActions(all []linux.SigAction) *Actions {
-	a := &Actions{}
-	copy(a.acts[1:], all)
-	return a
-}
-
 // Disposition is what a signal does by default (signal(7)).
 type Disposition uint8
 

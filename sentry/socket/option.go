@@ -101,9 +101,6 @@ func NewTable[S any](rows ...[]Row[S]) *Table[S] {
 	return t
 }
 
-// Rows lists the table, for docs.
-func (t *Table[S]) Rows() []Row[S] { return t.rows }
-
 func (t *Table[S]) find(level linux.SockLevel, opt int32) *Row[S] {
 	if i, ok := t.at[[2]int32{int32(level), opt}]; ok {
 		return &t.rows[i]

@@ -229,9 +229,6 @@ func (w *timedWait) finish(r uintptr, err error) (uintptr, error) {
 	return r, err
 }
 
-// fdSetMax bounds select's sets (they are as large as the descriptor table).
-const fdSetMax = 1 << 20
-
 // selectFDs is select(2) with the deadline worked out.
 func selectFDs(t *task.Task, n arg.Count, sets [3]arg.Addr, deadline int64) (uintptr, error) {
 	if n < 0 {

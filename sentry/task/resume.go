@@ -36,7 +36,6 @@ func (t *Task) sleptTreeLocked() bool {
 // A restart is what StartRestored knows of a task.
 type restart struct {
 	t     *Task
-	slept bool
 	child int32 // whose vfork it waits for
 }
 

@@ -96,11 +96,6 @@ type SizeLimiter interface {
 	MaxSize() int64
 }
 
-// A Releaser of POSIX locks and the like is told which table closed.
-type closeNotifier interface {
-	closed(t *FDTable)
-}
-
 // A Description-aware File wants to know its Description (epoll, sockets that
 // are passed around).
 type DescriptionAware interface {

@@ -257,9 +257,6 @@ func (d *Dentry) peek(name string) *Dentry {
 	return c
 }
 
-// lookup returns the dentry of name in directory d, negative if it is absent.
-func (d *Dentry) lookup(name string) (*Dentry, error) { return d.lookupAhead(name, nil) }
-
 // lookupAhead is lookup during a walk that goes on as ahead says.
 func (d *Dentry) lookupAhead(name string, ahead *walker) (*Dentry, error) {
 	if c := d.cachedChild(name); c != nil {

@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"cordon/internal/linux"
-	"cordon/internal/lock"
 	"cordon/sentry/cred"
 	"cordon/sentry/wait"
 )
@@ -267,7 +266,3 @@ func (m *Mount) receiversLocked() []*Mount {
 	visit(m.group)
 	return out
 }
-
-// rank of the lock that guards the tree, for functions of this package that
-// assert it.
-func (v *VFS) treeLock() *lock.RWMutex[lock.MountTree] { return &v.mountMu }

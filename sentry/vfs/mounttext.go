@@ -10,13 +10,12 @@ import (
 
 // listed is one mount as the files under /proc show it.
 type listed struct {
-	m            *Mount
-	parent       int32
-	root, point  string
-	group        int32
-	master       int32
-	unbind       bool
-	dir, special string
+	m           *Mount
+	parent      int32
+	root, point string
+	group       int32
+	master      int32
+	unbind      bool
 }
 
 // list returns the mounts below root that root can reach, parents first.

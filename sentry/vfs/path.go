@@ -93,12 +93,6 @@ func (p Path) above(root Path) Path {
 	return q
 }
 
-// under reports whether p is root or below it.
-func (p Path) under(root Path) bool {
-	_, ok := p.text(root)
-	return ok
-}
-
 // text builds p's path as seen from root. ok is false where root is not above
 // p; the text is then the path from wherever the walk up ended.
 func (p Path) text(root Path) (s string, ok bool) {

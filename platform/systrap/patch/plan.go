@@ -55,7 +55,6 @@ type Plan struct {
 
 	// Stores are to be made in this order; Emit fills in what to store.
 	Stores []Store
-	slot   uint64 // where the jump in the padding goes, in form E
 
 	// Moved is the instruction that runs in the trampoline instead of at At,
 	// empty in form E. MovedRIP is where in it a rip-relative displacement

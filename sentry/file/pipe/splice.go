@@ -5,10 +5,6 @@ import (
 	"cordon/internal/lock"
 )
 
-// maxReserved bounds the pages that one splice from a file reads ahead of the
-// pipe's lock.
-const maxReserved = 16
-
 // SpliceFrom fills the pipe with up to n bytes that read delivers, a page at a
 // time, without the pipe's lock. It ends early at a short read. An error of
 // read counts only if nothing came before it. EAGAIN comes from a full pipe or

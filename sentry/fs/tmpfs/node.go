@@ -150,14 +150,6 @@ func (n *node) modifiedLocked(now int64) {
 	n.changedLocked(now)
 }
 
-// touch is modifiedLocked without the lock.
-func (n *node) touch() {
-	now := n.fs.now()
-	n.mu.Lock()
-	n.modifiedLocked(now)
-	n.mu.Unlock()
-}
-
 // linked changes the number of names by by.
 func (n *node) linked(by int) {
 	now := n.fs.now()
