@@ -291,6 +291,19 @@ static int netlinks(void)
 	return 0;
 }
 
+// ask sends one request that is answered by an error number.
+static int ask(const void *r, size_t size)
+{
+	static int s = -1;
+	char answer[8192];
+	if (s < 0)
+		s = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	if (send(s, r, size, 0) < 0 || recv(s, answer, sizeof answer, 0) < 0)
+		return -1;
+	errno = -((struct nlmsgerr *)NLMSG_DATA((struct nlmsghdr *)answer))->error;
+	return -(errno != 0);
+}
+
 static int addresses(void)
 {
 	struct {
@@ -299,14 +312,7 @@ static int addresses(void)
 		struct rtattr a;
 		uint32_t ip;
 	} r = {{sizeof r, RTM_NEWADDR, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK, 1, 0}, {AF_INET, 32, 0, 0, 1}, {8, IFA_LOCAL}, htonl(0x0b000000 + n)};
-	static int s = -1;
-	char answer[8192];
-	if (s < 0)
-		s = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-	if (send(s, &r, sizeof r, 0) < 0 || recv(s, answer, sizeof answer, 0) < 0)
-		return -1;
-	errno = -((struct nlmsgerr *)NLMSG_DATA((struct nlmsghdr *)answer))->error;
-	return -(errno != 0);
+	return ask(&r, sizeof r);
 }
 
 static int routes(void)
@@ -320,14 +326,7 @@ static int routes(void)
 		uint32_t dev;
 	} r = {{sizeof r, RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK, 1, 0},
 	       {AF_INET, 32, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_LINK, RTN_UNICAST}, {8, RTA_DST}, htonl(0x0b000000 + n), {8, RTA_OIF}, 1};
-	static int s = -1;
-	char answer[8192];
-	if (s < 0)
-		s = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-	if (send(s, &r, sizeof r, 0) < 0 || recv(s, answer, sizeof answer, 0) < 0)
-		return -1;
-	errno = -((struct nlmsgerr *)NLMSG_DATA((struct nlmsghdr *)answer))->error;
-	return -(errno != 0);
+	return ask(&r, sizeof r);
 }
 
 static int arguments(void)
