@@ -68,6 +68,8 @@ type Endpoint struct {
 	sent   uint64 // bytes written to the stack
 	stride int    // what a full segment holds; 0: not asked yet, uncut: the stack cuts
 	part   part
+
+	backlog backlog // of TCP
 }
 
 // listener is an Endpoint as tcpip's queue sees it, so that NotifyEvent is no method of ours.

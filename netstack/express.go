@@ -34,18 +34,17 @@ type express struct {
 	afterHand uint32 // the sequence number that follows it
 }
 
-// A segmentQueue is what the stack's TCP offers to a demultiplexer.
+// A segmentQueue takes segments to established connections.
 type segmentQueue interface {
 	QueuePacket(stack.TransportEndpoint, stack.TransportEndpointID, *stack.PacketBuffer)
 }
 
 func newExpress(s *Stack, nic tcpip.NICID) *express {
-	q, ok := s.s.TransportProtocolInstance(tcp.ProtocolNumber).(segmentQueue)
-	info, there := s.s.SingleNICInfo(nic)
-	if !ok || !there {
+	info, ok := s.s.SingleNICInfo(nic)
+	if !ok {
 		return nil
 	}
-	return &express{stack: s, nic: nic, tcp: q, stats: info.Stats}
+	return &express{stack: s, nic: nic, tcp: &atOnce{stack: s}, stats: info.Stats}
 }
 
 // A segment is a frame with one of TCP, as far as the express cares. head is the frame's beginning, up to the payload.

@@ -215,7 +215,9 @@ func (e *Endpoint) readFlow(f *flow, dst io.Writer, o ReadOptions) (int, error) 
 }
 
 func (e *Endpoint) readStack(dst io.Writer, o ReadOptions) (ReadResult, error) {
+	e.backlog.begin()
 	r, err := e.ep.Read(dst, tcpip.ReadOptions{Peek: o.Peek})
+	e.backlog.end(e.ep)
 	if err != nil {
 		if _, ok := err.(*tcpip.ErrClosedForReceive); ok {
 			return ReadResult{}, nil

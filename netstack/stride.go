@@ -40,7 +40,9 @@ func (e *Endpoint) writeStack(p Payload, o WriteOptions) (int, error) {
 	for {
 		e.part = part{p: p, left: e.stride - int(e.sent%uint64(e.stride))}
 		want := e.part.Len()
-		n, err := e.ep.Write(&e.part, tcpip.WriteOptions{More: o.More})
+		e.backlog.begin()
+		n, err := e.ep.Write(&e.part, tcpip.WriteOptions{More: o.More, Atomic: true})
+		e.backlog.end(e.ep)
 		e.part.p = nil
 		e.sent += uint64(n)
 		done += int(n)

@@ -39,6 +39,7 @@ const order = `
 	Socket - a socket's state
 	StreamRead - one reader of a TCP endpoint at a time
 	StreamWrite - one writer to a TCP endpoint at a time
+	StreamBacklog - segments that wait for the end of a call
 	ConnTrack - the connections that a packet filter follows
 	PacketQueue - frames and errors for a socket; the stack delivers them with locks of connections held
 	Pipe - a pipe's slots and ends
@@ -113,6 +114,7 @@ type (
 	SocketOptions  struct{ ranked }
 	StreamRead     struct{ ranked }
 	StreamWrite    struct{ ranked }
+	StreamBacklog  struct{ ranked }
 	PacketQueue    struct{ ranked }
 	Pipe           struct{ ranked }
 	FileLocks      struct{ ranked }

@@ -1,0 +1,1 @@
+// This file makes the compiler accept functions whose bodies are elsewhere.
