@@ -67,6 +67,9 @@ func (k *Kernel) newSysfs(net func() *socket.Namespace) vfs.FileSystem {
 		Device: k.sys.VFS.NextDevice(), Clock: k.sys.Clocks.Realtime.Now, CPUs: k.cfg.CPUs, MemoryTotal: total,
 		MemoryFree: func() uint64 { return total - min(total, k.sys.MemoryUsed()) }, HugePages: "madvise",
 		Net: func() []sysfs.NetDevice { return netDevices(net()) },
+		SetNet: func(c *vfs.Caller, device, file, text string) error {
+			return setNetDevice(net(), c, device, file, text)
+		},
 	})
 }
 

@@ -33,7 +33,11 @@ func netDevices(n *socket.Namespace) []sysfs.NetDevice {
 	}
 	var out []sysfs.NetDevice
 	for _, i := range n.Interfaces() {
-		out = append(out, netDevice(&i))
+		d := netDevice(&i)
+		if n.Stack != nil {
+			bridgeDevice(n, &i, &d)
+		}
+		out = append(out, d)
 	}
 	return out
 }
@@ -42,7 +46,8 @@ func netDevice(i *netstack.Interface) sysfs.NetDevice {
 	c := &i.Counters
 	d := sysfs.NetDevice{
 		Name: i.Name, Index: int(i.Index), Link: int(i.Link), Address: station(i.HWAddr), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: int(i.MTU),
-		Type: socket.HardwareType(i), Up: i.Up,
+		Type: socket.HardwareType(i), Carrier: i.Up && i.Carrier,
+		OperState: operState(i),
 		Stats: map[string]uint64{
 			"rx_bytes": c.RxBytes, "rx_packets": c.RxPackets, "rx_dropped": c.RxDropped, "rx_errors": c.RxErrors,
 			"tx_bytes": c.TxBytes, "tx_packets": c.TxPackets, "tx_dropped": c.TxDropped, "tx_errors": 0,
@@ -51,6 +56,9 @@ func netDevice(i *netstack.Interface) sysfs.NetDevice {
 	}
 	// Without what rtnetlink alone shows: IFF_RUNNING and IFF_LOWER_UP.
 	d.Flags = uint32(socket.IfFlagsOf(i) &^ (linux.IFF_RUNNING | linux.IFF_LOWER_UP))
+	if i.Master != 0 {
+		d.Flags |= uint32(linux.IFF_PROMISC | linux.IFF_ALLMULTI)
+	}
 	if i.Loopback {
 		d.Broadcast = station([6]byte{})
 	}

@@ -39,6 +39,9 @@ type Options struct {
 	HugePages string
 	// Net lists the network devices of the network namespace; nil: none.
 	Net func() []NetDevice
+	// SetNet takes what is written to a file below a device's directory; nil:
+	// nothing can be.
+	SetNet func(c *vfs.Caller, device, file, text string) error
 }
 
 // A NetDevice is one directory of /sys/class/net.
@@ -52,11 +55,34 @@ type NetDevice struct {
 	MTU       int
 	Flags     uint32 // IFF_*
 	Type      uint16 // ARPHRD_*
-	Up        bool
+	Carrier   bool
+	OperState string
+	Class     string // DEVTYPE of the device's events
 	// Stats are the counters of /sys/class/net/*/statistics by name
 	// (rx_bytes, tx_packets, ...).
 	Stats map[string]uint64
+	// Files, Groups and Links are what a device has beside what all have.
+	Files  []NetText
+	Groups []NetGroup
+	Links  []NetLink
 }
+
+// A NetGroup is a directory below a device's.
+type NetGroup struct {
+	Name   string
+	Files  []NetText
+	Groups []NetGroup
+	Links  []NetLink
+}
+
+// A NetText is a file.
+type NetText struct {
+	Name, Text string
+	Mode       linux.FileMode
+}
+
+// A NetLink is a symbolic link.
+type NetLink struct{ Name, Target string }
 
 // New returns the file system, to be mounted as "sysfs".
 func New(o Options) vfs.FileSystem {

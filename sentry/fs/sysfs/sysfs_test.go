@@ -11,7 +11,7 @@ import (
 
 func TestTree(t *testing.T) {
 	devices := []sysfs.NetDevice{{
-		Name: "lo", Index: 1, Address: "00:00:00:00:00:00", MTU: 65536, Flags: 0x9, Type: 772, Up: true,
+		Name: "lo", Index: 1, Address: "00:00:00:00:00:00", MTU: 65536, Flags: 0x9, Type: 772, Carrier: true, OperState: "unknown",
 		Stats: map[string]uint64{"rx_bytes": 12},
 	}}
 	w := vfstest.NewWorld(t, func(t *testing.T, v *vfs.VFS) vfs.FileSystem {

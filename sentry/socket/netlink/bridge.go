@@ -305,7 +305,10 @@ func writeBridgeLink(p *reply, ns *socket.Namespace, i *netstack.Interface, port
 	p.attrU32(linux.IFLA_MTU, i.MTU)
 	p.attrU8(linux.IFLA_OPERSTATE, operState(i))
 	p.attr(linux.IFLA_ADDRESS, i.HWAddr[:])
-	writePeer(p, ns, i)
+	if o, at := ns.Peer(i.Index); o != nil {
+		p.attrU32(linux.IFLA_LINK, uint32(at))
+		o.DecRef()
+	}
 	writePort(p, ns, linux.IFLA_PROTINFO|linux.NLA_F_NESTED, port)
 	p.end()
 }
