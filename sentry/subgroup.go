@@ -12,6 +12,11 @@ import (
 func (ct *Container) subgroup(path string) (*cgroup.Group, error) {
 	g := ct.cgroup
 	if path == "" {
+		// One that guests have made inner takes none: where process 1 is, as in
+		// runc.
+		if first := ct.init; g.MayHost() != 0 && first != nil && first.Cgroup().Within(g) && first.Cgroup().MayHost() == 0 {
+			g = first.Cgroup()
+		}
 		return g, nil
 	}
 	for name := range strings.SplitSeq(path, "/") {

@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"slices"
 	"strconv"
 
 	"cordon/internal/linux"
@@ -241,13 +242,26 @@ func sysSchedYield(t *task.Task) (uintptr, error) {
 	return 0, nil
 }
 
-// sysReboot is reboot(2) for those who may not; process 1 of a container ends
-// the sandbox by its own exit.
+// sysReboot is reboot(2) of a PID namespace, as each container is one: its process 1
+// ends (Linux: kernel/reboot.c, kernel/pid_namespace.c reboot_pid_ns). Who waits
+// for that tells a reboot by SIGHUP from a halt by SIGINT.
 //
-// Partial: always EPERM without CAP_SYS_BOOT, EINVAL with it
-func sysReboot(t *task.Task, _, _ arg.Hex, _ arg.Hex, _ arg.Addr) (uintptr, error) {
-	if !t.Cred().HasRoot(linux.CAP_SYS_BOOT) {
+// Partial: of the caller's PID namespace
+func sysReboot(t *task.Task, magic, magic2 arg.Hex, cmd linux.RebootCmd, _ arg.Addr) (uintptr, error) {
+	if !t.Cred().HasIn(linux.CAP_SYS_BOOT, t.Group().PIDs().UserNS()) {
 		return 0, linux.EPERM
 	}
-	return 0, linux.EINVAL
+	known := [...]uint32{linux.LINUX_REBOOT_MAGIC2, linux.LINUX_REBOOT_MAGIC2A, linux.LINUX_REBOOT_MAGIC2B, linux.LINUX_REBOOT_MAGIC2C}
+	if uint32(magic) != linux.LINUX_REBOOT_MAGIC1 || !slices.Contains(known[:], uint32(magic2)) {
+		return 0, linux.EINVAL
+	}
+	switch cmd {
+	case linux.LINUX_REBOOT_CMD_RESTART, linux.LINUX_REBOOT_CMD_RESTART2:
+		t.Reboot(linux.SIGHUP)
+	case linux.LINUX_REBOOT_CMD_HALT, linux.LINUX_REBOOT_CMD_POWER_OFF:
+		t.Reboot(linux.SIGINT)
+	default:
+		return 0, linux.EINVAL
+	}
+	return 0, nil
 }

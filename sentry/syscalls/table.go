@@ -172,7 +172,7 @@ var Table = [...]Row{
 	{166, 39, "umount2", h2(sysUmount2), Full, ""},
 	{167, 224, "swapon", h2(sysSwapon), Partial, "always EPERM"},
 	{168, 225, "swapoff", h1(sysSwapoff), Partial, "always EPERM"},
-	{169, 142, "reboot", h4(sysReboot), Partial, "always EPERM without CAP_SYS_BOOT, EINVAL with it"},
+	{169, 142, "reboot", h4(sysReboot), Partial, "of the caller's PID namespace"},
 	{170, 161, "sethostname", h2(sysSethostname), Full, ""},
 	{171, 162, "setdomainname", h2(sysSetdomainname), Full, ""},
 	{172, -1, "iopl", h1(sysIopl), Partial, "EPERM for any level but 0"},

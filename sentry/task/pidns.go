@@ -387,6 +387,15 @@ func (n *PIDNamespace) seenFrom(o *PIDNamespace) bool {
 	return n != nil
 }
 
+// Reboot ends process 1 of t's PID namespace as if s had, and t.
+func (t *Task) Reboot(s linux.Signal) {
+	init := t.group.pids.Init()
+	init.mu.Lock()
+	init.exitLocked(linux.WaitSignaled(s, false), nil)
+	init.mu.Unlock()
+	t.ExitGroup(0)
+}
+
 // endNamespace ends all other processes of the namespace whose process 1 ends
 // with t, and waits until they have (Linux: kernel/pid_namespace.c
 // zap_pid_ns_processes). The first namespace's end is the sandbox's.
