@@ -7,6 +7,7 @@ import (
 	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/sentry/cgroup"
+	"cordon/sentry/ipc"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -27,6 +28,7 @@ type Container struct {
 	cgroup   *cgroup.Group
 	nproc    atomic.Int32 // processors of new processes; 0: all
 	restored bool
+	ownIPC   bool // it has made its IPC namespace
 
 	// atomic
 	started atomic.Bool
@@ -141,7 +143,7 @@ func (c *Container) join() error {
 		}
 		c.spaces.IPC = n.IPC
 	} else {
-		c.spaces.IPC = k.sys.NewIPC()
+		c.spaces.IPC, c.ownIPC = k.newIPC(nil, nil), true
 	}
 	if id := c.conf.Join.Time; id != "" {
 		n, err := from("time", id)
@@ -229,6 +231,9 @@ func (c *Container) release() {
 	c.dropCgroup()
 	if c.mounts != nil {
 		c.mounts.DecRef()
+	}
+	if ns, ok := c.spaces.IPC.(*ipc.Namespace); ok && c.ownIPC {
+		ns.DecRef()
 	}
 	if c.gofer != nil {
 		c.gofer.Close()

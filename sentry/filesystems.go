@@ -26,12 +26,12 @@ func (k *Kernel) registerFileSystems() error {
 	}}
 	v.Register("tmpfs", tmp)
 	v.Register("ramfs", tmp)
-	// Containers' specifications mount this. There are no message queues inside,
-	// so it is empty and stays so.
-	v.Register("mqueue", vfs.FileSystemType{NoDev: true, New: func(*vfs.Caller, string, string) (vfs.FileSystem, error) {
-		o := k.tmpfsOptions("nr_inodes=1,size=4096")
-		o.Name, o.Mode = "mqueue", 0o1777
-		return tmpfs.New(o)
+	v.Register("mqueue", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(c *vfs.Caller, _, data string) (vfs.FileSystem, error) {
+		fs := k.queuesOf(c)
+		if fs == nil {
+			return nil, linux.ENODEV
+		}
+		return fs.For(c, data)
 	}})
 	k.registerCgroups()
 	dev := vfs.FileSystemType{NoDev: true, New: func(_ *vfs.Caller, source, data string) (vfs.FileSystem, error) {

@@ -16,12 +16,11 @@ import (
 	"cordon/sentry/cred"
 	"cordon/sentry/file/hostfd"
 	"cordon/sentry/file/pipe"
+	"cordon/sentry/fs/mqueue"
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/futex"
-	"cordon/sentry/ipc"
 	"cordon/sentry/ktime"
 	"cordon/sentry/loader"
-	"cordon/sentry/memmap"
 	"cordon/sentry/syscalls"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
@@ -37,6 +36,8 @@ type Kernel struct {
 	proc     *procfs.FileSystem // of which others are instances
 
 	hosts hostFiles
+
+	messages *mqueue.Users // who has message queues
 
 	mu sync.Mutex
 	// guarded by mu
@@ -58,7 +59,7 @@ func newKernel(cfg Config) *Kernel {
 	if cfg.MemoryLimit == 0 {
 		cfg.MemoryLimit = host.MemoryTotal()
 	}
-	k := &Kernel{cfg: cfg, waited: make(map[int32]*task.ThreadGroup), consoles: make(map[int32]*console)}
+	k := &Kernel{cfg: cfg, messages: &mqueue.Users{}, waited: make(map[int32]*task.ThreadGroup), consoles: make(map[int32]*console)}
 	k.Container = &Container{kernel: k, conf: cfg.ContainerConfig, label: task.NewContainer(cfg.ID)}
 	k.hosts.next.Store(memFileID + 1)
 	k.hosts.measure()
@@ -116,14 +117,14 @@ func (k *Kernel) assemble() error {
 		Platform: plat, Memory: mem, VFS: v, Clocks: clocks, Futexes: futex.NewTable(func(tid int32) bool { return k.sys.Lives(tid) }),
 		Calls: k.calls, Traced: k.cfg.Trace != nil, Loader: loader.New(vdso),
 		UserNS: k.users(), Random: k.random, Turn: k.turn(),
-		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) }, PlainInit: k.cfg.PlainInit, NewNet: k.newNet,
+		NumCPU: k.cfg.CPUs, MemoryLimit: k.cfg.MemoryLimit, NewIPC: k.newIPC, PlainInit: k.cfg.PlainInit, NewNet: k.newNet,
 	}
 	k.sys.Init()
 	var e linux.Errno
 	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
 	}
-	k.spaces = task.Namespaces{UTS: task.NewUTS(k.conf.Hostname, k.conf.Domainname), IPC: k.sys.NewIPC()}
+	k.spaces = task.Namespaces{UTS: task.NewUTS(k.conf.Hostname, k.conf.Domainname), IPC: k.newIPC(nil, nil)}
 	if err := k.makeTime(); err != nil {
 		return err
 	}

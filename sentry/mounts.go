@@ -8,8 +8,10 @@ import (
 	"cordon/sentry/cred"
 	"cordon/sentry/fs/cgroupfs"
 	"cordon/sentry/fs/goferfs"
+	"cordon/sentry/fs/mqueue"
 	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/tmpfs"
+	"cordon/sentry/ipc"
 	"cordon/sentry/vfs"
 )
 
@@ -93,6 +95,10 @@ func (c *Container) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 	v := c.sys.VFS
 	if m.Type == "proc" {
 		return c.kernel.proc.Instance(m.Options, c.pids())
+	}
+	if m.Type == "mqueue" {
+		ns, _ := c.spaces.IPC.(*ipc.Namespace)
+		return mqueue.Of(ns).For(nil, m.Options)
 	}
 	if m.Type != "gofer" {
 		t, ok := v.Type(m.Type)

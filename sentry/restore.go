@@ -8,9 +8,9 @@ import (
 	"cordon/internal/linux"
 	"cordon/platform/memfile"
 	"cordon/sentry/file/hostfd"
+	"cordon/sentry/fs/mqueue"
 	"cordon/sentry/ipc"
 	"cordon/sentry/loader"
-	"cordon/sentry/memmap"
 	"cordon/sentry/task"
 )
 
@@ -70,7 +70,7 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 		Platform: plat, Memory: mem, Gofer: k.gofer, Hosts: &k.hosts, Notifier: k.notifier, Files: make(map[string]int),
 		Clocks: k.cfg.Clocks,
 		Parts: task.Parts{
-			Calls: k.calls, Traced: k.cfg.Trace != nil, Random: k.random, Turn: k.turn(), NewNet: k.newNet, NewIPC: func() any { return ipc.New(ipc.MemoryFile{Memory: memmap.Memory{File: mem}}) },
+			Calls: k.calls, Traced: k.cfg.Trace != nil, Random: k.random, Turn: k.turn(), NewNet: k.newNet, NewIPC: k.newIPC,
 			Assemble: func(s *task.System) error {
 				k.Container.sys = s
 				return k.registerFileSystems()
@@ -97,6 +97,9 @@ func (k *Kernel) adopt() error {
 	}
 	if n := k.init.Leader().Namespaces(); n != nil {
 		k.spaces, k.mounts = *n, n.Mount
+	}
+	if ns, ok := k.spaces.IPC.(*ipc.Namespace); ok && mqueue.Of(ns) != nil {
+		k.messages = mqueue.Of(ns).Users()
 	}
 	k.cgroup = k.init.Cgroup()
 	if k.spaces.Cgroup != nil {

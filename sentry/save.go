@@ -21,6 +21,7 @@ import (
 	"cordon/sentry/file/timerfd"
 	"cordon/sentry/fs/devpts"
 	"cordon/sentry/fs/goferfs"
+	"cordon/sentry/fs/mqueue"
 	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/tmpfs"
@@ -47,7 +48,7 @@ func kinds() []checkpoint.Kind {
 		cred.Kinds(), limit.Kinds(), cgroup.Kinds(), signal.Kinds(), mm.Kinds(), vfs.Kinds(), task.Kinds(), loader.Kinds(),
 		pipe.Kinds(), eventfd.Kinds(), timerfd.Kinds(), signalfd.Kinds(), epoll.Kinds(), inotify.Kinds(), hostfd.Kinds(),
 		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(), goferfs.Kinds(), overlay.Kinds(),
-		ipc.Kinds(), socket.Kinds(), unix.Kinds(), inet.Kinds(), hostinet.Kinds(), netlink.Kinds(), packet.Kinds(),
+		ipc.Kinds(), mqueue.Kinds(), socket.Kinds(), unix.Kinds(), inet.Kinds(), hostinet.Kinds(), netlink.Kinds(), packet.Kinds(),
 	)
 }
 

@@ -6,6 +6,7 @@ import (
 	"cordon/checkpoint"
 	"cordon/internal/linux"
 	"cordon/platform/memfile"
+	"cordon/sentry/cred"
 	"cordon/sentry/memmap"
 )
 
@@ -27,10 +28,17 @@ type SavedNamespace struct {
 	Memory   string
 	Segments []checkpoint.Ref
 	Rest     Image
+	Refs     int64
+	UID, GID uint32
+	User     checkpoint.Ref
+	Posix    checkpoint.Ref
 }
 
 func saveNamespace(s *checkpoint.Saver, ns *Namespace) SavedNamespace {
-	im := SavedNamespace{Memory: s.Slot(slotMemory), Rest: ns.Image(func(u *Undo) checkpoint.Ref { return s.Ref(u) })}
+	im := SavedNamespace{
+		Memory: s.Slot(slotMemory), Rest: ns.Image(func(u *Undo) checkpoint.Ref { return s.Ref(u) }), Refs: ns.refs.Load(),
+		UID: ns.uid, GID: ns.gid, User: s.Ref(ns.user), Posix: s.Ref(ns.posix),
+	}
 	im.Rest.Segments = nil
 	for _, g := range ns.Shm.All() {
 		im.Segments = append(im.Segments, s.Ref(g))
@@ -51,9 +59,13 @@ func loadNamespace(l *checkpoint.Loader, ns *Namespace, im SavedNamespace) error
 	}
 	ns.setUp(MemoryFile{memmap.Memory{File: f}})
 	segments, err := checkpoint.GetAll[*Segment](l, im.Segments)
-	if err != nil {
+	user, err2 := checkpoint.Get[*cred.UserNamespace](l, im.User)
+	posix, err3 := checkpoint.Get[Posix](l, im.Posix)
+	if err := cmp.Or(err, err2, err3); err != nil {
 		return err
 	}
+	ns.refs.Store(im.Refs)
+	ns.uid, ns.gid, ns.user, ns.posix = im.UID, im.GID, user, posix
 	l.AfterLoad(func() error {
 		for _, g := range segments {
 			if g == nil || g.ns != ns {

@@ -22,20 +22,33 @@ const (
 	ShmMax
 	ShmAll
 	ShmMNI
+	MQQueuesMax
+	MQMsgMax
+	MQMsgSizeMax
+	MQMsgDefault
+	MQMsgSizeDefault
 	numLimits
 )
 
-// defaultLimits are Linux's, and largestLimits what each may be set to.
+// defaultLimits are Linux's, and what stands between the others is what each may be
+// set to.
 var (
 	defaultLimits = [numLimits]uint64{
 		MsgMax: linux.MSGMAX, MsgMNB: linux.MSGMNB, MsgMNI: linux.MSGMNI,
 		SemMSL: linux.SEMMSL, SemMNS: linux.SEMMNS, SemOPM: linux.SEMOPM, SemMNI: linux.SEMMNI,
 		ShmMax: linux.SHMMAX, ShmAll: linux.SHMALL, ShmMNI: linux.SHMMNI,
+		MQQueuesMax: linux.DFLT_QUEUESMAX, MQMsgMax: linux.DFLT_MSGMAX, MQMsgSizeMax: linux.DFLT_MSGSIZEMAX,
+		MQMsgDefault: linux.DFLT_MSG, MQMsgSizeDefault: linux.DFLT_MSGSIZE,
 	}
 	largestLimits = [numLimits]uint64{
 		MsgMax: math.MaxInt32, MsgMNB: math.MaxInt32, MsgMNI: maxObjects,
 		SemMSL: math.MaxInt32, SemMNS: math.MaxInt32, SemOPM: math.MaxInt32, SemMNI: maxObjects,
 		ShmMax: math.MaxUint64, ShmAll: math.MaxUint64, ShmMNI: maxObjects,
+		MQQueuesMax: math.MaxUint32, MQMsgMax: linux.HARD_MSGMAX, MQMsgSizeMax: linux.HARD_MSGSIZEMAX,
+		MQMsgDefault: linux.HARD_MSGMAX, MQMsgSizeDefault: linux.HARD_MSGSIZEMAX,
+	}
+	smallestLimits = [numLimits]uint64{
+		MQMsgMax: linux.MIN_MSGMAX, MQMsgSizeMax: linux.MIN_MSGSIZEMAX, MQMsgDefault: linux.MIN_MSGMAX, MQMsgSizeDefault: linux.MIN_MSGSIZEMAX,
 	}
 )
 
@@ -64,7 +77,7 @@ func (ns *Namespace) Limit(l Limit) uint64 { return ns.limits.values[l].Load() }
 
 // SetLimit changes a limit: EINVAL for a value that it cannot have.
 func (ns *Namespace) SetLimit(l Limit, v uint64) linux.Errno {
-	if v > largestLimits[l] {
+	if v > largestLimits[l] || v < smallestLimits[l] {
 		return linux.EINVAL
 	}
 	ns.limits.values[l].Store(v)

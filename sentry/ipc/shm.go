@@ -317,7 +317,7 @@ func (ns *Namespace) ShmLock(c *Caller, id int32, on, limited bool) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !c.Cred.HasRoot(linux.CAP_IPC_LOCK) {
+	if !c.capable(linux.CAP_IPC_LOCK) {
 		if c.Cred.EUID != s.uid && c.Cred.EUID != s.cuid || on && limited {
 			return linux.EPERM
 		}

@@ -23,12 +23,24 @@ type Caller struct {
 	Maker int32
 	// Now is the wall time in seconds.
 	Now int64
+	// User is the user namespace that owns the caller's IPC namespace; nil: the first.
+	User *cred.UserNamespace
+}
+
+func (c *Caller) capable(p linux.Capability) bool {
+	if c.User == nil {
+		return c.Cred.HasRoot(p)
+	}
+	return c.Cred.HasIn(p, c.User)
 }
 
 // A Namespace is an IPC namespace.
 type Namespace struct {
 	// immutable
-	memory Memory
+	memory   Memory
+	uid, gid uint32              // of who made it
+	user     *cred.UserNamespace // that owns it; nil: the first
+	posix    Posix               // nil: no POSIX message queues
 
 	limits limits
 
@@ -37,14 +49,16 @@ type Namespace struct {
 	Msg table[*MsgQueue]
 
 	// atomic
+	refs       atomic.Int64
 	rmidForced atomic.Bool // kernel.shm_rmid_forced
 	made       atomic.Bool // a segment, at any time
 }
 
-// New returns an empty namespace whose segments live in m.
+// New returns an empty namespace whose segments live in m, with one reference.
 func New(m Memory) *Namespace {
 	ns := &Namespace{}
 	ns.setUp(m)
+	ns.refs.Store(1)
 	return ns
 }
 
@@ -89,7 +103,7 @@ func (p *perm) checkLocked(c *Caller, want linux.FileMode) error {
 	case inGroup(c.Cred, p.cgid) || inGroup(c.Cred, p.gid):
 		granted >>= 3
 	}
-	if want&^granted != 0 && !c.Cred.HasRoot(linux.CAP_IPC_OWNER) {
+	if want&^granted != 0 && !c.capable(linux.CAP_IPC_OWNER) {
 		return linux.EACCES
 	}
 	return nil
@@ -99,7 +113,7 @@ func inGroup(c *cred.Credentials, gid uint32) bool { return c.EGID == gid || c.I
 
 // ownerLocked is permission for IPC_SET and IPC_RMID.
 func (p *perm) ownerLocked(c *Caller) error {
-	if c.Cred.EUID != p.cuid && c.Cred.EUID != p.uid && !c.Cred.HasRoot(linux.CAP_SYS_ADMIN) {
+	if c.Cred.EUID != p.cuid && c.Cred.EUID != p.uid && !c.capable(linux.CAP_SYS_ADMIN) {
 		return linux.EPERM
 	}
 	return nil

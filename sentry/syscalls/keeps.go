@@ -40,14 +40,14 @@ var keepers = keepersByKind(map[keeps][]string{
 		"dup", "dup2", "dup3", "fcntl", "flock", "pipe", "pipe2", "socket", "socketpair", "accept", "accept4", "connect", "bind", "eventfd", "eventfd2",
 		"signalfd", "signalfd4", "timerfd_create", "timer_create", "epoll_create", "epoll_create1", "epoll_ctl", "inotify_init", "inotify_init1",
 		"inotify_add_watch", "fanotify_init", "fanotify_mark", "memfd_create", "userfaultfd", "pidfd_open", "pidfd_getfd", "mmap", "mremap", "mprotect",
-		"madvise", "mlock", "mlock2", "munlock", "mbind", "shmget", "shmat", "msgget", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "setns", "mq_open", "tkill", "ioctl",
+		"madvise", "mlock", "mlock2", "munlock", "mbind", "shmget", "shmat", "msgget", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "setns", "mq_open", "mq_notify", "tkill", "ioctl",
 	},
 	keepsText: {
 		"fork", "vfork", "clone", "clone3", "execve", "execveat", "unshare", "mount", "fsopen", "fsconfig", "fsmount", "open_tree", "move_mount", "mount_setattr",
 		"setxattr", "lsetxattr", "fsetxattr", "setxattrat", "semget", "semop", "semtimedop", "setsockopt", "seccomp", "bpf", "add_key", "io_setup",
-		"io_uring_setup", "sendmsg", "sendmmsg", "writev", "pwritev", "pwritev2", "vmsplice", "msgsnd", "mq_timedsend", "sched_setattr",
+		"io_uring_setup", "sendmsg", "sendmmsg", "writev", "pwritev", "pwritev2", "vmsplice", "msgsnd", "sched_setattr",
 	},
-	keepsArg2:    {"write", "pwrite64"},
+	keepsArg2:    {"write", "pwrite64", "mq_timedsend"},
 	keepsMessage: {"sendto"},
 })
 

@@ -206,7 +206,7 @@ func (c *Task) discard() {
 	if fs := c.FS(); fs != nil {
 		fs.Drop()
 	}
-	c.leaveNet()
+	c.leaveCounted()
 	if c.undo != nil {
 		c.undo.DecRef(nil) // never the last: the maker has it too
 	}
@@ -389,7 +389,7 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	t := s.newTask(a.Cred, "init")
 	t.fds.Store(a.FDs)
 	t.fs.Store(a.FS)
-	if !a.Namespaces.holdNet() {
+	if !a.Namespaces.hold() {
 		t.discard()
 		return nil, linux.ESRCH
 	}

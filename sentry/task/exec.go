@@ -70,6 +70,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 	t.exitSignal = linux.SIGCHLD
 	t.sys.tree.Unlock()
 	g.didExec.Store(true)
+	g.execs.Add(1)
 	g.Membarrier.Store(0)
 	actions := g.Actions().Fork()
 	actions.Reset()

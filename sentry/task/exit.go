@@ -84,7 +84,7 @@ func (t *Task) exit() {
 	t.leaveIPC()
 	t.FDs().DecRef()
 	t.FS().Drop()
-	t.leaveNet()
+	t.leaveCounted()
 	t.ctx.Release()
 
 	own := t.OwnTID()

@@ -28,7 +28,7 @@ type Parts struct {
 	Traced  bool
 	Loader  Loader
 	Random  func(p []byte)
-	NewIPC  func() any
+	NewIPC  NewIPC
 	NewNet  func(user *cred.UserNamespace) (*socket.Namespace, linux.Errno)
 	Sockets *socket.Registry
 	Turn    Turn

@@ -62,6 +62,7 @@ type GroupImage struct {
 	CgroupBase           [2]int64
 	Start                int64
 	DidExec              bool
+	Execs                uint32
 	OOMAdj               int32
 	LoginUID             uint32
 	Membarrier           uint32
@@ -92,7 +93,7 @@ func saveGroup(s *checkpoint.Saver, g *ThreadGroup) GroupImage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	im := GroupImage{
-		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Container: s.Ref(g.container), PIDs: s.Ref(g.pids), Cgroup: s.Ref(g.Cgroup()), CgroupBase: g.cgroupBase, Start: g.start, DidExec: g.didExec.Load(),
+		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Container: s.Ref(g.container), PIDs: s.Ref(g.pids), Cgroup: s.Ref(g.Cgroup()), CgroupBase: g.cgroupBase, Start: g.start, DidExec: g.didExec.Load(), Execs: g.execs.Load(),
 		OOMAdj: g.oomAdj.Load(), LoginUID: g.loginUID.Load(), Membarrier: g.Membarrier.Load(), MaxRSS: g.maxRSS.Load(), Leader: s.Ref(g.leader),
 		Tasks: refs(s, g.tasks), Parent: s.Ref(g.parent), Children: refs(s, g.children), PGrp: s.Ref(g.pgrp),
 		Gone: g.gone, Reaped: g.reaped, Subreaper: g.subreaper, ReapedSelf: g.reapedSelf, ZombieNow: g.zombieNow, Status: g.status,
@@ -187,6 +188,7 @@ func loadGroup(l *checkpoint.Loader, p *ThreadGroup, im GroupImage) error {
 	p.actions.Store(actions)
 	p.start = im.Start
 	p.didExec.Store(im.DidExec)
+	p.execs.Store(im.Execs)
 	p.oomAdj.Store(im.OOMAdj)
 	p.loginUID.Store(im.LoginUID)
 	p.Membarrier.Store(im.Membarrier)

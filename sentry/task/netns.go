@@ -2,11 +2,12 @@ package task
 
 import (
 	"cordon/internal/linux"
+	"cordon/sentry/ipc"
 	"cordon/sentry/socket"
 )
 
-// A task that lives holds a reference to the network namespace that it is in; the
-// sets of namespaces, which tasks share, hold none.
+// A task that lives holds references to the network and the IPC namespace that it is
+// in; the sets of namespaces, which tasks share, hold none.
 
 // net is the set's network namespace, nil where there is none.
 func (n *Namespaces) net() *socket.Namespace {
@@ -17,17 +18,49 @@ func (n *Namespaces) net() *socket.Namespace {
 	return s
 }
 
-// holdNet takes a reference to the network namespace for a task; false when it
-// has ended.
+// ipc is the set's IPC namespace, nil where there is none.
+func (n *Namespaces) ipc() *ipc.Namespace {
+	if n == nil {
+		return nil
+	}
+	s, _ := n.IPC.(*ipc.Namespace)
+	return s
+}
+
+// hold takes references to the network and the IPC namespace for a task; false
+// when one has ended.
+func (n *Namespaces) hold() bool {
+	if !n.holdNet() {
+		return false
+	}
+	if !n.holdIPC() {
+		n.dropNet()
+		return false
+	}
+	return true
+}
+
 func (n *Namespaces) holdNet() bool {
 	s := n.net()
 	return s == nil || s.TryIncRef()
 }
 
-// setNamespaces puts t into a set, of which it takes over the reference to the
-// network.
+func (n *Namespaces) holdIPC() bool {
+	s := n.ipc()
+	return s == nil || s.TryIncRef()
+}
+
+// setNamespaces puts t into a set, of which it takes over the references.
 func (t *Task) setNamespaces(n *Namespaces) {
-	t.ns.Swap(n).dropNet()
+	t.ns.Swap(n).drop()
+}
+
+// drop undoes hold.
+func (n *Namespaces) drop() {
+	n.dropNet()
+	if s := n.ipc(); s != nil {
+		s.DecRef()
+	}
 }
 
 func (n *Namespaces) dropNet() {
@@ -36,11 +69,12 @@ func (n *Namespaces) dropNet() {
 	}
 }
 
-// leaveNet is for a task that ends: nobody finds a network by it any more.
-func (t *Task) leaveNet() {
+// leaveCounted is for a task that ends: nobody finds a network or an IPC
+// namespace by it any more.
+func (t *Task) leaveCounted() {
 	if old := t.ns.Load(); old != nil {
 		n := *old
-		n.Net = nil
+		n.Net, n.IPC = nil, nil
 		t.setNamespaces(&n)
 	}
 }
@@ -52,7 +86,7 @@ func (t *Task) NetByPID(pid int32) (*socket.Namespace, error) {
 		return nil, linux.ESRCH
 	}
 	n := o.Namespaces()
-	if s := n.net(); s != nil && n.holdNet() {
+	if s := n.net(); s != nil && s.TryIncRef() {
 		return s, nil
 	}
 	return nil, linux.ESRCH

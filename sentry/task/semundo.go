@@ -24,14 +24,16 @@ func (t *Task) dropUndo() {
 // leaveIPC ends t's part in its IPC namespace.
 func (t *Task) leaveIPC() {
 	t.dropUndo()
-	if n := t.Namespaces(); n != nil {
-		if ns, ok := n.IPC.(*ipc.Namespace); ok {
-			ns.ShmLeft(t.TID())
-		}
+	if ns := t.Namespaces().ipc(); ns != nil {
+		ns.ShmLeft(t.TID())
 	}
 }
 
 // IPCCaller returns t as the one that makes an IPC call.
 func (t *Task) IPCCaller() *ipc.Caller {
-	return &ipc.Caller{Cred: t.Cred(), PID: t.PID(), Maker: t.TID(), Now: t.sys.Clocks.Realtime.Now() / 1e9}
+	c := &ipc.Caller{Cred: t.Cred(), PID: t.PID(), Maker: t.TID(), Now: t.sys.Clocks.Realtime.Now() / 1e9}
+	if ns := t.Namespaces().ipc(); ns != nil {
+		_, _, c.User = ns.Owner()
+	}
+	return c
 }

@@ -14,6 +14,7 @@ import (
 	"cordon/sentry/file/inotify"
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/futex"
+	"cordon/sentry/ipc"
 	"cordon/sentry/ktime"
 	"cordon/sentry/socket"
 	"cordon/sentry/vfs"
@@ -50,7 +51,7 @@ type System struct {
 	Loader    Loader
 	UserNS    *cred.UserNamespace
 	Random    func(p []byte) // from the host's generator
-	NewIPC    func() any     // an empty IPC namespace
+	NewIPC    NewIPC         // makes IPC namespaces
 	// NewNet makes a network namespace with one reference, whose capabilities are
 	// held in user.
 	NewNet      func(user *cred.UserNamespace) (*socket.Namespace, linux.Errno)
@@ -210,6 +211,10 @@ func (s *System) CPUs() int { return s.NumCPU }
 
 // Gone is closed when the last task has ended.
 func (s *System) Gone() <-chan struct{} { return s.allGone }
+
+// NewIPC makes an empty IPC namespace with one reference, for by in the user namespace
+// that is to own it; both are nil for the sandbox itself.
+type NewIPC func(by *cred.Credentials, user *cred.UserNamespace) *ipc.Namespace
 
 // A Namespaces is the set that clone and unshare change as one.
 type Namespaces struct {

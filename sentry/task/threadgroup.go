@@ -28,6 +28,7 @@ type ThreadGroup struct {
 	// atomic
 	actions  atomic.Pointer[signal.Actions] // exec may unshare it
 	didExec  atomic.Bool
+	execs    atomic.Uint32
 	oomAdj   atomic.Int32
 	loginUID atomic.Uint32
 	lead     atomic.Pointer[Task] // leader, for who asks for the id

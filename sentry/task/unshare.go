@@ -7,12 +7,12 @@ import (
 )
 
 // newNamespaces returns t's namespaces with those of f made anew, for a task
-// with the context fs, which owns the reference to the network among them.
+// with the context fs, which owns the references to those among them that are counted.
 // Permission is the caller's to check.
 func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserNamespace) (*Namespaces, linux.Errno) {
 	old := t.Namespaces()
 	if f&madeNamespaces == 0 {
-		old.holdNet()
+		old.hold()
 		return old, 0
 	}
 	n := *old
@@ -29,9 +29,6 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserN
 		n.UTS = n.UTS.Fork()
 		n.UTS.user = user
 	}
-	if f&linux.CLONE_NEWIPC != 0 {
-		n.IPC = t.sys.NewIPC()
-	}
 	if f&linux.CLONE_NEWCGROUP != 0 {
 		n.Cgroup = NewCgroupNamespace(t.group.Cgroup())
 	}
@@ -46,6 +43,11 @@ func (t *Task) newNamespaces(f linux.CloneFlags, fs *FSContext, user *cred.UserN
 		n.Net = net
 	} else {
 		n.holdNet()
+	}
+	if f&linux.CLONE_NEWIPC != 0 {
+		n.IPC = t.sys.NewIPC(t.Cred(), user)
+	} else {
+		n.holdIPC()
 	}
 	if f&linux.CLONE_NEWNS != 0 {
 		fs.rebase(func(paths ...*vfs.Path) { n.Mount = old.Mount.Clone(user, paths...) })
@@ -171,12 +173,12 @@ func (t *Task) Join(f linux.CloneFlags, from *Namespaces, user *cred.UserNamespa
 	if f&linux.CLONE_NEWCGROUP != 0 {
 		n.Cgroup = from.Cgroup
 	}
-	if !n.holdNet() {
+	if !n.hold() {
 		return linux.EINVAL // it ends just now
 	}
 	if f&linux.CLONE_NEWTIME != 0 {
 		if e := t.sys.enterTime(t.MM(), from.Time); e != 0 {
-			n.dropNet()
+			n.drop()
 			return e
 		}
 		n.Time, n.TimeForChildren = from.Time, from.Time

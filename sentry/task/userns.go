@@ -58,6 +58,12 @@ func (s *System) mayJoin(c *cred.Credentials, f linux.CloneFlags, from *Namespac
 	if n, ok := from.Net.(*socket.Namespace); ok {
 		owners[linux.CLONE_NEWNET] = n.UserNS
 	}
+	if n := from.ipc(); n != nil {
+		owners[linux.CLONE_NEWIPC] = s.UserNS
+		if _, _, u := n.Owner(); u != nil {
+			owners[linux.CLONE_NEWIPC] = u
+		}
+	}
 	for kind, owner := range owners {
 		if !over(kind, owner) {
 			return false

@@ -17,6 +17,12 @@ type (
 	}
 )
 
+// A CallerReaderAt is read at offsets, and shows different callers different
+// text. It is a Seeker too.
+type CallerReaderAt interface {
+	ReadAtAs(c *Caller, dst *usermem.Seq, off int64) (int, error)
+}
+
 // A PendingOpen is a File whose open(2) may have to wait (a FIFO without its
 // other end). Open has returned its Description already; whoever called sleeps
 // on OpenQueue until Opened, and drops the Description if interrupted.

@@ -117,6 +117,13 @@ func (t *FDTable) Install(d *Description, least linux.FD, limit uint64, flags li
 	return linux.FD(fd), nil
 }
 
+// Lowest returns the descriptor that Install would give next.
+func (t *FDTable) Lowest() linux.FD {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return linux.FD(t.freeLocked(0))
+}
+
 // InstallTwo puts two descriptions at the two lowest free descriptors, or
 // neither (pipe2, socketpair).
 func (t *FDTable) InstallTwo(a, b *Description, limit uint64, flags linux.FDFlags) (x, y linux.FD, err error) {
@@ -252,21 +259,20 @@ func (t *FDTable) Close(fd linux.FD) error {
 	if d == nil {
 		return linux.EBADF
 	}
-	return t.closed(d)
+	t.closed(d)
+	return nil
 }
 
 // closed ends a descriptor's use of d: record locks of this table on the file
 // go, whatever descriptor they were made by.
-func (t *FDTable) closed(d *Description) error {
-	var err error
+func (t *FDTable) closed(d *Description) {
 	if f, ok := d.file.(Flusher); ok {
-		err = f.Flush()
+		f.Flush(t)
 	}
 	if d.mode&pathOnly == 0 {
 		d.dropPosix(t)
 	}
 	d.DecRef()
-	return err
 }
 
 // Flags returns fd's flags, Cloexec or none.

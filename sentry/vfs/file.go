@@ -129,8 +129,8 @@ type FlagSetter interface {
 	SetFlags(flags linux.OpenFlags) error
 }
 
-// A Flusher is told of every close(2) of a descriptor, whose error close
-// returns.
+// A Flusher is told of every close(2) of a descriptor, and of the table that it
+// was in. No lock is held.
 type Flusher interface {
-	Flush() error
+	Flush(from *FDTable)
 }

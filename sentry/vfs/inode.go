@@ -97,6 +97,10 @@ type NewInode struct {
 	UID, GID uint32
 	Rdev     uint64
 	Target   string // of a symbolic link
+	// By is who makes it, where a name is made for it, and Data what he has for
+	// the file system beside (OpenIn).
+	By   *Caller
+	Data any
 	// Charge is told what memory the contents take; nil: nobody is.
 	Charge Charger
 }

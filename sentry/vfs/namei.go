@@ -10,6 +10,7 @@ func (c *Caller) createLocked(dir Path, absent *Dentry, n *NewInode) (*Dentry, e
 		return nil, err
 	}
 	newOwner(c, &da, n)
+	n.By = c
 	inode, err := dir.Dentry.kids.names.Create(absent.Name(), n)
 	if err != nil {
 		return nil, err

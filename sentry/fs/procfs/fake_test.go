@@ -11,6 +11,7 @@ import (
 	"cordon/platform/memfile"
 	"cordon/sentry/cred"
 	"cordon/sentry/futex"
+	"cordon/sentry/ipc"
 	"cordon/sentry/ktime"
 	"cordon/sentry/limit"
 	"cordon/sentry/mm"
@@ -136,7 +137,7 @@ func (w *world) process(uid uint32, args ...string) *task.Task {
 	}
 	g, err := w.sys.NewProcess(&task.InitArgs{
 		Cred: c, FDs: vfs.NewFDTable(), FS: task.NewFSContext(w.ns.Root(), w.ns.Root(), 0o022),
-		Namespaces: &task.Namespaces{Mount: w.ns, UTS: task.NewUTS("host", "(none)"), Net: socket.NewNamespace(nil, w.sys.UserNS)}, Limits: limit.NewSet(limits),
+		Namespaces: &task.Namespaces{Mount: w.ns, UTS: task.NewUTS("host", "(none)"), Net: socket.NewNamespace(nil, w.sys.UserNS), IPC: ipc.New(nil)}, Limits: limit.NewSet(limits),
 		Exec: task.ExecArgs{Path: args[0], Argv: args, Envv: []string{"HOME=/", "X=y"}},
 	})
 	if err != nil {

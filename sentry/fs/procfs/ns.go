@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"cordon/internal/linux"
+	"cordon/sentry/ipc"
 	"cordon/sentry/socket"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
@@ -110,8 +111,8 @@ func (k *nsKind) find(c *vfs.Caller, p *proc) (object any, id uint32, err error)
 	if k.of == nil {
 		return nil, k.first, nil
 	}
-	// A process that has ended is in no network.
-	if object = k.of(t); object == nil && k.flag&(linux.CLONE_NEWPID|linux.CLONE_NEWNET) != 0 {
+	// A process that has ended is in no network, and so on.
+	if object = k.of(t); object == nil && k.flag&(linux.CLONE_NEWPID|linux.CLONE_NEWNET|linux.CLONE_NEWIPC) != 0 {
 		return nil, 0, linux.ENOENT
 	}
 	return object, p.fs.nsID(k, object), nil
@@ -132,7 +133,7 @@ func (k *nsKind) follow(c *vfs.Caller, p *proc) (vfs.Path, error) {
 // place makes a file that stands for a namespace.
 func (k *nsKind) place(fs *FileSystem, object any, id uint32) (vfs.Path, *nsInode, error) {
 	i := &nsInode{inode: inode{fs: fs, ino: uint64(id), mode: regular | 0o444}, ns: &Namespace{k.flag, object, fs}}
-	if n := i.ns.NetNamespace(); n != nil && !n.TryIncRef() {
+	if n := i.ns.counted(); n != nil && !n.TryIncRef() {
 		return vfs.Path{}, nil, linux.ENOENT
 	}
 	return fs.sys.VFS.NSPath(i, k.text(id)), i, nil
@@ -182,7 +183,7 @@ func (sh *shared) forgetNSLocked() {
 	maps.DeleteFunc(sh.nsIDs, func(o any, _ uint32) bool { return !used[o] })
 }
 
-// An nsInode is a namespace as a file. It holds a reference to a network.
+// An nsInode is a namespace as a file. It holds a reference to one that is counted.
 type nsInode struct {
 	inode
 	state vfs.InodeState
@@ -194,9 +195,23 @@ func (i *nsInode) VFSState() *vfs.InodeState { return &i.state }
 
 // Evict implements vfs.Evicter.
 func (i *nsInode) Evict() {
-	if n := i.ns.NetNamespace(); n != nil {
-		n.DecRef()
+	if n := i.ns.counted(); n != nil {
+		go n.DecRef() // whoever lets go last may hold locks that its end needs
 	}
+}
+
+// counted is the namespace if it ends with its last reference.
+func (n *Namespace) counted() interface {
+	TryIncRef() bool
+	DecRef()
+} {
+	switch o := n.Object.(type) {
+	case *socket.Namespace:
+		return o
+	case *ipc.Namespace:
+		return o
+	}
+	return nil
 }
 
 // NetNamespace implements task.NetFile.

@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/sentry/cred"
+	"cordon/sentry/ipc"
 	"cordon/sentry/socket"
 	"cordon/sentry/task"
 	"cordon/sentry/usermem"
@@ -55,6 +56,10 @@ func (n *Namespace) owner() *cred.UserNamespace {
 		return o.UserNS()
 	case *socket.Namespace:
 		return o.UserNS
+	case *ipc.Namespace:
+		if _, _, user := o.Owner(); user != nil {
+			return user
+		}
 	}
 	return n.fs.sys.UserNS
 }

@@ -42,11 +42,6 @@ const fixedRows = `
 644 fs/inotify/max_user_watches 65536
 644 fs/lease-break-time 45
 644 fs/leases-enable 1
-644 fs/mqueue/msg_default 10
-644 fs/mqueue/msg_max 10
-644 fs/mqueue/msgsize_default 8192
-644 fs/mqueue/msgsize_max 8192
-644 fs/mqueue/queues_max 256
 644 fs/overflowgid 65534
 644 fs/overflowuid 65534
 644 fs/pipe-max-size 1048576

@@ -18,7 +18,21 @@ func (sh *shared) ipcSysctls() []Sysctl {
 			Set: func(t *task.Task, v string) linux.Errno { return sh.setIPCLimits(t, limits, v) },
 		}
 	}
+	queues := func(name string, l ipc.Limit) Sysctl {
+		s := row(name, l)
+		s.Path, s.ByWriter = "fs/mqueue/"+name, false
+		return s
+	}
+	most := queues("queues_max", ipc.MQQueuesMax)
+	most.Set = func(t *task.Task, v string) linux.Errno {
+		if n, err := strconv.ParseInt(strings.TrimSpace(v), 0, 32); err == nil && n < 0 {
+			v = strconv.FormatUint(uint64(uint32(n)), 10) // as in Linux any number will do
+		}
+		return sh.setIPCLimits(t, []ipc.Limit{ipc.MQQueuesMax}, v)
+	}
 	return []Sysctl{
+		most, queues("msg_max", ipc.MQMsgMax), queues("msgsize_max", ipc.MQMsgSizeMax),
+		queues("msg_default", ipc.MQMsgDefault), queues("msgsize_default", ipc.MQMsgSizeDefault),
 		row("msgmax", ipc.MsgMax), row("msgmnb", ipc.MsgMNB), row("msgmni", ipc.MsgMNI),
 		row("sem", ipc.SemMSL, ipc.SemMNS, ipc.SemOPM, ipc.SemMNI),
 		row("shmmax", ipc.ShmMax), row("shmall", ipc.ShmAll), row("shmmni", ipc.ShmMNI),
