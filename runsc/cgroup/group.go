@@ -79,19 +79,14 @@ func New(o Options) (*Group, error) {
 	return g, nil
 }
 
-// Plan is New for a name (an absolute cgroup path, or one below this process's
-// own) and resources.
-func Plan(name string, r *specs.LinuxResources) (*Group, error) {
-	return New(Options{ID: filepath.Base(name), Path: name, Rootless: os.Geteuid() != 0, Resources: r})
-}
-
-// ForMemory is the plan for a limit of memory alone.
+// ForMemory is New for a limit of memory alone.
 func ForMemory(id string, limit uint64) (*Group, error) {
 	n := int64(limit)
 	if n <= 0 {
 		return nil, fmt.Errorf("%d bytes are out of range", limit)
 	}
-	return Plan("cordon-"+id, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &n}})
+	name := "cordon-" + id
+	return New(Options{ID: name, Path: name, Resources: &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &n}}})
 }
 
 // Load returns the Group of a Record.

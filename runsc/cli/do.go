@@ -98,7 +98,7 @@ func (d *doFlags) run(g *globals, args []string) (int, error) {
 		p.Sandbox.Network = d.net.start(g, spec.Network, cmp.Or(d.hostname, p.State.ID))
 	}
 	if spec.MemoryLimit != 0 {
-		if os.Geteuid() != 0 {
+		if rootless() {
 			g.logger.warn("--memory: an ordinary user has no cgroup here: the limit binds the guest, not the sandbox itself")
 		} else if p.Cgroups, err = cgroup.ForMemory(p.State.ID, spec.MemoryLimit); err != nil {
 			return 0, fmt.Errorf("--memory: %w", err)

@@ -78,7 +78,7 @@ func (n *netFlags) choose(g *globals) error {
 	switch {
 	case len(n.nets) > 0 && (g.network == "none" || g.network == "host"):
 		return fmt.Errorf("--net: a sandbox of network %s has no interfaces of its own", g.network)
-	case g.network == "" && (given || os.Geteuid() != 0 && len(n.nets) == 0):
+	case g.network == "" && (given || rootless() && len(n.nets) == 0):
 		g.network = string(boot.NetworkUser)
 	case given && g.network != string(boot.NetworkUser):
 		return fmt.Errorf("--network: -p, --allow-net, --deny-net and --allow-host-loopback are for network user, not %s", g.network)

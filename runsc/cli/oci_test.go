@@ -443,6 +443,21 @@ func TestRootlessContainer(t *testing.T) {
 	}
 }
 
+func TestRootOfAnOrdinaryUsersNamespace(t *testing.T) {
+	needRoot(t)
+	e := newEnv(t)
+	e.root = "/tmp/runsc-test-" + strconv.Itoa(os.Getpid())
+	defer os.RemoveAll(e.root)
+	cmd := e.cmd("do", "--memory", "64m", "true")
+	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 65534, Size: 1}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, Credential: &syscall.Credential{}}
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Run(); err != nil || !strings.Contains(errs.String(), "an ordinary user has no cgroup") {
+		t.Errorf("a limit of memory: %v, %s", err, errs.String())
+	}
+}
+
 func TestListAndFeatures(t *testing.T) {
 	e := newEnv(t)
 	e.create("c", e.bundle(nil, "true"))

@@ -77,7 +77,9 @@ type runcConfig struct {
 
 // asRunc is what runc would say of the container.
 func (st *State) asRunc() runcState {
-	r := runcState{PID: st.Boot.PID, Start: st.Boot.Start, Rootless: os.Geteuid() != 0, NamespacePaths: map[string]string{}, Config: runcConfig{
+	// As runc has it: root of a user namespace is not, and who has cgroups is not.
+	rootless := os.Geteuid() != 0 && (st.Groups == nil || st.Groups.Config.Rootless)
+	r := runcState{PID: st.Boot.PID, Start: st.Boot.Start, Rootless: rootless, NamespacePaths: map[string]string{}, Config: runcConfig{
 		Rootfs: st.Rootfs, Version: st.OCI, Labels: []string{"bundle=" + st.Bundle},
 	}}
 	for k, v := range st.Notes {
