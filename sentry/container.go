@@ -40,9 +40,20 @@ func (c *Container) ID() string { return c.conf.ID }
 // Add makes a further container, with its mounts, and loads its first process.
 // It takes over the descriptors of cfg, in a failure too. The error is a
 // *StartError where it is the program's or a mount's fault.
-func (k *Kernel) Add(cfg ContainerConfig) (*Container, error) {
-	c := &Container{kernel: k, sys: k.sys, conf: cfg, label: task.NewContainer(cfg.ID)}
-	if err := c.join(); err != nil {
+func (k *Kernel) Add(cfg ContainerConfig) (c *Container, err error) {
+	c = &Container{kernel: k, sys: k.sys, conf: cfg, label: task.NewContainer(cfg.ID)}
+	if !k.sys.Hold() {
+		err = &StartError{Message: "the sandbox has ended"}
+	} else {
+		// Until Remove.
+		defer func() {
+			if err != nil {
+				k.sys.Release()
+			}
+		}()
+		err = c.join()
+	}
+	if err != nil {
 		c.closeStdio()
 		closeGofer(&cfg)
 		return nil, err
@@ -201,8 +212,8 @@ func (k *Kernel) Find(id string) *Container {
 	return nil
 }
 
-// Remove ends all processes of a container that Add made and lets go of its
-// mounts.
+// Remove ends all processes of a container and lets go of its mounts. Others go on,
+// without the first too.
 func (k *Kernel) Remove(c *Container) {
 	if !c.started.Swap(true) {
 		// It ends before its program's first instruction.
@@ -210,6 +221,9 @@ func (k *Kernel) Remove(c *Container) {
 		k.sys.StartProcess(c.init)
 	}
 	k.sys.EndContainer(c.label)
+	if c != k.Container {
+		k.sys.Release()
+	}
 	k.mu.Lock()
 	for i, o := range k.joined {
 		if o == c {
@@ -244,10 +258,6 @@ func (c *Container) release() {
 // that are open give EIO meanwhile.
 func (c *Container) watchGofer() {
 	<-c.gofer.Dead()
-	if c == c.kernel.Container {
-		c.sys.KillAll()
-		return
-	}
 	c.sys.KillContainer(c.label)
 }
 

@@ -218,6 +218,7 @@ func (k *Kernel) Start() {
 		k.Container.Start()
 		return
 	}
+	k.started.Store(true)
 	k.sys.Clocks.Start()
 	if d, ok := k.sys.Loader.(*loader.Loader); ok {
 		vdso := newVDSOClock(k.sys.Clocks, d.VDSO(), k.sys.Platform)

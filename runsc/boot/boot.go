@@ -2,7 +2,7 @@ package boot
 
 // SpecVersion is the version of Spec. Both sides are the same binary, so a
 // difference means that the binary was replaced between the two starts.
-const SpecVersion = 4
+const SpecVersion = 5
 
 // A Spec says everything about a sandbox that its kernel has to know. It is
 // plain data: descriptors are numbers in the boot process, already open when
@@ -26,8 +26,9 @@ type Spec struct {
 	// every id.
 	UIDs, GIDs []IDMap
 
-	// Container is the sandbox's first. Further ones join it by OpCreate; its
-	// end ends them and the sandbox.
+	// Container is the sandbox's first. Further ones join it by OpCreate. The
+	// sandbox ends with its last container, or with the first if that has no keeper
+	// (FDs.Keeper).
 	Container
 
 	// CPUInfo is the host's /proc/cpuinfo, which the boot process cannot read.
@@ -294,6 +295,9 @@ type FDs struct {
 	Lifeline int
 	// Network is a socket that the Network comes from; -1 for none.
 	Network int
+	// Keeper is the socket to the first container's keeper (join.go); -1 where the
+	// boot process itself carries the container's pid.
+	Keeper int
 	// Herald is a socket to the process that tells the host's memory cgroup of
 	// kills for memory; -1 for none.
 	Herald int
@@ -363,9 +367,9 @@ type Kernel interface {
 	// failure too. A StartError says why it could not.
 	Add(c *Container, fds ContainerFDs) (Guest, error)
 
-	// Remove ends every process of a container that Add made and lets go of
-	// its mounts and its gofer. It returns when they are gone; Wait for its
-	// processes returns meanwhile.
+	// Remove ends every process of a container and lets go of its mounts and its
+	// gofer. It returns when they are gone; Wait for its processes returns meanwhile.
+	// Other containers go on.
 	Remove(g Guest)
 
 	// Stop ends every guest process and the platform's stubs. After it Wait

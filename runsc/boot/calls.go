@@ -16,7 +16,8 @@ const (
 	OpCreate = "create"
 	// OpDestroy ends a container and lets go of all that it has, the name too.
 	// It returns when its processes are gone. A container that is not there is
-	// no error; the first one cannot be destroyed: it ends with the sandbox.
+	// no error; for the last the sandbox ends instead of an answer. A first one
+	// without a keeper cannot be destroyed: it ends with the sandbox.
 	OpDestroy = "destroy"
 	// OpContainers returns []ContainerInfo, the first container first.
 	OpContainers = "containers"
@@ -27,7 +28,7 @@ const (
 	// OpSignal takes SignalArgs.
 	OpSignal = "signal"
 	// OpExec takes a Process and its descriptors, three at least; the result is its
-	// pid.
+	// pid. The process is killed when the connection ends before it is waited for.
 	OpExec = "exec"
 	// OpWait takes WaitArgs; the result is a wait status.
 	OpWait = "wait"
@@ -197,7 +198,12 @@ func (m *member) exec(c *control.Call) (any, error) {
 		return nil, fmt.Errorf("exec needs 3 descriptors, not %d", len(c.FDs))
 	}
 	fds := c.TakeFDs()
-	return m.guest.Exec(&p, [3]int(fds[:3]), fds[3:])
+	pid, err := m.guest.Exec(&p, [3]int(fds[:3]), fds[3:])
+	if err == nil {
+		// Whoever has gone before it waits will not be told of its end.
+		c.Tie(pid, func() { _ = m.guest.Signal(pid, killSignal) })
+	}
+	return pid, err
 }
 
 func (m *member) wait(c *control.Call) (any, error) {
@@ -208,6 +214,7 @@ func (m *member) wait(c *control.Call) (any, error) {
 	if a.PID == InitPID {
 		return nil, errors.New("the first process is waited for by its parent")
 	}
+	defer c.Untie(a.PID)
 	if a.Tied {
 		release, err := c.OnHangup(func() { _ = m.guest.Signal(a.PID, killSignal) })
 		if err != nil {

@@ -10,16 +10,17 @@
 // it mounts the private file system for guest memory, makes an empty directory
 // the root, and gives up every capability. Main then builds the Kernel,
 // installs the system call filter, and serves the control socket until the
-// container's first process ends.
+// first processes of all containers have ended.
 //
-// Further containers join by OpCreate; each has a keeper, a host process whose
-// socket ends with it (join.go).
+// Further containers join by OpCreate. Each container has a keeper, a host process
+// whose socket ends with it (join.go); the first of `do`, and of a user without
+// rights, has none, and then the sandbox ends with it.
 //
 // # Lifetimes
 //
 // Everything in the sandbox hangs off this process: it is process 1 of its PID
 // namespace, so the stubs end with it, and the gofer ends when its sockets
-// close. The process exits with the status of the container's first process.
+// close. The process exits with the status of the first container's first process.
 //
 // # Checkpoint
 //

@@ -73,6 +73,21 @@ func (h *herald) end() {
 	if oomKills(h.guest) > h.told {
 		h.ask(heraldLast)
 	}
+	h.close()
+}
+
+// leave lets the herald go while processes of others are in the cgroup, of whom one
+// could be taken.
+func (h *herald) leave() {
+	if h == nil {
+		return
+	}
+	close(h.stop)
+	<-h.done
+	h.close()
+}
+
+func (h *herald) close() {
 	unix.Shutdown(h.fd, unix.SHUT_RDWR)
 	unix.Close(h.fd)
 }

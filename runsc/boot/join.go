@@ -12,19 +12,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A container that joins has a keeper, a host process with its pid. Between
-// the Sentry and the keeper is a stream socket: the Sentry writes the exit code
-// of the first process, as four bytes, and the keeper the numbers of signals
-// that came to it, a byte each. When the keeper is gone, so is the container.
+// A container has a keeper, a host process with its pid. Between the Sentry and
+// the keeper is a stream socket: the Sentry writes the exit code of the first
+// process, as four bytes, and the keeper the numbers of signals that came to it, a
+// byte each. When the keeper is gone, so is the container. Only a sandbox's first
+// container may be without one: its pid is the boot process's.
 
-// A tenant is a member that joined.
+// A tenant is a member with its keeper.
 type tenant struct {
 	*member
 
 	// immutable
-	keeper int
+	keeper int           // -1 for none
 	tty    int           // the host's terminal, or -1
 	gone   chan struct{} // closed when nothing of it is left
+}
+
+// isGone reports whether nothing of the container is left.
+func (t *tenant) isGone() bool {
+	select {
+	case <-t.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 func closeIf(fd int) {
@@ -67,6 +78,7 @@ func (b *box) create(c *control.Call) error {
 	b.mu.Lock()
 	if err != nil {
 		delete(b.joined, a.Container.ID)
+		b.fewer.Broadcast()
 	} else {
 		b.joined[t.id] = t
 	}
@@ -76,7 +88,7 @@ func (b *box) create(c *control.Call) error {
 		return err
 	}
 	go t.watchKeeper()
-	go t.live(b.kernel)
+	go b.live(t)
 	if ended {
 		t.kill()
 	}
@@ -88,15 +100,11 @@ func (b *box) reserve(id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old, taken := b.joined[id]
-	if old != nil {
-		select {
-		case <-old.gone:
-			taken = false // whoever made it has forgotten to destroy it
-		default:
-		}
+	if old != nil && old.isGone() {
+		taken = false // whoever made it has forgotten to destroy it
 	}
 	switch {
-	case id == "" || id == b.first.id || taken:
+	case id == "" || id == b.first.id && !b.first.isGone() || taken:
 		return fmt.Errorf("the sandbox has a container %q", id)
 	case len(b.joined) >= maxJoined:
 		return errors.New("the sandbox has too many containers")
@@ -137,14 +145,25 @@ func (b *box) makeTenant(a *CreateArgs, fds []int) (*tenant, error) {
 
 // live waits for the container's end and tells the keeper once nothing of it
 // is left.
-func (t *tenant) live(k Kernel) {
+func (b *box) live(t *tenant) {
 	code := t.await()
-	k.Remove(t.guest)
+	b.kernel.Remove(t.guest)
 	t.herald.end()
+	t.tell(code)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(t.gone)
+	b.fewer.Broadcast()
+}
+
+// tell has the keeper end with an exit code.
+func (t *tenant) tell(code int) {
+	if t.keeper < 0 {
+		return
+	}
 	// A keeper that is gone needs no telling.
 	unix.Write(t.keeper, binary.LittleEndian.AppendUint32(nil, uint32(code)))
 	unix.Shutdown(t.keeper, unix.SHUT_RDWR) // ends watchKeeper
-	close(t.gone)
 }
 
 // watchKeeper passes on the signals that come to the keeper, and ends the
@@ -175,27 +194,30 @@ func (t *tenant) watchKeeper() {
 
 // member returns the container that a call is for.
 func (b *box) member(c *control.Call) (*member, error) {
-	if c.To == "" || c.To == b.first.id {
-		return b.first, nil
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if t := b.joined[c.To]; t != nil {
 		return t.member, nil
+	}
+	if c.To == "" || c.To == b.first.id {
+		return b.first.member, nil
 	}
 	return nil, fmt.Errorf("the sandbox has no container %q", c.To)
 }
 
 // destroy performs OpDestroy.
 func (b *box) destroy(id string) error {
-	if id == "" || id == b.first.id {
-		return errors.New("the first container ends with its sandbox")
-	}
 	b.mu.Lock()
 	t := b.joined[id]
+	if _, joined := b.joined[id]; !joined && (id == "" || id == b.first.id) {
+		t = b.first
+	}
 	b.mu.Unlock()
 	if t == nil {
 		return nil
+	}
+	if t.keeper < 0 {
+		return errors.New("the first container ends with its sandbox")
 	}
 	t.kill()
 	<-t.gone
@@ -207,10 +229,39 @@ func (b *box) destroy(id string) error {
 	return nil
 }
 
+// goOn says, when the first container has ended, whether the sandbox goes on for
+// others. If not, none can join any more.
+func (b *box) goOn() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = b.first.keeper < 0 || !b.inhabitedLocked()
+	return !b.ended
+}
+
+// outlast waits for the end of all containers that have joined.
+func (b *box) outlast() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.inhabitedLocked() {
+		b.fewer.Wait()
+	}
+	b.ended = true
+}
+
+// inhabitedLocked reports whether there are containers, or some to come, beside the
+// first.
+func (b *box) inhabitedLocked() bool {
+	for _, t := range b.joined {
+		if t == nil || !t.isGone() {
+			return true
+		}
+	}
+	return false
+}
+
 // endJoined ends the further containers because the first one has ended.
 func (b *box) endJoined() {
 	b.mu.Lock()
-	b.ended = true
 	var all []*tenant
 	for _, t := range b.joined {
 		if t != nil {
@@ -238,6 +289,9 @@ func (b *box) containers() []ContainerInfo {
 	}
 	slices.Sort(ids)
 	all := []ContainerInfo{b.first.info()}
+	if b.joined[b.first.id] != nil {
+		all = nil // another has its name
+	}
 	for _, id := range ids {
 		all = append(all, b.joined[id].info())
 	}

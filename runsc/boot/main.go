@@ -53,6 +53,9 @@ func Main(newKernel NewKernel) int {
 	b := newBox(k, s)
 	b.first.herald = newHerald(s.FDs.Herald, k)
 	made.Store(b)
+	if b.first.keeper >= 0 {
+		go b.first.watchKeeper()
+	}
 	b.forwardSignals()
 	if s.FDs.Control >= 0 {
 		go control.Serve(s.FDs.Control, 0, b.handle)
@@ -65,16 +68,24 @@ type box struct {
 	// immutable
 	kernel Kernel
 	spec   *Spec
-	first  *member
+	first  *tenant
 
 	mu sync.Mutex
 	// guarded by mu
-	joined map[string]*tenant // further containers, by their ID
+	joined map[string]*tenant // further containers, by their ID; nil while one is made
 	ended  bool               // no more can join
+
+	fewer *sync.Cond // of mu: a further container has gone, or is not to be
 }
 
 func newBox(k Kernel, s *Spec) *box {
-	return &box{kernel: k, spec: s, first: newMember(s.ID, k), joined: make(map[string]*tenant)}
+	b := &box{kernel: k, spec: s, joined: make(map[string]*tenant)}
+	b.fewer = sync.NewCond(&b.mu)
+	b.first = &tenant{member: newMember(s.ID, k), keeper: s.FDs.Keeper, tty: -1, gone: make(chan struct{})}
+	if s.Process.Terminal {
+		b.first.tty = s.FDs.Stdio[0]
+	}
+	return b
 }
 
 // run reports, starts the first process when it is time, and returns its
@@ -89,9 +100,19 @@ func (b *box) run() int {
 	}
 	Report{}.send(FDReady)
 	code := b.first.await()
+	if b.goOn() {
+		b.kernel.Remove(b.first.guest)
+		b.first.herald.leave()
+		b.first.tell(code)
+		close(b.first.gone)
+		b.outlast()
+		b.kernel.Stop()
+		return code
+	}
 	b.endJoined()
 	b.kernel.Stop()
 	b.first.herald.end()
+	b.first.tell(code)
 	return code
 }
 
@@ -118,19 +139,15 @@ func (b *box) forwardSignals() {
 	go func() {
 		for sig := range ch {
 			if sig == syscall.SIGWINCH {
-				b.resizeFromHost()
+				if b.first.tty >= 0 {
+					resizeFrom(b.first.tty, b.kernel)
+				}
 				continue
 			}
 			// Gone already: nobody is left to tell.
 			_ = b.kernel.Signal(InitPID, int(sig.(syscall.Signal)))
 		}
 	}()
-}
-
-func (b *box) resizeFromHost() {
-	if b.spec.Process.Terminal {
-		resizeFrom(b.spec.FDs.Stdio[0], b.kernel)
-	}
 }
 
 // resizeFrom gives a guest's first terminal the size of the host's at tty.
@@ -151,7 +168,7 @@ var ErrNoProcess = errors.New("no such process")
 // closeOnExec keeps the descriptors out of the platform's zygote.
 func closeOnExec(s *Spec) {
 	f := &s.FDs
-	for _, fd := range []int{FDReady, f.Stdio[0], f.Stdio[1], f.Stdio[2], f.Gofer9P, f.GoferDonate, f.MemFile, f.Meminfo, f.Loadavg, f.Control, f.Log, f.Lifeline, f.Network, f.Image, f.Herald, s.Trace.FD} {
+	for _, fd := range []int{FDReady, f.Stdio[0], f.Stdio[1], f.Stdio[2], f.Gofer9P, f.GoferDonate, f.MemFile, f.Meminfo, f.Loadavg, f.Control, f.Log, f.Lifeline, f.Network, f.Image, f.Keeper, f.Herald, s.Trace.FD} {
 		if fd >= 0 {
 			unix.CloseOnExec(fd)
 		}

@@ -96,7 +96,9 @@ func (k *Kernel) Add(c *boot.Container, fds boot.ContainerFDs) (boot.Guest, erro
 func (k *Kernel) Remove(g boot.Guest) {
 	r := g.(*Kernel)
 	_ = r.Signal(0, int(syscall.SIGKILL)) // they may be gone
-	closeFDs(r.fds)
+	if r != k {
+		closeFDs(r.fds)
+	}
 }
 
 func closeFDs(f boot.ContainerFDs) {

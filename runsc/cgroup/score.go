@@ -19,25 +19,29 @@ const (
 
 // Score sets the oom_score_adj that a sandbox starts with: adj, which the
 // container has asked for, or what it is if that is nil.
-func Score(adj *int, boot, gofer int) error {
+func Score(adj *int, boot int, others ...int) error {
 	base, err := baseScore(adj, boot)
 	if err != nil {
 		return err
 	}
 	if setScore(boot, lowestScore) != nil {
-		return errors.Join(setScore(gofer, base), setScore(boot, max(base, guestScore)))
+		return errors.Join(setScores(others, base), setScore(boot, max(base, guestScore)))
 	}
-	return errors.Join(setScore(gofer, base), setScore(boot, base))
+	return errors.Join(setScores(others, base), setScore(boot, base))
 }
 
 // Protect gives a sandbox that has started, whose first stubs are there, the
 // score that it keeps. Without the right to it everything stays as it is.
-func Protect(adj *int, boot, gofer int) {
+func Protect(adj *int, boot int, others ...int) {
 	if setScore(boot, lowestScore) == nil {
-		_ = setScore(gofer, lowestScore)
+		_ = setScores(others, lowestScore) // as far as they are still there
 		return
 	}
-	base, err := baseScore(adj, gofer)
+	pid := 0
+	if len(others) > 0 {
+		pid = others[0] // its score is what was asked for
+	}
+	base, err := baseScore(adj, pid)
 	if err == nil {
 		_ = setScore(boot, base)
 	}
@@ -68,6 +72,13 @@ func score(pid int) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(string(bytes.TrimSpace(data)))
+}
+
+func setScores(pids []int, adj int) (err error) {
+	for _, pid := range pids {
+		err = errors.Join(err, setScore(pid, adj))
+	}
+	return err
 }
 
 func setScore(pid, adj int) error {

@@ -108,7 +108,7 @@ func createAttached(g *globals, p *container.Params, sigs chan os.Signal) (*cont
 	var boot atomic.Int64
 	inner := p.BeforeRun
 	p.BeforeRun = func(c *container.Container) error {
-		boot.Store(int64(c.State.Boot.PID))
+		boot.Store(int64(c.Maker()))
 		if inner != nil {
 			return inner(c)
 		}

@@ -163,6 +163,7 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 			View:   plan.View(),
 			NetNS:  plan.NetNS,
 			Stdio:  [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
+			Keeper: true,
 		},
 		PIDFile:  c.pidFile,
 		TakeOver: plan.OwnNetwork && plan.Boot.Network == boot.NetworkSandbox,
@@ -175,9 +176,10 @@ func (c *createFlags) params(g *globals, id, bundle string, s *specs.Spec) (*con
 			p.ResolvConf = m.Source
 		}
 	}
-	if p.State.Sandbox, plan.Boot.Namespaces, err = g.store().Pod(s); err != nil {
+	if p.Join, plan.Boot.Namespaces, err = g.store().Pod(s); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(bundle, spec.ConfigFile), err)
 	}
+	p.JoinSandbox()
 	if !c.detach {
 		p.Sandbox.Errors = os.Stderr
 	} else if g.logger.file != nil {

@@ -68,7 +68,8 @@ func TestPod(t *testing.T) {
 	e := newEnv(t)
 	adopt(t)
 	boot := e.pod()
-	before := openDescriptors(t, boot)
+	sentry := e.state("pause").Sentry.PID
+	before := openDescriptors(t, sentry)
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	a := e.create("a", e.bundle(member, "wait", "7"), "--pid-file", pidFile)
 	b := e.create("b", e.bundle(member, "echo", "from b"))
@@ -110,7 +111,7 @@ func TestPod(t *testing.T) {
 	}
 	e.must("delete", "a")
 	e.must("delete", "b")
-	e.eventually("the sandbox closes what they had", func() bool { return openDescriptors(t, boot) <= before })
+	e.eventually("the sandbox closes what they had", func() bool { return openDescriptors(t, sentry) <= before })
 	if s := e.status("pause"); s != "running" {
 		t.Errorf("the pod is %s", s)
 	}
@@ -147,13 +148,91 @@ func TestPodContainerAndKeeper(t *testing.T) {
 	// A container that was never started, and the end of all.
 	e.create("a", e.bundle(member, "wait"))
 	keeper := e.state("a").Boot.PID
-	e.must("kill", "pause", "KILL")
-	ended(t, boot)
+	unix.Kill(e.state("pause").Sentry.PID, unix.SIGKILL)
+	if code := ended(t, boot); code != 137 {
+		t.Errorf("with its sandbox the first container ended with %d", code)
+	}
 	if code := ended(t, keeper); code != 137 {
-		t.Errorf("with its pod the container ended with %d", code)
+		t.Errorf("with its sandbox the container ended with %d", code)
 	}
 	e.must("delete", "a")
 	e.must("delete", "pause")
+}
+
+// TestPodOutlivesFirst ends and deletes the first container of a sandbox while another
+// runs in it.
+func TestPodOutlivesFirst(t *testing.T) {
+	needRoot(t)
+	e := newEnv(t)
+	adopt(t)
+	first := e.pod()
+	sentry := e.state("pause").Sentry
+	out := e.create("a", e.bundle(member, "wait", "7"))
+	e.must("start", "a")
+	e.eventually("the program runs", func() bool { return contains(out, "ready") })
+	e.must("kill", "pause", "KILL")
+	if code := ended(t, first); code != 137 {
+		t.Errorf("the first container ended with %d", code)
+	}
+	check := func(when string) {
+		t.Helper()
+		if s := e.status("a"); s != "running" {
+			t.Errorf("%s the other is %s", when, s)
+		}
+		if got := e.must("exec", "a", "echo", "hello"); got != "hello\n" {
+			t.Errorf("%s exec prints %q", when, got)
+		}
+		if !sentry.Alive() {
+			t.Errorf("%s the sandbox is gone", when)
+		}
+	}
+	check("after the first's end")
+	if s := e.status("pause"); s != "stopped" {
+		t.Errorf("after its end the first is %s", s)
+	}
+	e.fails(1, "is of no container", "create", "--bundle", e.bundle(func(s *specs.Spec) {
+		member(s)
+		s.Linux.Namespaces = append(s.Linux.Namespaces[:0], specs.LinuxNamespace{Type: specs.IPCNamespace, Path: fmt.Sprintf("/proc/%d/ns/ipc", first)})
+	}, "wait"), "c")
+	e.must("delete", "pause")
+	check("without the first")
+	// Its name is free again, and is that of another sandbox.
+	e.pod()
+	again := e.state("pause")
+	if again.Sentry == sentry {
+		t.Error("a new pod is in the old sandbox")
+	}
+	check("beside another of the first's name")
+	// By the other's process a third comes to the old sandbox.
+	third := e.create("b", e.bundle(func(s *specs.Spec) {
+		for i := range s.Linux.Namespaces {
+			if n := &s.Linux.Namespaces[i]; n.Type == specs.IPCNamespace {
+				n.Path = fmt.Sprintf("/proc/%d/ns/ipc", e.state("a").Boot.PID)
+			}
+		}
+	}, "wait"))
+	if st := e.state("b"); st.Sentry != sentry {
+		t.Errorf("the third is in sandbox %v, not %v", st.Sentry, sentry)
+	}
+	e.must("start", "b")
+	e.eventually("the third runs", func() bool { return contains(third, "ready") })
+	a, b := e.state("a").Boot.PID, e.state("b").Boot.PID
+	e.must("kill", "a", "USR1")
+	if code := ended(t, a); code != 7 {
+		t.Errorf("the other ended with %d", code)
+	}
+	e.must("delete", "a")
+	if s := e.status("b"); s != "running" {
+		t.Errorf("after the other's end the third is %s", s)
+	}
+	unix.Kill(b, unix.SIGKILL)
+	ended(t, b)
+	e.eventually("the sandbox ends with the last", func() bool { return !sentry.Alive() })
+	e.must("delete", "b")
+	if s := e.status("pause"); s != "running" {
+		t.Errorf("the other sandbox is %s", s)
+	}
+	e.must("delete", "--force", "pause")
 }
 
 func TestPodFailures(t *testing.T) {
@@ -161,13 +240,14 @@ func TestPodFailures(t *testing.T) {
 	e := newEnv(t)
 	e.fails(1, "container does not exist", "create", "--bundle", e.bundle(member, "wait"), "a")
 	boot := e.pod()
-	before := openDescriptors(t, boot)
+	sentry := e.state("pause").Sentry.PID
+	before := openDescriptors(t, sentry)
 	e.fails(1, "executable file not found in $PATH", "create", "--bundle", e.bundle(member, "not-there"), "a")
 	e.fails(1, "joining a ipc namespace that is no container's is not supported", "create", "--bundle",
 		e.bundle(func(s *specs.Spec) {
 			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.IPCNamespace, Path: "/proc/1/ns/ipc"}}
 		}, "wait"), "a")
-	e.eventually("the sandbox closes what they had", func() bool { return openDescriptors(t, boot) <= before })
+	e.eventually("the sandbox closes what they had", func() bool { return openDescriptors(t, sentry) <= before })
 	// By the path of a namespace, as podman does it.
 	out := e.create("p", e.bundle(func(s *specs.Spec) {
 		for i := range s.Linux.Namespaces {

@@ -11,7 +11,6 @@ import (
 	"cordon/runsc/boot"
 	"cordon/runsc/cgroup"
 	"cordon/runsc/control"
-	"cordon/runsc/network"
 
 	"golang.org/x/sys/unix"
 )
@@ -133,29 +132,13 @@ func (c *Container) takeLock(force bool) (*os.File, error) {
 		if err := c.State.Boot.Kill(killTimeout); err != nil {
 			return nil, err
 		}
+		if c.State.Creating && c.State.Sandbox == "" {
+			if err := c.State.Sentry.Kill(killTimeout); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return c.store.lock(c.State.ID, 0)
-}
-
-// clear ends what runs and removes what is there. It is called with the lock
-// held and may be repeated after a failure.
-func (c *Container) clear() error {
-	if err := c.leave(); err != nil {
-		return err
-	}
-	if err := c.State.Boot.Kill(killTimeout); err != nil {
-		return err
-	}
-	if err := c.State.Gofer.Kill(killTimeout); err != nil {
-		return err
-	}
-	if err := cgroup.End(c.State.Groups, c.State.Cgroups); err != nil {
-		return err
-	}
-	if err := network.GiveBack(c.networkPath()); err != nil {
-		return err
-	}
-	return c.removeDir()
 }
 
 // removeDir removes the directory in one step for those who look for it.

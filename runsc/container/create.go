@@ -1,11 +1,13 @@
 package container
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -44,6 +46,9 @@ type Cgroups interface {
 type Params struct {
 	State   State
 	Sandbox sandbox.Config
+	// Join is a container of the sandbox that State.Sandbox names; nil for a sandbox
+	// of its own.
+	Join *Container
 	// Config is the configuration, kept for commands to come; it may be nil.
 	Config *specs.Spec
 	// Cgroups may be nil.
@@ -59,6 +64,13 @@ type Params struct {
 	// BeforeRun is called while the processes exist and wait (hooks of the
 	// runtime); it may be nil.
 	BeforeRun func(c *Container) error
+}
+
+// JoinSandbox has the container be made in the sandbox of p.Join, if there is one.
+func (p *Params) JoinSandbox() {
+	if p.Join != nil {
+		p.State.Sandbox, p.State.Sentry = p.Join.SandboxID(), p.Join.State.Sentry
+	}
 }
 
 // Create makes a container and its sandbox. On an error nothing is left. A
@@ -131,7 +143,7 @@ func (c *Container) Config() (*specs.Spec, error) {
 
 // start makes the sandbox of a container that is only a directory.
 func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
-	p.Sandbox.Started = func(boot, gofer, herald int) error { return c.started(p, boot, gofer, herald) }
+	p.Sandbox.Started = func(pids sandbox.PIDs) error { return c.started(p, pids) }
 	box, err := c.makeBox(p)
 	if err != nil {
 		return nil, err
@@ -146,7 +158,7 @@ func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
 
 // makeBox starts a sandbox, or joins one.
 func (c *Container) makeBox(p *Params) (*sandbox.Sandbox, error) {
-	if c.State.Sandbox != "" {
+	if p.Join != nil {
 		return c.join(p)
 	}
 	fd, err := control.Listen(c.controlPath())
@@ -163,28 +175,27 @@ func (c *Container) makeBox(p *Params) (*sandbox.Sandbox, error) {
 
 // started records the processes of a sandbox and lets the host act on them,
 // before they have done anything.
-func (c *Container) started(p *Params, boot, gofer, herald int) (err error) {
-	if c.State.Boot, err = FindProc(boot); err != nil {
+func (c *Container) started(p *Params, pids sandbox.PIDs) (err error) {
+	if c.State.Boot, err = FindProc(pids.Container); err != nil {
 		return err
 	}
-	if c.State.Gofer, err = FindProc(gofer); err != nil {
+	if c.State.Gofer, err = FindProc(pids.Gofer); err != nil {
 		return err
+	}
+	if pids.Boot != 0 {
+		if c.State.Sentry, err = FindProc(pids.Boot); err != nil {
+			return err
+		}
 	}
 	if err := c.save(); err != nil {
 		return err
 	}
 	if p.Cgroups != nil {
-		pids := []int{boot}
-		if gofer != 0 {
-			pids = append(pids, gofer)
-		}
-		if herald != 0 {
-			pids = append(pids, herald)
-		}
-		if err := cgroup.Score(p.Sandbox.Spec.Process.OOMScoreAdj, boot, gofer); err != nil {
+		first, others := scored(pids)
+		if err := cgroup.Score(p.Sandbox.Spec.Process.OOMScoreAdj, first, others...); err != nil {
 			return err
 		}
-		if err := p.Cgroups.Create(pids...); err != nil {
+		if err := p.Cgroups.Create(members(pids)...); err != nil {
 			return err
 		}
 	}
@@ -192,6 +203,28 @@ func (c *Container) started(p *Params, boot, gofer, herald int) (err error) {
 		return p.BeforeRun(c)
 	}
 	return nil
+}
+
+// members are the processes that a container's cgroups get.
+func members(p sandbox.PIDs) []int {
+	var all []int
+	for _, pid := range []int{p.Container, p.Boot, p.Gofer, p.Herald} {
+		if pid != 0 && !slices.Contains(all, pid) {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// scored are the processes that have an OOM score, the one with stubs first.
+func scored(p sandbox.PIDs) (first int, others []int) {
+	first = cmp.Or(p.Boot, p.Container)
+	for _, pid := range []int{p.Container, p.Gofer} {
+		if pid != 0 && pid != first {
+			others = append(others, pid)
+		}
+	}
+	return first, others
 }
 
 // takeOver takes the interfaces of the namespace that the sandbox has joined, or was
@@ -218,19 +251,17 @@ func (c *Container) takeOver(p *Params, pid int) (*boot.Network, error) {
 // finish makes a container that stands visible as such.
 func (c *Container) finish(p *Params, box *sandbox.Sandbox) error {
 	if p.PIDFile != "" {
-		if err := WritePIDFile(p.PIDFile, box.BootPID); err != nil {
+		if err := WritePIDFile(p.PIDFile, box.PIDs().Container); err != nil {
 			return err
 		}
 	}
 	c.State.Creating = false
 	if p.Cgroups != nil {
-		cgroup.Protect(p.Sandbox.Spec.Process.OOMScoreAdj, box.BootPID, box.GoferPID)
+		first, others := scored(box.PIDs())
+		cgroup.Protect(p.Sandbox.Spec.Process.OOMScoreAdj, first, others...)
 	}
 	if err := c.save(); err != nil {
 		return err
-	}
-	if p.Sandbox.Attached {
-		return nil
 	}
 	return box.Detach()
 }
@@ -249,8 +280,14 @@ func WritePIDFile(path string, pid int) error {
 }
 
 func (c *Container) dir() string { return c.store.dir(c.State.ID) }
+
+// controlPath is the sandbox's socket, of which each of its containers has a name.
 func (c *Container) controlPath() string {
-	return filepath.Join(c.store.dir(c.sandboxID()), controlFile)
+	if c.State.Sandbox != "" && c.State.Sentry.PID == 0 {
+		return filepath.Join(c.store.dir(c.State.Sandbox), controlFile)
+	}
+	return filepath.Join(c.dir(), controlFile)
 }
+
 func (c *Container) networkPath() string { return filepath.Join(c.dir(), networkFile) }
 func (c *Container) save() error         { return writeState(c.dir(), &c.State) }

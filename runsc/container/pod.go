@@ -3,10 +3,10 @@ package container
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"cordon/runsc/boot"
 	"cordon/runsc/control"
@@ -26,22 +26,22 @@ var podNotes = [...]struct{ kind, sandbox string }{
 	{"io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID"},
 }
 
-// Pod says which sandbox, named by its first container, a configuration's
-// container joins, and whose namespaces there it shares. The empty string is a
-// sandbox of its own.
-func (s *Store) Pod(c *specs.Spec) (string, boot.Namespaces, error) {
+// Pod returns a container whose sandbox a configuration's container joins, and says
+// whose namespaces there it shares. nil is a sandbox of its own.
+func (s *Store) Pod(c *specs.Spec) (*Container, boot.Namespaces, error) {
 	none := boot.Namespaces{}
 	shared, err := s.sharedBy(c)
 	if err != nil {
-		return "", none, err
+		return nil, none, err
 	}
-	id, err := s.podOf(c, shared)
+	member, err := s.podOf(c, shared)
 	if err != nil {
-		return "", none, err
+		return nil, none, err
 	}
-	if id == "" {
-		return "", none, checkOwn(c)
+	if member == nil {
+		return nil, none, checkOwn(c)
 	}
+	id := member.SandboxID()
 	// What is not listed is inherited: the sandbox's own.
 	n := boot.Namespaces{PID: id, IPC: id, UTS: id, User: id, Cgroup: id, Time: id}
 	field := map[specs.LinuxNamespaceType]*string{
@@ -56,12 +56,12 @@ func (s *Store) Pod(c *specs.Spec) (string, boot.Namespaces, error) {
 		case ns.Path == "":
 			*f = ""
 		case shared[i] == nil:
-			return "", none, fmt.Errorf("linux.namespaces[%d]: %s is of no container of sandbox %s", i, ns.Path, id)
+			return nil, none, fmt.Errorf("linux.namespaces[%d]: %s is of no container of sandbox %s", i, ns.Path, id)
 		default:
 			*f = shared[i].State.ID
 		}
 	}
-	return id, n, nil
+	return member, n, nil
 }
 
 // checkOwn refuses namespaces that a sandbox of its own cannot be put into.
@@ -119,46 +119,61 @@ func processOf(path string) int {
 	return pid
 }
 
-// podOf returns the sandbox to join.
-func (s *Store) podOf(c *specs.Spec, shared []*Container) (string, error) {
+// podOf returns a container of the sandbox to join.
+func (s *Store) podOf(c *specs.Spec, shared []*Container) (*Container, error) {
 	for _, n := range podNotes {
 		if c.Annotations[n.kind] != "container" {
 			continue
 		}
 		id := c.Annotations[n.sandbox]
 		if id == "" {
-			return "", fmt.Errorf("annotations: %s without %s", n.kind, n.sandbox)
+			return nil, fmt.Errorf("annotations: %s without %s", n.kind, n.sandbox)
 		}
 		o, err := s.Load(id)
 		if err != nil {
-			return "", fmt.Errorf("annotations: %s: sandbox %s: %w", n.sandbox, id, err)
+			return nil, fmt.Errorf("annotations: %s: sandbox %s: %w", n.sandbox, id, err)
 		}
-		return o.sandboxID(), nil
+		return o, nil
 	}
-	id := ""
+	var member *Container
 	for i, o := range shared {
 		switch {
 		case o == nil:
-		case id == "":
-			id = o.sandboxID()
-		case id != o.sandboxID():
-			return "", fmt.Errorf("linux.namespaces[%d]: the namespaces are those of two sandboxes, %s and %s", i, id, o.sandboxID())
+		case member == nil:
+			member = o
+		case member.sentry() != o.sentry():
+			return nil, fmt.Errorf("linux.namespaces[%d]: the namespaces are those of two sandboxes, %s and %s", i, member.SandboxID(), o.SandboxID())
 		}
 	}
-	return id, nil
+	return member, nil
 }
 
-// sandboxID is the first container of the container's sandbox.
-func (c *Container) sandboxID() string {
+// SandboxID is the first container of the container's sandbox, which may be gone.
+func (c *Container) SandboxID() string {
 	if c.State.Sandbox != "" {
 		return c.State.Sandbox
 	}
 	return c.State.ID
 }
 
-// join makes the container in the sandbox that State.Sandbox names.
+// sentry is the boot process of the container's sandbox.
+func (c *Container) sentry() Proc {
+	if c.State.Sentry.PID != 0 {
+		return c.State.Sentry
+	}
+	if c.State.Sandbox == "" {
+		return c.State.Boot
+	}
+	// Of another version of this program.
+	if first, err := c.store.Load(c.State.Sandbox); err == nil {
+		return first.sentry()
+	}
+	return Proc{}
+}
+
+// join makes the container in the sandbox of p.Join.
 func (c *Container) join(p *Params) (*sandbox.Sandbox, error) {
-	cl, err := c.Dial()
+	cl, err := p.Join.Dial()
 	if errors.Is(err, control.ErrClosed) {
 		return nil, fmt.Errorf("sandbox %s is not running", c.State.Sandbox)
 	}
@@ -167,23 +182,11 @@ func (c *Container) join(p *Params) (*sandbox.Sandbox, error) {
 	}
 	defer cl.Close()
 	cl.To = "" // the container is not there yet
-	return sandbox.Join(&p.Sandbox, cl)
-}
-
-// leave ends the container in its sandbox, if that is still there.
-func (c *Container) leave() error {
-	if c.State.Sandbox == "" {
-		return nil
-	}
-	done := make(chan error, 1)
-	go func() { done <- c.Call(boot.OpDestroy, nil, nil) }()
-	select {
-	case err := <-done:
-		if errors.Is(err, control.ErrClosed) {
-			return nil
+	if c.State.Sentry.PID != 0 {
+		if err := os.Link(p.Join.controlPath(), c.controlPath()); err != nil {
+			return nil, fmt.Errorf("joining sandbox %s: %w", c.State.Sandbox, err)
 		}
-		return err
-	case <-time.After(killTimeout):
-		return fmt.Errorf("container %s does not end within %v", c.State.ID, killTimeout)
+		p.Sandbox.SentryPID = c.State.Sentry.PID
 	}
+	return sandbox.Join(&p.Sandbox, cl)
 }

@@ -40,8 +40,13 @@ type State struct {
 	// Ephemeral is set for a sandbox of `do`, whose directory goes with it.
 	Ephemeral bool `json:"ephemeral,omitempty"`
 
+	// Boot is the process that others know the container by. It ends with the exit
+	// code of the container's first process.
 	Boot  Proc `json:"boot"`
 	Gofer Proc `json:"gofer"`
+	// Sentry is the boot process of the container's sandbox; without one it is Boot,
+	// or that of the sandbox's first container.
+	Sentry Proc `json:"sentry,omitzero"`
 
 	// Cgroups are directories to remove, each made by us.
 	Cgroups []string `json:"cgroups,omitempty"`

@@ -46,7 +46,7 @@ func (c *Container) resizeMemory(r *boot.Resources) error {
 	if r.MemoryMax > 0 {
 		r.GuestMemory = boot.GuestMemory(r.MemoryMax)
 	}
-	err := sandbox.ResizeMemory(c.State.Boot.PID, r.GuestMemory)
+	err := sandbox.ResizeMemory(c.sentry().PID, r.GuestMemory)
 	if errors.Is(err, unix.EINVAL) {
 		return nil
 	}

@@ -175,3 +175,36 @@ func TestLongPaths(t *testing.T) {
 	}
 	dial(t, path)
 }
+
+// TestTie undoes what a connection began that ends, and nothing that was untied.
+func TestTie(t *testing.T) {
+	undone := make(chan int32, 2)
+	path := serve(t, me(), func(c *Call) (any, error) {
+		var key int32
+		if err := c.Decode(&key); err != nil {
+			return nil, err
+		}
+		if c.Op == "untie" {
+			c.Untie(key)
+		} else {
+			c.Tie(key, func() { undone <- key })
+		}
+		return nil, nil
+	})
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		op  string
+		key int32
+	}{{"tie", 1}, {"tie", 2}, {"untie", 1}} {
+		if err := c.Call(step.op, step.key, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	if key := <-undone; key != 2 || len(undone) != 0 {
+		t.Errorf("%d is undone, and %d more", key, len(undone))
+	}
+}

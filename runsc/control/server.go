@@ -17,7 +17,15 @@ type Call struct {
 
 	args json.RawMessage
 	fd   int
+	tied map[int32]func() // of the connection, by what is to be undone
 }
+
+// Tie has f called when the connection ends, unless Untie is called with the same key
+// before: by this call or a later one of the connection.
+func (c *Call) Tie(key int32, f func()) { c.tied[key] = f }
+
+// Untie undoes Tie.
+func (c *Call) Untie(key int32) { delete(c.tied, key) }
 
 // Decode reads the arguments into v.
 func (c *Call) Decode(v any) error {
@@ -83,13 +91,19 @@ func Serve(listenFD int, owner uint32, h Handler) error {
 
 func serveConn(fd int, h Handler) {
 	defer unix.Close(fd)
+	tied := map[int32]func(){}
+	defer func() {
+		for _, f := range tied {
+			f()
+		}
+	}()
 	for {
 		var q request
 		fds, err := receive(fd, &q)
 		if err != nil {
 			return
 		}
-		c := &Call{Op: q.Op, To: q.To, FDs: fds, args: q.Args, fd: fd}
+		c := &Call{Op: q.Op, To: q.To, FDs: fds, args: q.Args, fd: fd, tied: tied}
 		result, err := h(c)
 		closeAll(c.FDs)
 		var r reply

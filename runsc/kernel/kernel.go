@@ -78,8 +78,14 @@ func (k kernel) Add(c *boot.Container, f boot.ContainerFDs) (boot.Guest, error) 
 	return guest{g}, nil
 }
 
-// Remove ends one that Add made.
-func (k kernel) Remove(g boot.Guest) { k.sentry.Remove(g.(guest).Container) }
+// Remove ends a container.
+func (k kernel) Remove(g boot.Guest) {
+	c := k.sentry.Container
+	if joined, is := g.(guest); is {
+		c = joined.Container
+	}
+	k.sentry.Remove(c)
+}
 
 // startError turns the Sentry's StartError into boot's.
 func startError(err error) error {

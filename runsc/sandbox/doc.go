@@ -15,9 +15,11 @@
 //	                                 |
 //	                               stubs  run guest code
 //
-// Join makes a further container of a running sandbox: a gofer of its own, and a
-// keeper, which enter.c never lets become Go and which carries the container's
-// pid on the host.
+// Join makes a further container of a running sandbox. Each container has a gofer of
+// its own, and a keeper, which enter.c never lets become Go and which carries the
+// container's pid on the host: it is in the sandbox's network, IPC and UTS namespaces
+// and shows the container's files in its mount namespace. Without a keeper (`do`, and
+// users without rights) the boot process is what the first container is known by.
 //
 // # Lifetimes
 //
@@ -25,6 +27,10 @@
 // gofer sees end of file and ends too. boot waits on the lifeline: a byte 'g'
 // lets it go on after its parent has put it into a cgroup, a byte 'd' detaches
 // it, and an end of file before 'd' ends it, so a parent that is killed at any
-// point leaves nothing running. An attached sandbox has the kernel's
-// parent-death signal besides, since its parent never detaches it.
+// point leaves nothing running. A keeper has such a pipe too. An attached container
+// has the kernel's parent-death signal besides, since its parent never detaches it.
+//
+// The end of a keeper ends its container, and the end of the last container ends the
+// boot process. What the sandbox needs of the first container's when that is gone, its
+// place in a cgroup, the runtime hands on (package container).
 package sandbox

@@ -27,6 +27,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "enter.h"
@@ -188,21 +189,27 @@ void cordon_drop_rights(uint64_t keep, long id)
 		fail("no_new_privs");
 }
 
-// seen_from_outside makes the view of a container, with this process in an empty
-// directory beside it; 0 if there is none.
-static int seen_from_outside(const char *view, int own_pids)
+// make_proc returns a detached mount that shows the processes of this process's PID
+// namespace, or -1: a host may refuse it, and does where parts of its own are covered.
+static int make_proc(void)
+{
+	int mnt = -1, fs = syscall(SYS_fsopen, "proc", 1 /* FSOPEN_CLOEXEC */);
+	if (fs >= 0 && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mnt = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (fs >= 0)
+		close(fs);
+	return mnt;
+}
+
+// seen_from_outside makes the view of a container, with the mount proc in its /proc
+// unless that is -1, and this process in an empty directory beside it; 0 if there is
+// none.
+static int seen_from_outside(const char *view, int proc)
 {
 	const char *keys[][2] = {{"size", "4096"}, {"nr_inodes", "1"}, {"mode", "555"}, {NULL, NULL}};
 	if (!view)
 		return 0;
 	int empty = make_tmpfs(keys, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	// Of the sandbox's processes only. A host may refuse it, and does where parts of
-	// its own are covered.
-	int proc = -1, fs = own_pids ? syscall(SYS_fsopen, "proc", 1 /* FSOPEN_CLOEXEC */) : -1;
-	if (fs >= 0 && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		proc = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	if (fs >= 0)
-		close(fs);
 	int made = cordon_view(view, empty, proc) == 0;
 	if (proc >= 0 && !made)
 		close(proc);
@@ -237,7 +244,7 @@ static void enter_boot(long id, const char *memory, const char *program, const c
 	// By the mount an update of the limits resizes it.
 	place_fd(mnt, FD_MEMMOUNT, "the memory file's mount");
 	place_fd(file, FD_MEMFILE, "the memory file");
-	if (!seen_from_outside(view, 1))
+	if (!view || !seen_from_outside(view, make_proc()))
 		empty_root(NULL, 0);
 	cordon_drop_rights(0, id);
 	// Stubs are traced by a process without CAP_SYS_PTRACE.
@@ -324,8 +331,8 @@ static void enter_gofer(int count, char **trees)
 
 // The keeper of a container that joined a sandbox: a host process with nothing
 // but a pid. Its descriptors, after FD_READY: the socket to the Sentry and the
-// lifeline from its parent, as the boot process has.
-enum { FD_SENTRY = 4, FD_LIFELINE = 5 };
+// lifeline from its parent, as the boot process has, and the sandbox's PID namespace.
+enum { FD_SENTRY = 4, FD_LIFELINE = 5, FD_PIDS = 6 };
 
 // pass_on tells the Sentry of a signal that came to the keeper.
 static void pass_on(int sig)
@@ -407,13 +414,32 @@ static void keep(void)
 	}
 }
 
+// proc_of is make_proc for another PID namespace: a process in it makes the mount, and
+// shares its descriptors.
+static int proc_of(int pids)
+{
+	int mnt = -1, status;
+	if (setns(pids, CLONE_NEWPID) < 0)
+		return -1;
+	// As vfork(2), which has no flag for the descriptors.
+	int child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (child == 0) {
+		mnt = make_proc();
+		_exit(mnt < 0 || mnt > 255 ? 255 : mnt);
+	}
+	if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) != 255)
+		mnt = WEXITSTATUS(status);
+	return mnt;
+}
+
 static void enter_keeper(const char *name, const char *view)
 {
 	if (view) { // it has a mount namespace of its own
 		private_mounts();
-		if (!seen_from_outside(view, 0))
+		if (!seen_from_outside(view, proc_of(FD_PIDS)))
 			empty_root(NULL, 0);
 	}
+	close(FD_PIDS);
 	show_as(name);
 	if (geteuid() == 0)
 		cordon_drop_rights(0, -1);

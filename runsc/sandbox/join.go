@@ -2,11 +2,9 @@ package sandbox
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 
 	"cordon/runsc/boot"
 	"cordon/runsc/control"
@@ -22,7 +20,7 @@ import (
 // is killed. On an error no process is left. The error is a *boot.StartError
 // when the program is at fault.
 func Join(c *Config, cl *control.Client) (*Sandbox, error) {
-	s := &Sandbox{}
+	s := &Sandbox{attached: c.Attached}
 	var ends sockets
 	defer ends.close()
 	if len(c.Roots) > 0 {
@@ -45,7 +43,7 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 	if len(c.Roots) > 0 {
 		wg.Go(func() { s.gofer, goferReady, goferErr = startGofer(c, &ends) })
 	}
-	s.boot, s.lifeline, keeperReady, keeperErr = startKeeper(c, theirs)
+	s.keeper, keeperReady, keeperErr = startKeeper(c, theirs, c.SentryPID)
 	theirs.Close()
 	wg.Wait()
 	for _, f := range []*os.File{goferReady, keeperReady} {
@@ -53,20 +51,13 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 			defer f.Close()
 		}
 	}
-	if s.boot != nil {
-		s.BootPID = s.boot.Pid
-	}
-	if s.gofer != nil {
-		s.GoferPID = s.gofer.Pid
-	}
+	s.number()
 	err = errors.Join(goferErr, keeperErr)
 	if err == nil {
-		if err = readReport(keeperReady); err != nil {
-			err = fmt.Errorf("the container's keeper: %w", err)
-		}
+		err = keeperFailure(keeperReady)
 	}
 	if err == nil && c.Started != nil {
-		err = c.Started(s.BootPID, s.GoferPID, s.herald.pid())
+		err = c.Started(s.PIDs())
 	}
 	if err == nil {
 		s.herald.begin(0) // the sandbox's stubs are in another group
@@ -119,38 +110,4 @@ func shownArgs(c *Config) []string {
 		return []string{"runsc"}
 	}
 	return out
-}
-
-// startKeeper executes this binary under the guest program's name; enter.c has
-// the descriptors' numbers.
-func startKeeper(c *Config, sentry *os.File) (p *os.Process, lifeline, ready *os.File, err error) {
-	t, err := newTether()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer t.closeChilds()
-	stdin := t.null
-	attr := &syscall.SysProcAttr{Setsid: true}
-	if c.ControllingTerminal {
-		attr.Setctty = true
-		stdin = c.Stdio[0]
-	}
-	zone := "CORDON_ZONE=keeper"
-	if c.Attached {
-		zone += "+"
-	}
-	env := []string{zone}
-	if os.Geteuid() == 0 {
-		if view := viewEnv(c.View); view != nil {
-			env = append(env, view...)
-			attr.Cloneflags |= unix.CLONE_NEWNS
-		}
-	}
-	argv := shownArgs(c)
-	p, err = startOnOwnThread(c.NetNS, argv, env, []*os.File{stdin, t.null, t.null, t.report, sentry, t.life}, attr)
-	if err != nil {
-		t.closeOwn()
-		return nil, nil, nil, fmt.Errorf("starting the container's keeper: %w", err)
-	}
-	return p, t.lifeline, t.ready, nil
 }

@@ -21,7 +21,7 @@ func (s *Sandbox) sendNetwork(c *Config) error {
 		return nil
 	}
 	defer s.network.Close()
-	n, err := c.Network(s.BootPID)
+	n, err := c.Network(s.pids.Boot)
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}

@@ -62,10 +62,16 @@ type Config struct {
 	// Errors is where the two processes' own crash reports go; nil is nowhere.
 	Errors *os.File
 
-	// Attached ends the sandbox when this process ends.
+	// Keeper gives the first container a keeper, so that the sandbox can go on without
+	// it, where the rights of this process suffice.
+	Keeper bool
+	// SentryPID is the sandbox's boot process, for Join; 0 if that is not known.
+	SentryPID int
+
+	// Attached ends the container when this process ends.
 	Attached bool
-	// ControllingTerminal makes Stdio[0] the boot process's terminal, so that
-	// it learns of new sizes.
+	// ControllingTerminal makes Stdio[0] the terminal of the container's process, so
+	// that it learns of new sizes.
 	ControllingTerminal bool
 	// NetNS is the network namespace to run in; empty is the caller's for network "host", else a new one.
 	NetNS string
@@ -80,29 +86,43 @@ type Config struct {
 	// host is to see there what is killed for memory inside.
 	MemoryGroup string
 
-	// Started is called with the pids of the processes while they wait, to
-	// record them and put them into a cgroup; those that there are not are 0.
-	// An error ends them.
-	Started func(bootPID, goferPID, heraldPID int) error
+	// Started is called with the processes while they wait, to record them and put
+	// them into a cgroup. An error ends them.
+	Started func(p PIDs) error
 }
 
-// A Sandbox is a running pair of processes.
+// PIDs are the host's processes of a container; 0 is none.
+type PIDs struct {
+	// Container ends with the exit code of the container's first process: its keeper,
+	// or the boot process.
+	Container int
+	// Boot is the boot process, if it was made for the container.
+	Boot          int
+	Gofer, Herald int
+}
+
+// A Sandbox is what was started for a container.
 type Sandbox struct {
 	// immutable
-	BootPID  int
-	GoferPID int // 0 without a gofer
+	attached bool
 
-	boot, gofer *os.Process
-	herald      *herald // nil for none
-	lifeline    *os.File
-	network     *os.File // nil when nothing waits for it
+	boot, gofer *os.Process // nil for none
+	keeper      *keeper     // nil for none
+	herald      *herald     // nil for none
+	lifeline    *os.File    // of boot
+	network     *os.File    // nil when nothing waits for it
+	pids        PIDs
+	killed      bool
 }
+
+// PIDs are the processes as they were started.
+func (s *Sandbox) PIDs() PIDs { return s.pids }
 
 // Start makes the processes and returns when the sandbox stands. On an error
 // no process is left. The error is a *boot.StartError when the program is at
 // fault.
 func Start(c *Config) (*Sandbox, error) {
-	s := &Sandbox{}
+	s := &Sandbox{attached: c.Attached}
 	goferReady, bootReady, err := s.spawn(c)
 	if goferReady != nil {
 		defer goferReady.Close()
@@ -111,10 +131,10 @@ func Start(c *Config) (*Sandbox, error) {
 		defer bootReady.Close()
 	}
 	if err == nil && c.Started != nil {
-		err = c.Started(s.BootPID, s.GoferPID, s.herald.pid())
+		err = c.Started(s.pids)
 	}
 	if err == nil {
-		s.herald.begin(s.BootPID)
+		s.herald.begin(s.pids.Boot)
 	}
 	if err == nil {
 		err = s.sendNetwork(c)
@@ -173,51 +193,6 @@ func (s *Sandbox) bootState() string {
 	return st.String()
 }
 
-// Wait blocks until both processes are gone and returns the boot process's
-// exit code, as a shell would see it.
-func (s *Sandbox) Wait() (int, error) {
-	code, failure := 0, error(nil)
-	if s.boot != nil {
-		st, err := s.boot.Wait()
-		if err != nil {
-			failure = err
-		} else if ws := st.Sys().(syscall.WaitStatus); ws.Signaled() {
-			code = 128 + int(ws.Signal())
-		} else {
-			code = ws.ExitStatus()
-		}
-		s.boot = nil
-	}
-	if s.gofer != nil {
-		// The Sentry's ends of its sockets are closed, so it would end by
-		// itself, in its own time: nobody is left to want its answers, and
-		// what it opened is closed either way.
-		s.gofer.Kill()
-		s.gofer.Wait()
-		s.gofer = nil
-	}
-	s.herald.stop()
-	s.herald = nil
-	return code, failure
-}
-
-// Detach lets the sandbox outlive this process.
-func (s *Sandbox) Detach() error {
-	_, err := s.lifeline.Write([]byte{'d'})
-	s.lifeline.Close()
-	return err
-}
-
-// Kill ends the sandbox at once.
-func (s *Sandbox) Kill() {
-	if s.boot != nil {
-		s.boot.Kill()
-	}
-	if s.gofer != nil {
-		s.gofer.Kill()
-	}
-}
-
 // spawn starts both processes at once.
 func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 	var ends sockets
@@ -231,7 +206,16 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 		return nil, nil, err
 	}
 	var wg sync.WaitGroup
-	var goferErr, bootErr error
+	var goferErr, bootErr, keeperErr error
+	var own, theirs, keeperReady *os.File // the ends of the keeper's socket
+	if c.Keeper && mayKeep() {
+		if own, theirs, err = socketPair(unix.SOCK_STREAM, "keeper"); err != nil {
+			return nil, nil, err
+		}
+		defer own.Close()
+		defer theirs.Close()
+		ends.keeper = own
+	}
 	if s.herald, err = startHerald(c); err != nil {
 		return nil, nil, err
 	}
@@ -242,14 +226,30 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 		})
 	}
 	s.boot, s.lifeline, bootReady, bootErr = startBoot(c, &ends, s.herald.sentryEnd())
+	if bootErr == nil && theirs != nil {
+		if s.keeper, keeperReady, keeperErr = startKeeper(c, theirs, s.boot.Pid); keeperErr == nil {
+			theirs.Close()
+			keeperErr = keeperFailure(keeperReady)
+			keeperReady.Close()
+		}
+	}
 	wg.Wait()
+	s.number()
+	return goferReady, bootReady, errors.Join(goferErr, bootErr, keeperErr)
+}
+
+// number notes the pids.
+func (s *Sandbox) number() {
 	if s.boot != nil {
-		s.BootPID = s.boot.Pid
+		s.pids.Boot, s.pids.Container = s.boot.Pid, s.boot.Pid
+	}
+	if s.keeper != nil {
+		s.pids.Container = s.keeper.p.Pid
 	}
 	if s.gofer != nil {
-		s.GoferPID = s.gofer.Pid
+		s.pids.Gofer = s.gofer.Pid
 	}
-	return goferReady, bootReady, errors.Join(goferErr, bootErr)
+	s.pids.Herald = s.herald.pid()
 }
 
 // sockets are the two channels between Sentry and gofer; index 0 is the
@@ -257,6 +257,7 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 type sockets struct {
 	nineP, donate [2]*os.File
 	network       *os.File // the Sentry's end of what its network comes from; nil for none
+	keeper        *os.File // the Sentry's end of the keeper's socket; nil for none
 }
 
 func (k *sockets) open() error {
@@ -377,6 +378,7 @@ func startBoot(c *Config, ends *sockets, herald *os.File) (p *os.Process, lifeli
 		Gofer9P:     add(ends.nineP[0]),
 		GoferDonate: add(ends.donate[0]),
 		Network:     add(ends.network),
+		Keeper:      add(ends.keeper),
 		Herald:      add(herald),
 		MemFile:     boot.FDMemFile,
 		Meminfo:     add(meminfo),
@@ -403,7 +405,7 @@ func startBoot(c *Config, ends *sockets, herald *os.File) (p *os.Process, lifeli
 	files[boot.FDSpec] = spec
 
 	attr, zone := bootAttr(c)
-	p, err = startOnOwnThread(c.NetNS, append([]string{"runsc", "boot", "--"}, shownArgs(c)...), append(bootEnv(c), zone), files, attr)
+	p, err = startOnOwnThread(c.NetNS, append([]string{"runsc", "boot", "--"}, shownArgs(c)...), append(bootEnv(c, ends), zone), files, attr)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("starting the sandbox: %w", err)
 	}
@@ -416,12 +418,13 @@ func bootAttr(c *Config) (*syscall.SysProcAttr, string) {
 	if c.Spec.Network != boot.NetworkHost && c.NetNS == "" {
 		attr.Cloneflags |= unix.CLONE_NEWNET
 	}
-	if c.ControllingTerminal {
+	keeper := c.Keeper && mayKeep()
+	if c.ControllingTerminal && !keeper {
 		attr.Setctty = true
 		attr.Ctty = firstSpecFD
 	}
 	zone := "CORDON_ZONE=boot" + id
-	if c.Attached {
+	if c.Attached && !keeper {
 		zone += "+"
 	}
 	return attr, zone

@@ -17,11 +17,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startOnOwnThread executes this binary. The parent-death signal that the
-// child asks for comes when the *thread* that made it ends, so the thread is
-// kept until the process ends; it also lets the child be made in another
-// network namespace.
+// startOnOwnThread is startFrom a network namespace, this process's own if that is
+// empty.
 func startOnOwnThread(netns string, argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (*os.Process, error) {
+	return startFrom(func() error { return enterNetNS(netns) }, argv, env, files, attr)
+}
+
+// startFrom executes this binary. The parent-death signal that the child asks for
+// comes when the *thread* that made it ends, so the thread is kept until the process
+// ends; it also lets the child be made in namespaces that enter puts the thread into.
+func startFrom(enter func() error, argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (*os.Process, error) {
 	type result struct {
 		p   *os.Process
 		err error
@@ -29,11 +34,9 @@ func startOnOwnThread(netns string, argv, env []string, files []*os.File, attr *
 	done := make(chan result)
 	go func() {
 		runtime.LockOSThread()
-		if netns != "" {
-			if err := enterNetNS(netns); err != nil {
-				done <- result{nil, err}
-				return
-			}
+		if err := enter(); err != nil {
+			done <- result{nil, err}
+			return
 		}
 		p, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{Dir: "/", Env: env, Files: files, Sys: attr})
 		done <- result{p, err}
@@ -46,6 +49,9 @@ func startOnOwnThread(netns string, argv, env []string, files []*os.File, attr *
 }
 
 func enterNetNS(path string) error {
+	if path == "" {
+		return nil
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -127,8 +133,11 @@ func canMap(id uint64) bool {
 }
 
 // bootEnv is the Sentry's environment.
-func bootEnv(c *Config) []string {
-	env := append(passedEnv(), viewEnv(c.View)...)
+func bootEnv(c *Config, ends *sockets) []string {
+	env := passedEnv()
+	if ends.keeper == nil { // which has the view
+		env = append(env, viewEnv(c.View)...)
+	}
 	if n := c.Spec.Resources.GuestMemory; n > 0 {
 		env = append(env, "CORDON_MEMORY="+strconv.FormatInt(n, 10))
 	}

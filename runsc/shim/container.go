@@ -114,14 +114,14 @@ func (c *container) watchOOM() {
 	if pid == 0 {
 		return
 	}
-	tell := func() { c.s.events.Publish("/tasks/oom", &events.TaskOOM{ContainerID: c.id}) }
-	host, err := metrics.WatchOOM(pid, tell)
+	told := &kills{tell: func() { c.s.events.Publish("/tasks/oom", &events.TaskOOM{ContainerID: c.id}) }}
+	host, err := metrics.WatchOOM(pid, told.note)
 	if err != nil {
 		// Without limits there need be no cgroup.
 		c.s.log.debugf("out-of-memory events of %s: %v", c.id, err)
 		host = func() {}
 	}
-	inside, err := c.opts.WatchOOM(c.id, tell)
+	inside, err := c.opts.WatchOOM(c.id, told.note)
 	if err != nil {
 		c.s.log.warnf("out-of-memory events in %s: %v", c.id, err)
 		inside = func() {}

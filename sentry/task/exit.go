@@ -110,7 +110,7 @@ func (t *Task) exit() {
 	stopComplete, sig := g.stopDoneLocked(), g.stop.signal
 	g.mu.Unlock()
 	s.live--
-	over := s.live == 0
+	over := s.overTreeLocked()
 	s.tree.Unlock()
 	s.late.end()
 	s.Futexes.Exited(own, g.pids)
@@ -124,8 +124,7 @@ func (t *Task) exit() {
 	s.frozenCond.Broadcast()
 	s.frozenMu.Unlock()
 	if over {
-		s.endWorkers()
-		close(s.allGone)
+		s.end()
 	}
 	if s.Turn != nil {
 		s.Turn.Leave()
@@ -252,8 +251,9 @@ func (g *ThreadGroup) endTreeLocked(last *Task) (after []func()) {
 	g.exitEvents.Notify(wait.In | wait.RdNorm)
 	s.kernel.ends.Add(1)
 	if g == s.pids.init {
-		for _, t := range s.tasks { // the sandbox ends with its init
-			if t.group != g {
+		s.pids.dead = true
+		for _, t := range s.tasks { // containers beside it go on
+			if t.group != g && t.group.pids.seenFrom(s.pids) {
 				t.group.mu.Lock()
 				t.group.exitLocked(linux.WaitSignaled(linux.SIGKILL, false), nil)
 				t.group.mu.Unlock()

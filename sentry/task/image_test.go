@@ -18,7 +18,7 @@ func TestImageCoversState(t *testing.T) {
 			"Futexes": "waiters ask again", "Calls": parts, "Traced": "the new sandbox's", "Random": parts, "NewNet": parts, "NewIPC": parts, "Sockets": parts,
 			"Turn": parts, "Epoll": "instances count themselves", "Inotify": "instances count themselves", "tree": lockField,
 			"groups": "found by their members", "idTables": "PIDs; inner is found by the namespaces", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
-			"live": "counted by StartRestored", "workers": "made when tasks start", "late": "empty while all are frozen", "spare": "Go's, not the system's", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
+			"live": "counted by StartRestored", "holds": "containers that joined are refused", "over": "a system without tasks is refused", "workers": "made when tasks start", "late": "empty while all are frozen", "spare": "Go's, not the system's", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
 			"cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
 			"Reserve": parts, "Reclaim": parts, "OnOOM": parts, "reclaimed": idle, "maxTasks": "follows from MemoryLimit", "watch": "begins anew", "kernel": "begins anew",
 		}),

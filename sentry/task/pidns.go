@@ -398,7 +398,7 @@ func (t *Task) Reboot(s linux.Signal) {
 
 // endNamespace ends all other processes of the namespace whose process 1 ends
 // with t, and waits until they have (Linux: kernel/pid_namespace.c
-// zap_pid_ns_processes). The first namespace's end is the sandbox's.
+// zap_pid_ns_processes). In the first namespace endTreeLocked ends them.
 func (t *Task) endNamespace() {
 	s, g := t.sys, t.group
 	n := g.pids

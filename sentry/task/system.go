@@ -90,6 +90,8 @@ type System struct {
 	freezing int // how many hold the system frozen
 	allGone  chan struct{}
 	live     int       // goroutines running
+	holds    int       // that Release has not undone
+	over     bool      // the last task has ended, and nobody held the system
 	workers  []*worker // that have no task
 
 	// atomic

@@ -34,6 +34,7 @@ func (c *containerd) behaves(t *testing.T, r runtime) {
 		{"a terminal is one inside, and has the client's size", ctrTerminal},
 		{"limits and mounts hold", ctrLimits},
 		{"events come in order", ctrEvents},
+		{"a kill for memory is told once", ctrOOM},
 		{"exec works many times at once", ctrExecs},
 		{"a program that is not there leaves a task that can be deleted", ctrNoProgram},
 		{"a checkpoint goes on where it was", ctrCheckpoint},
@@ -198,16 +199,46 @@ func ctrLimits(t *testing.T, c *containerd, r runtime) {
 	c.remove(id)
 }
 
-func ctrEvents(t *testing.T, c *containerd, r runtime) {
-	log := filepath.Join(c.dir, "events.log")
+// listen has containerd's events written to a file until stop is called.
+func (c *containerd) listen() (log string, stop func()) {
+	c.Helper()
+	log = filepath.Join(c.dir, "events.log")
 	os.Remove(log)
 	c.must("sh", "-c", `"$@" >`+log+` 2>&1 & echo $! >`+log+`.pid`, "sh", c.ctr, "--address", c.address, "--namespace", c.name, "events")
-	defer c.must("sh", "-c", "kill $(cat "+log+".pid)")
 	c.eventually("events are listened to", func() bool {
 		c.mustCtr("namespaces", "label", c.name, "probe="+strconv.Itoa(rand.Int()))
 		data, _ := os.ReadFile(log)
 		return strings.Contains(string(data), "/namespaces/update")
 	})
+	return log, func() {
+		c.must("sh", "-c", "kill $(cat "+log+".pid)")
+		os.Remove(log)
+	}
+}
+
+func ctrOOM(t *testing.T, c *containerd, r runtime) {
+	log, stop := c.listen()
+	defer stop()
+	const id = "oom1"
+	got := c.runCtr(r.runFlags("--memory-limit", strconv.Itoa(64<<20), imageName, id,
+		"sh", "-c", "(x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done); echo $?; sleep 2")...)
+	if got.stdout != "137\n" || got.code != 0 {
+		t.Errorf("it says %v", got)
+	}
+	c.remove(id)
+	c.eventually("its end is told", func() bool {
+		data, _ := os.ReadFile(log)
+		return strings.Contains(string(data), "/tasks/exit")
+	})
+	data, err := os.ReadFile(log)
+	if n := strings.Count(string(data), "/tasks/oom"); err != nil || n != 1 {
+		t.Errorf("%d events, %v", n, err)
+	}
+}
+
+func ctrEvents(t *testing.T, c *containerd, r runtime) {
+	log, stop := c.listen()
+	defer stop()
 	const id = "events1"
 	c.mustCtr(r.runFlags("-d", imageName, id, "sleep", "1000")...)
 	c.mustCtr("task", "exec", "--exec-id", "e1", id, "true")
@@ -231,7 +262,6 @@ func ctrEvents(t *testing.T, c *containerd, r runtime) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Remove(log) })
 	var got []string
 	for line := range strings.Lines(string(data)) {
 		for f := range strings.FieldsSeq(line) {

@@ -185,6 +185,15 @@ $D --network host bbox sh -c 'ip -4 -o addr show docker0 | grep -o 172.30.0.1/24
 	{name: "another's network", script: `
 $C bbox sh -c 'while :; do echo hello | nc -l -p 80; done' >/dev/null; sleep 0.5
 $D --network container:$N bbox nc 127.0.0.1 80 </dev/null`, want: "hello"},
+	{name: "another's network outlives it", script: `
+$C bbox sleep 1000 >/dev/null; docker run -d --runtime $R --name o$N --network container:$N -m 64m bbox sh -c 'while :; do echo hello | nc -l -p 80; done' >/dev/null; sleep 0.5
+docker stop -t 1 $N >/dev/null; docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' $N; docker exec o$N nc 127.0.0.1 80 </dev/null; docker exec o$N ls /sys/class/net
+docker start $N >/dev/null; docker exec $N ls /sys/class/net | wc -w; docker exec o$N ls /sys/class/net; docker rm -f $N >/dev/null
+docker exec o$N nc 127.0.0.1 80 </dev/null; docker stop -t 1 o$N >/dev/null; docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' o$N`,
+		want: "exited 137\nhello\nlo\n2\nlo\nhello\nexited 137"},
+	{name: "another's processes do not outlive it", script: `
+$C bbox sleep 1000 >/dev/null; docker run -d --runtime $R --name o$N --network container:$N --pid container:$N bbox sleep 1000 >/dev/null
+docker kill $N >/dev/null; docker wait o$N; docker inspect -f '{{.State.Status}}' o$N`, want: "137\nexited"},
 	{name: "a setting of the network", script: `$D --sysctl net.ipv4.ip_forward=1 bbox cat /proc/sys/net/ipv4/ip_forward`, want: "1"},
 }
 

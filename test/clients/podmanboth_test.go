@@ -29,6 +29,9 @@ echo text >$W/h; $P cp $W/h $N:/h; $P exec $N cat /h; $P pod rm -f -t 0 p$N >/de
 	{name: "a pod shares processes", script: `
 $P pod create --name p$N --share pid,net,ipc,uts --infra-image $I --infra-command 'sleep 1000' --cgroup-parent $G >/dev/null
 $P run -d --pod p$N $U $I sleep 77 >/dev/null; $P run --rm --pod p$N $U $I sh -c 'ps | grep -c "[s]leep"'; $P pod rm -f -t 0 p$N >/dev/null`, want: "2"},
+	{name: "another's network outlives it", script: `
+$P run -d --name $N $F $I sleep 1000 >/dev/null; $P run -d --name o$N --network container:$N --cgroup-parent $G $U $I sh -c 'while :; do echo hello | nc -l -p 80; done' >/dev/null; sleep 0.5
+$P stop -t 0 $N >/dev/null; $P exec o$N nc 127.0.0.1 80 </dev/null; $P inspect -f '{{.State.Status}}' $N o$N; $P kill o$N >/dev/null; $P wait o$N; $P rm o$N >/dev/null`, want: "hello\nexited\nrunning\n137"},
 	{name: "health checks", script: `
 $P run -d --name $N $F --health-cmd 'test -e /tmp/ok' --health-interval disable $I sleep 100 >/dev/null
 $P healthcheck run $N; echo $?; $P exec $N touch /tmp/ok; $P healthcheck run $N; echo $?`, want: "unhealthy\n1\n0"},

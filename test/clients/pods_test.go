@@ -1,10 +1,12 @@
 package clients
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +45,7 @@ func (k *kubelet) pods(t *testing.T) {
 		{"mounts of the host come to volumes that ask for them", podMounts},
 		{"the PID namespace is shared where the pod says so", podSharedPIDs},
 		{"a container that fails can be made anew beside the others", podAgain},
+		{"a pod's containers live on when its first is killed", podWithoutPause},
 		{"pods live on while containerd is restarted", podRestart},
 		{"a shim that is killed leaves nothing, and its pod can be removed", podShimCrash},
 	} {
@@ -344,5 +347,39 @@ func podOOM(t *testing.T, k *kubelet) {
 		t.Errorf("it ended with exit code %d, %s", s.ExitCode, s.Reason)
 	}
 	k.prints("still", beside, "echo", "still")
+	p.remove()
+}
+
+func podWithoutPause(t *testing.T, k *kubelet) {
+	p := k.pod("headless", nil)
+	web := p.run("web", nil, "sh", "-c", "mkdir /srv/www; echo page >/srv/www/index.html; httpd -f -p 8080 -h /srv/www")
+	side := p.run("side", func(c *cri.ContainerConfig) {
+		c.Linux.Resources = &cri.LinuxContainerResources{MemoryLimitInBytes: 64 << 20}
+	}, "sleep", "1000")
+	status := func(verbose bool) *cri.PodSandboxStatusResponse {
+		r, err := k.runtime.PodSandboxStatus(k.context(), &cri.PodSandboxStatusRequest{PodSandboxId: p.id, Verbose: verbose})
+		k.check("PodSandboxStatus", err)
+		return r
+	}
+	r := status(true)
+	var info struct{ Pid int }
+	if err := json.Unmarshal([]byte(r.Info["info"]), &info); err != nil || info.Pid == 0 {
+		t.Fatalf("the pod's process is %d, %v", info.Pid, err)
+	}
+	k.must("kill", "-KILL", strconv.Itoa(info.Pid))
+	k.eventually("the pod is not ready", func() bool { return status(false).Status.State == cri.PodSandboxState_SANDBOX_NOTREADY })
+	k.prints("page", web, "cat", "/srv/www/index.html")
+	k.eventually("the pod's network is there", func() bool {
+		out, _ := k.exec(side, "wget", "-qO-", "http://127.0.0.1:8080/index.html")
+		return out == "page\n"
+	})
+	if out := k.must("wget", "-qO-", "http://"+r.Status.Network.Ip+":8080/index.html"); out != "page\n" {
+		t.Errorf("the host sees %q", out)
+	}
+	k.stop(web, 0)
+	if s := k.ended(web); s.ExitCode != 137 {
+		t.Errorf("its exit code is %d, %s", s.ExitCode, s.Reason)
+	}
+	k.prints("still", side, "echo", "still")
 	p.remove()
 }

@@ -13,10 +13,11 @@ import (
 // a container's processes were ended for memory, how many that are by now.
 const awaitOOM = "await-oom"
 
-// WatchOOM calls f whenever the sandbox ends processes of a container for
-// memory, until stop is called or the container ends. It asks the sandbox
-// directly: a command of the runtime would have to run as long as the container.
-func (r *Runtime) WatchOOM(id string, f func()) (stop func(), err error) {
+// WatchOOM calls f whenever the sandbox has ended processes of a container for
+// memory, with how many they are by then, until stop is called or the container ends.
+// It asks the sandbox directly: a command of the runtime would have to run as long as
+// the container.
+func (r *Runtime) WatchOOM(id string, f func(killed uint64)) (stop func(), err error) {
 	data, err := os.ReadFile(filepath.Join(r.Root, id, "state.json"))
 	if err != nil {
 		return nil, err
@@ -25,11 +26,7 @@ func (r *Runtime) WatchOOM(id string, f func()) (stop func(), err error) {
 	if err := json.Unmarshal(data, &state); err != nil {
 		return nil, err
 	}
-	sandbox := state.Sandbox
-	if sandbox == "" {
-		sandbox = id
-	}
-	c, err := control.Dial(filepath.Join(r.Root, sandbox, "control.sock"))
+	c, err := control.Dial(filepath.Join(r.Root, id, "control.sock"))
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +36,7 @@ func (r *Runtime) WatchOOM(id string, f func()) (stop func(), err error) {
 	var mu sync.Mutex
 	open := true // guarded by mu
 	go func() {
-		for seen := uint64(0); ; f() {
+		for seen := uint64(0); ; f(seen) {
 			// An error: the container has ended, or stop was called.
 			if err := c.Call(awaitOOM, seen, &seen); err != nil {
 				break

@@ -13,8 +13,8 @@ import (
 )
 
 // WatchOOM calls f whenever the kernel finds the memory cgroup of a process out
-// of memory, until the cgroup is removed or stop is called.
-func WatchOOM(pid int, f func()) (stop func(), err error) {
+// of memory, with how often it has since, until the cgroup is removed or stop is called.
+func WatchOOM(pid int, f func(times uint64)) (stop func(), err error) {
 	dir, v, err := memoryCgroup(pid)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func below(path, root string) string {
 
 // watchControl waits on an eventfd of memory.oom_control. Linux:
 // Documentation/admin-guide/cgroup-v1/memory.rst, section 9.
-func watchControl(dir string, f func()) (stop func(), err error) {
+func watchControl(dir string, f func(uint64)) (stop func(), err error) {
 	control, err := os.Open(filepath.Join(dir, "memory.oom_control"))
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func watchControl(dir string, f func()) (stop func(), err error) {
 		return nil, err
 	}
 	go func() {
-		count := make([]byte, 8)
+		count, total := make([]byte, 8), uint64(0)
 		for {
 			if _, err := event.Read(count); err != nil {
 				return
@@ -115,14 +115,15 @@ func watchControl(dir string, f func()) (stop func(), err error) {
 				event.Close()
 				return
 			}
-			f()
+			total += binary.NativeEndian.Uint64(count)
+			f(total)
 		}
 	}()
 	return func() { event.Close() }, nil
 }
 
 // watchEvents waits for oom_kill of memory.events to grow.
-func watchEvents(dir string, f func()) (stop func(), err error) {
+func watchEvents(dir string, f func(uint64)) (stop func(), err error) {
 	path := filepath.Join(dir, "memory.events")
 	before, err := oomKills(path)
 	if err != nil {
@@ -138,7 +139,7 @@ func watchEvents(dir string, f func()) (stop func(), err error) {
 		return nil, err
 	}
 	go func() {
-		events := make([]byte, 4096)
+		events, seen := make([]byte, 4096), before
 		for {
 			n, err := watch.Read(events)
 			if err != nil {
@@ -149,9 +150,9 @@ func watchEvents(dir string, f func()) (stop func(), err error) {
 				watch.Close()
 				return
 			}
-			if now > before {
-				before = now
-				f()
+			if now > seen {
+				seen = now
+				f(now - before)
 			}
 		}
 	}()
