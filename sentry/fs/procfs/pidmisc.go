@@ -175,6 +175,7 @@ func (o *opening) setOOM(v int32) error {
 
 // number reads the decimal, octal or hexadecimal number that was written.
 func number(b []byte) (int64, error) {
+	b, _, _ = bytes.Cut(b, []byte{0}) // as in Linux, it is a C string
 	s := string(bytes.TrimSpace(b))
 	v, err := strconv.ParseInt(s, 0, 64)
 	if err != nil || s == "" {

@@ -344,6 +344,7 @@ func TestWrites(t *testing.T) {
 		{user, "/self/oom_score_adj", "500\n", nil, "500\n"},
 		{user, "/self/oom_score_adj", "400\n", linux.EACCES, "500\n"},
 		{root, "/self/oom_score_adj", "-1000", nil, "-1000\n"},
+		{root, "/self/oom_score_adj", "-999\x00", nil, "-999\n"},
 		{root, "/self/oom_adj", "15", nil, "15\n"},
 		{root, "/self/oom_score_adj", "1001", linux.EINVAL, "1000\n"},
 		{root, "/self/oom_score_adj", "x", linux.EINVAL, "1000\n"},
