@@ -3,6 +3,7 @@ package netstack
 import (
 	"net/netip"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
@@ -137,7 +138,7 @@ func (t *natTarget) Action(pkt *stack.PacketBuffer, hook stack.Hook, r *stack.Ro
 	p := HookPacket{pkt: pkt, hook: t.hook, route: r, addrs: addrs, verdict: stack.RuleAccept}
 	switch t.hook {
 	case stack.Prerouting, stack.Input:
-		p.in = t.s.s.FindNICNameFromID(pkt.NICID)
+		p.in = t.s.s.FindNICNameFromID(cameBy(pkt))
 	default:
 		if r != nil {
 			p.out = t.s.s.FindNICNameFromID(r.NICID())
@@ -149,13 +150,21 @@ func (t *natTarget) Action(pkt *stack.PacketBuffer, hook stack.Hook, r *stack.Ro
 	return p.verdict, 0
 }
 
+// cameBy is the interface that a packet has come in by. Before the stack has looked at whose it is, another field has that.
+func cameBy(pkt *stack.PacketBuffer) tcpip.NICID {
+	if pkt.InputNICID != 0 {
+		return pkt.InputNICID
+	}
+	return pkt.NICID
+}
+
 // lateHooks asks the filter behind the translation of addresses, where the stack's own tables have no place for it.
 type lateHooks struct{ s *Stack }
 
 func (l *lateHooks) late(h stack.Hook, pkt *stack.PacketBuffer, r *stack.Route) bool {
 	p := HookPacket{pkt: pkt, hook: h, route: r}
 	if h == stack.Prerouting {
-		p.in = l.s.s.FindNICNameFromID(pkt.NICID)
+		p.in = l.s.s.FindNICNameFromID(cameBy(pkt))
 	} else if r != nil {
 		p.out = l.s.s.FindNICNameFromID(r.NICID())
 	}
