@@ -233,7 +233,7 @@ func (k *Kernel) boundObjects() {
 // once they are more than seen or stop is closed.
 func (c *Container) AwaitOOM(seen uint64, stop <-chan struct{}) uint64 {
 	e, changed := wait.Channel(wait.Pri)
-	q := c.cgroup.Events()
+	q := c.cgroup.Signal(cgroup.MemoryEventsFile).Events()
 	q.Add(e)
 	defer q.Remove(e)
 	for {

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"cordon/internal/linux"
-	"cordon/sentry/wait"
 )
 
 // NoLimit is "max".
@@ -32,9 +31,10 @@ func (g *Group) AddTask() linux.Errno {
 				}
 			}
 			p.tasks.refusedHere.Add(1)
+			p.tell(PIDsLocalFile)
 			for q := p; q != nil; q = q.parent {
 				q.tasks.refused.Add(1)
-				q.tell()
+				q.tell(PIDsEvents)
 			}
 			return linux.EAGAIN
 		}
@@ -78,7 +78,7 @@ func (g *Group) AddProcess(n int64) {
 	g.processes.Add(n)
 	for p := g; p != nil; p = p.parent {
 		if now := p.populated.Add(n); now == 0 || now == n {
-			p.tell()
+			p.tell(CoreEvents)
 		}
 	}
 }
@@ -122,27 +122,12 @@ func (g *Group) SetFreeze(on bool) {
 func (g *Group) spreadLocked(above bool) {
 	on := above || g.freeze
 	if g.frozen.Swap(on) != on {
-		g.tell()
+		g.tell(CoreEvents)
 	}
 	for _, c := range g.children {
 		c.spreadLocked(on)
 	}
 }
-
-// Tell notifies who waits for g's events and those of groups above.
-func (g *Group) Tell() {
-	for ; g != nil; g = g.parent {
-		g.tell()
-	}
-}
-
-func (g *Group) tell() {
-	g.changes.Add(1)
-	g.events.Notify(wait.Pri | wait.Err)
-}
-
-// Changes counts what Events was notified of.
-func (g *Group) Changes() uint64 { return g.changes.Load() }
 
 // Processes returns how many processes are in g and below.
 func (g *Group) Processes() int64 { return g.populated.Load() }

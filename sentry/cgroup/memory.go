@@ -95,9 +95,10 @@ func (g *Group) NotePeak(n int64) int64 {
 // CountMemory counts an event of g.
 func (g *Group) CountMemory(e MemoryEvent) {
 	g.memory.local[e].Add(1)
+	g.tell(MemoryLocalFile)
 	for p := g; p != nil; p = p.parent {
 		p.memory.events[e].Add(1)
-		p.tell()
+		p.tell(MemoryEventsFile)
 	}
 }
 

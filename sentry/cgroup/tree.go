@@ -7,7 +7,6 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
-	"cordon/sentry/wait"
 )
 
 // Controllers is a set of controllers.
@@ -88,14 +87,12 @@ type Group struct {
 	populated atomic.Int64 // likewise, those of its descendants too
 	frozen    atomic.Bool  // its own or an ancestor's freeze is on
 	throttled atomic.Bool
-	changes   atomic.Uint64 // of the files that tell of changes
 	tasks     tasks
 	memory    memory
 	cpu       cpu
 
-	// events is notified when cgroup.events, memory.events or pids.events
-	// change.
-	events wait.Queue
+	// signals tell of changes of files.
+	signals [eventFiles]Signal
 
 	// guarded by h.mu
 	children       map[string]*Group
@@ -141,9 +138,6 @@ func (g *Group) ID() uint64 { return g.id }
 
 // Removed reports whether the group is out of the tree.
 func (g *Group) Removed() bool { return g.removed.Load() }
-
-// Events is notified of changes that files tell by EPOLLPRI.
-func (g *Group) Events() *wait.Queue { return &g.events }
 
 // Within reports whether g is root or below it.
 func (g *Group) Within(root *Group) bool {
@@ -256,7 +250,7 @@ func (g *Group) Remove() linux.Errno {
 	g.parent.memory.files.Add(g.memory.files.Swap(0))
 	g.parent.cpu.gone[0].Add(g.cpu.gone[0].Load())
 	g.parent.cpu.gone[1].Add(g.cpu.gone[1].Load())
-	g.tell()
+	g.tell(CoreEvents)
 	return 0
 }
 

@@ -68,6 +68,11 @@ func (s *InodeState) notify(events linux.InotifyEvents, cookie uint32, name stri
 	}
 }
 
+// Modified tells the watches of an inode that the kernel itself has changed its
+// contents, or, of a directory, those of the file called name (Linux:
+// fs/kernfs/file.c kernfs_notify). It takes no lock before Inotify's.
+func (s *InodeState) Modified(name string) { s.notify(linux.IN_MODIFY, 0, name, false) }
+
 // event tells the watches of d and of the directory it is in.
 func (d *Dentry) event(events linux.InotifyEvents) {
 	if d.sb.vfs.watches.Load() == 0 {

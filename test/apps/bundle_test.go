@@ -101,11 +101,17 @@ func bundle(t *testing.T, a *app, root, dir string, env []string) string {
 // debian returns a root that debootstrap has made, now or in an earlier run.
 func debian(t *testing.T) string {
 	t.Helper()
+	return debianRoot(t, suite, packages, "apps", containerCwd)
+}
+
+// debianRoot returns one with these packages, and further directories.
+func debianRoot(t *testing.T, name, packages string, dirs ...string) string {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Skip(err)
 	}
-	root := filepath.Join(cache, "cordon-test", suite)
+	root := filepath.Join(cache, "cordon-test", name)
 	if _, err := os.Stat(root); err == nil {
 		return root
 	}
@@ -127,7 +133,7 @@ func debian(t *testing.T) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Skipf("debootstrap: %v\n%s", err, clip(string(out), 1000))
 	}
-	for _, dir := range []string{"apps", containerCwd} {
+	for _, dir := range dirs {
 		if err := os.Mkdir(filepath.Join(made, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,9 @@
 package limits
 
-import "testing"
+import (
+	"os/exec"
+	"testing"
+)
 
 // mountTree has a script see the control groups at /tmp/cg with all controllers
 // on for what it makes there, itself in a group of its own.
@@ -72,4 +75,58 @@ echo 0 >a/cpu.idle; echo +cpu >b/cgroup.subtree_control; mkdir b/x b/y; echo 900
 compete a b/x b/y | { read a; read x; read y; echo "$a $x $y"; [ $x -gt $((3*y)) ] && [ $a -gt $((2*y)) ] && [ $((x+y)) -lt $((2*a)) ] && echo levels; }
 echo 100 >b/x/cpu.weight; compete a; echo alone`,
 		"[0-9 ]+", "more", "[0-9 ]+", "turned", "[0-9 ]+", "idle", "[0-9 ]+", "levels", "[0-9]+", "alone")
+}
+
+func TestGroupsEvents(t *testing.T) {
+	g := newGuest(t)
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("no python3")
+	}
+	// Each file tells of its own changes only, by inotify (to its directory's
+	// watches too) and by POLLPRI.
+	g.expect("", mountTree+`mkdir a; cat >/tmp/watch.py <<'E'
+import ctypes, os, select, struct, time
+c = ctypes.CDLL(None)
+fd = c.inotify_init1(os.O_NONBLOCK)
+names = {}
+for n in ("a/cgroup.events", "a/memory.events", "a/pids.events"):
+    names[c.inotify_add_watch(fd, n.encode(), 2)] = n
+names[c.inotify_add_watch(fd, b"a", 2)] = "a"
+pri = {n: open(n) for n in ("a/cgroup.events", "a/pids.events")}
+poll = select.poll()
+for n, f in pri.items():
+    f.read()
+    poll.register(f, select.POLLPRI)
+def told(what):
+    select.select([fd], [], [], 10)
+    time.sleep(0.1)
+    seen = set()
+    try:
+        b = os.read(fd, 65536)
+        while b:
+            wd, mask, cookie, n = struct.unpack("iIII", b[:16])
+            seen.add(names[wd] + ("/" + b[16:16+n].rstrip(b"\0").decode() if n else ""))
+            b = b[16+n:]
+    except BlockingIOError:
+        pass
+    print(what, sorted(n for n in seen if n.endswith("events")), sorted(n for n, f in pri.items() if f.fileno() in dict(poll.poll(0))))
+    for f in pri.values():
+        f.seek(0); f.read()
+pid = os.fork()
+if pid == 0:
+    time.sleep(100)
+open("a/cgroup.procs", "w").write(str(pid)); told("in")
+open("a/pids.max", "w").write("1")
+open("a/cgroup.procs", "w").write("0")
+try: os.fork()
+except BlockingIOError: pass
+open("own/cgroup.procs", "w").write("0"); told("refused")
+open("a/cgroup.freeze", "w").write("1"); told("frozen")
+open("a/cgroup.freeze", "w").write("0"); told("thawed")
+open("a/cgroup.kill", "w").write("1"); told("killed")
+E
+python3 /tmp/watch.py`,
+		`in \['a/cgroup.events'\] \['a/cgroup.events'\]`,
+		`refused \['a/pids.events'\] \['a/pids.events'\]`, `frozen \['a/cgroup.events'\] \['a/cgroup.events'\]`,
+		`thawed \['a/cgroup.events'\] \['a/cgroup.events'\]`, `killed \['a/cgroup.events'\] \['a/cgroup.events'\]`)
 }

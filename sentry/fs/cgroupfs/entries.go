@@ -21,8 +21,9 @@ type entry struct {
 	inRoot bool
 	// delegated: it can be written in the root of a namespace from inside.
 	delegated bool
-	// events: it tells of changes.
-	events bool
+	// tells of changes: of these.
+	tells  bool
+	events cgroup.EventFile
 	read   func(s *task.System, g *cgroup.Group) ([]byte, error)
 	// readFor is read for files whose text depends on who reads.
 	readFor func(t *task.Task, g *cgroup.Group) ([]byte, error)
@@ -56,7 +57,7 @@ var entries = [...]entry{
 	{name: "cgroup.controllers", mode: readOnly, inRoot: true, read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return line(g.Controllers()) }},
 	{name: "cgroup.subtree_control", mode: both, inRoot: true, delegated: true,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return line(g.Subtree()) }, write: writeSubtree},
-	{name: "cgroup.events", mode: readOnly, events: true, read: readEvents},
+	{name: "cgroup.events", mode: readOnly, tells: true, events: cgroup.CoreEvents, read: readEvents},
 	{name: "cgroup.max.descendants", mode: both, inRoot: true,
 		read:  func(_ *task.System, g *cgroup.Group) ([]byte, error) { return orMax(int64(g.MaxDescendants()), -1) },
 		write: func(_ *writer, g *cgroup.Group, s string) error { return setCount(s, g.SetMaxDescendants) }},
@@ -110,8 +111,8 @@ var entries = [...]entry{
 	{name: "memory.low", mode: both, of: cgroup.Memory, read: readLimit(cgroup.MemoryLow), write: writeLimit(cgroup.MemoryLow)},
 	{name: "memory.high", mode: both, of: cgroup.Memory, read: readLimit(cgroup.MemoryHigh), write: writeLimit(cgroup.MemoryHigh)},
 	{name: "memory.max", mode: both, of: cgroup.Memory, read: readLimit(cgroup.MemoryMax), write: writeLimit(cgroup.MemoryMax)},
-	{name: "memory.events", mode: readOnly, of: cgroup.Memory, events: true, read: memoryEvents(false)},
-	{name: "memory.events.local", mode: readOnly, of: cgroup.Memory, events: true, read: memoryEvents(true)},
+	{name: "memory.events", mode: readOnly, of: cgroup.Memory, tells: true, events: cgroup.MemoryEventsFile, read: memoryEvents(false)},
+	{name: "memory.events.local", mode: readOnly, of: cgroup.Memory, tells: true, events: cgroup.MemoryLocalFile, read: memoryEvents(true)},
 	{name: "memory.stat", mode: readOnly, of: cgroup.Memory, inRoot: true, read: readMemoryStat},
 	{name: "memory.oom.group", mode: both, of: cgroup.Memory, delegated: true,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return flag(g.OOMGroup()) },
@@ -128,15 +129,15 @@ var entries = [...]entry{
 	{name: "memory.swap.peak", mode: readOnly, of: cgroup.Memory, read: constant("0")},
 	{name: "memory.swap.high", mode: both, of: cgroup.Memory, read: readLimit(cgroup.SwapHigh), write: writeLimit(cgroup.SwapHigh)},
 	{name: "memory.swap.max", mode: both, of: cgroup.Memory, read: readLimit(cgroup.SwapMax), write: writeLimit(cgroup.SwapMax)},
-	{name: "memory.swap.events", mode: readOnly, of: cgroup.Memory, events: true, read: constant("high 0\nmax 0\nfail 0")},
+	{name: "memory.swap.events", mode: readOnly, of: cgroup.Memory, tells: true, events: cgroup.SwapEvents, read: constant("high 0\nmax 0\nfail 0")},
 
 	{name: "pids.current", mode: readOnly, of: cgroup.PIDs, read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return line(g.Tasks().Now) }},
 	{name: "pids.peak", mode: readOnly, of: cgroup.PIDs, read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return line(g.Tasks().Peak) }},
 	{name: "pids.max", mode: both, of: cgroup.PIDs,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return orMax(g.Tasks().Max, cgroup.NoLimit) }, write: writePIDsMax},
-	{name: "pids.events", mode: readOnly, of: cgroup.PIDs, events: true,
+	{name: "pids.events", mode: readOnly, of: cgroup.PIDs, tells: true, events: cgroup.PIDsEvents,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return keyed("max", g.Tasks().Refused) }},
-	{name: "pids.events.local", mode: readOnly, of: cgroup.PIDs, events: true,
+	{name: "pids.events.local", mode: readOnly, of: cgroup.PIDs, tells: true, events: cgroup.PIDsLocalFile,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return keyed("max", g.Tasks().Refuse) }},
 }
 

@@ -3,6 +3,7 @@ package cgroupfs
 import (
 	"strings"
 	"sync"
+	"weak"
 
 	"cordon/internal/linux"
 	"cordon/sentry/cgroup"
@@ -287,11 +288,28 @@ func (d *dir) file(e *entry) *file {
 	if e.write != nil {
 		f.Take = func(c *vfs.Caller, text []byte) error { return f.take(c, strings.TrimSpace(string(text))) }
 	}
-	if e.events {
-		f.Changes = d.g
+	if e.tells {
+		signal := d.g.Signal(e.events)
+		f.Changes = signal
+		signal.Listen(watched(weak.Make(f.File), weak.Make(d), e.name))
 	}
 	d.files[e.name] = f
 	return f
+}
+
+// watched tells the watches of a file, and of its directory, of changes until
+// they are gone with their mount.
+func watched(f weak.Pointer[textfs.File], d weak.Pointer[dir], name string) func() bool {
+	return func() bool {
+		file, up := f.Value(), d.Value()
+		if file != nil {
+			file.VFSState().Modified("")
+		}
+		if up != nil {
+			up.VFSState().Modified(name)
+		}
+		return file != nil
+	}
 }
 
 // A file is one of a group's.
