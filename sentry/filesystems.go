@@ -21,8 +21,12 @@ func (k *Kernel) registerFileSystems() error {
 	v := k.sys.VFS
 	devfs.Register(v, devfs.Options{Random: k.random, Memory: k.sys.Memfds})
 	v.RegisterDevice(linux.S_IFCHR, 5, 0, tty.OpenCurrent)
-	tmp := vfs.FileSystemType{NoDev: true, UserMount: true, New: func(_ *vfs.Caller, _, data string) (vfs.FileSystem, error) {
-		return k.newTmpfs(data)
+	tmp := vfs.FileSystemType{NoDev: true, UserMount: true, New: func(c *vfs.Caller, _, data string) (vfs.FileSystem, error) {
+		o := k.tmpfsOptions(data)
+		if c != nil {
+			o.UID, o.GID, o.User = c.Cred.FSUID, c.Cred.FSGID, c.Cred.UserNS
+		}
+		return tmpfs.New(o)
 	}}
 	v.Register("tmpfs", tmp)
 	v.Register("ramfs", tmp)

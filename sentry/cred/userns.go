@@ -88,6 +88,12 @@ func (ns *UserNamespace) MaySetgroups() bool {
 	return !ns.noGroups && ns.gids != nil
 }
 
+// FindUID and FindGID are FromRootUID and FromRootGID with NoID where ns has none.
+func (ns *UserNamespace) FindUID(id uint32) uint32 { return ns.down(id, (*UserNamespace).uidMap) }
+
+// FindGID is FindUID for a group.
+func (ns *UserNamespace) FindGID(id uint32) uint32 { return ns.down(id, (*UserNamespace).gidMap) }
+
 // HasUID and HasGID report whether ns maps an id of the root namespace.
 func (ns *UserNamespace) HasUID(id uint32) bool { return ns.down(id, (*UserNamespace).uidMap) != NoID }
 

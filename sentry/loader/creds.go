@@ -13,32 +13,40 @@ func (b *builder) credentials() (*cred.Credentials, bool, linux.Errno) {
 	a := &b.file.attr
 	x := &cred.Executable{
 		Mode: a.Mode, UID: a.UID, GID: a.GID,
-		NoSetID: b.file.d.Path().Mount.Flags()&linux.MS_NOSUID != 0,
+		NoSetID: b.file.d.Path().NoSetID(b.c.Cred.UserNS),
+	}
+	if !a.HasOwner(b.c.Cred.UserNS) { // nobody whom the program could become
+		x.Mode &^= linux.S_ISUID | linux.S_ISGID
 	}
 	if store, ok := b.file.d.Inode().(vfs.XattrStore); ok {
 		if v, err := store.GetXattr("security.capability"); err == nil {
-			parseFileCaps(v, x)
+			parseFileCaps(v, x, func(root uint32) bool { return b.file.d.Path().CapsCount(root, b.c.Cred.UserNS) })
 		}
 	}
 	return b.c.Cred.ForExec(x)
 }
 
 // parseFileCaps reads struct vfs_cap_data, revision 2 or 3 (capabilities(7)).
-// A revision 3 entry for another root is ignored, as is what is malformed.
-func parseFileCaps(v []byte, x *cred.Executable) {
+// An entry for a root that does not count is ignored, as is what is malformed.
+func parseFileCaps(v []byte, x *cred.Executable, count func(root uint32) bool) {
 	if len(v) < 20 {
 		return
 	}
 	le := binary.LittleEndian
 	magic := le.Uint32(v)
 	const rev2, rev3, revMask = 0x02000000, 0x03000000, 0xff000000
+	root := uint32(0)
 	switch magic & revMask {
 	case rev2:
 	case rev3:
-		if len(v) < 24 || le.Uint32(v[20:]) != 0 {
+		if len(v) < 24 {
 			return
 		}
+		root = le.Uint32(v[20:])
 	default:
+		return
+	}
+	if !count(root) {
 		return
 	}
 	x.HasFileCaps = true

@@ -8,7 +8,7 @@ import (
 
 // Stat is what stat(2) tells c of p.
 func Stat(c *Caller, p Path) (linux.Stat, error) {
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return linux.Stat{}, err
 	}
@@ -28,7 +28,7 @@ func blockSize(a *Attr) uint32 {
 }
 
 func visibleIDs(c *Caller, a *Attr) (uid, gid uint32) {
-	if ns := c.Cred.UserNS; ns != nil && ns.Parent != nil {
+	if ns := c.Cred.UserNS; ns != nil && (ns.Parent != nil || unmapped(a)) {
 		return ns.FromRootUID(a.UID), ns.FromRootGID(a.GID)
 	}
 	return a.UID, a.GID
@@ -37,7 +37,7 @@ func visibleIDs(c *Caller, a *Attr) (uid, gid uint32) {
 // Statx is what statx(2) tells c of p. As in Linux, more than mask asks for may
 // be filled.
 func Statx(c *Caller, p Path, mask linux.StatxMask) (linux.Statx, error) {
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return linux.Statx{}, err
 	}
@@ -176,12 +176,15 @@ func Chmod(c *Caller, p Path, mode linux.FileMode) error {
 	if p.Dentry.kind == linux.S_IFLNK {
 		return linux.EOPNOTSUPP
 	}
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
 	}
 	if frozen(&a) {
 		return linux.EPERM
+	}
+	if err := p.Mount.mayStore(&SetAttr{}, &a); err != nil {
+		return err
 	}
 	if !ownerOrCapable(c.Cred, &a) {
 		return linux.EPERM
@@ -190,15 +193,15 @@ func Chmod(c *Caller, p Path, mode linux.FileMode) error {
 	if mode&linux.S_ISGID != 0 && !c.Cred.InGroup(a.GID) && !Capable(c.Cred, linux.CAP_FSETID, &a) {
 		mode &^= linux.S_ISGID
 	}
-	return p.setAttr(&SetAttr{Mask: SetMode, Mode: mode})
+	return p.change(&SetAttr{Mask: SetMode, Mode: mode})
 }
 
 func frozen(a *Attr) bool {
 	return a.Attributes&uint64(linux.STATX_ATTR_APPEND|linux.STATX_ATTR_IMMUTABLE) != 0
 }
 
-func (p Path) setAttr(s *SetAttr) error {
-	if err := p.Dentry.setAttr(s); err != nil {
+func (p Path) change(s *SetAttr) error {
+	if err := p.setAttr(s); err != nil {
 		return err
 	}
 	p.event(linux.IN_ATTRIB)
@@ -226,19 +229,22 @@ func Chown(c *Caller, p Path, uid, gid uint32) error {
 	if err := p.Mount.mayWrite(); err != nil {
 		return err
 	}
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
 	}
 	if frozen(&a) {
 		return linux.EPERM
 	}
+	if err := p.Mount.mayStore(&s, &a); err != nil {
+		return err
+	}
 	capable := Capable(c.Cred, linux.CAP_CHOWN, &a)
 	owner := c.Cred.FSUID == a.UID
-	if s.Mask&SetUID != 0 && !capable && !(owner && s.UID == a.UID) {
+	if s.Mask&SetUID != 0 && !capable && !p.Mount.mayAdopt(c, a.UID) && !(owner && s.UID == a.UID) {
 		return linux.EPERM
 	}
-	if s.Mask&SetGID != 0 && !capable && !(owner && (s.GID == a.GID || c.Cred.InGroup(s.GID))) {
+	if s.Mask&SetGID != 0 && !capable && !p.Mount.mayAdopt(c, a.GID) && !(owner && (s.GID == a.GID || c.Cred.InGroup(s.GID))) {
 		return linux.EPERM
 	}
 	// As in Linux, the bits go whoever changes the owner, but for directories.
@@ -253,7 +259,7 @@ func Chown(c *Caller, p Path, uid, gid uint32) error {
 	if s.Mask == 0 {
 		return nil
 	}
-	return p.setAttr(&s)
+	return p.change(&s)
 }
 
 // Utimens is utimensat(2) on p. A nil pair means now for both.
@@ -274,7 +280,7 @@ func Utimens(c *Caller, p Path, times *[2]linux.Timespec) error {
 	if err := p.Mount.mayWrite(); err != nil {
 		return err
 	}
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
 	}
@@ -286,11 +292,11 @@ func Utimens(c *Caller, p Path, times *[2]linux.Timespec) error {
 		if !bothNow {
 			return linux.EPERM
 		}
-		if err := p.Dentry.may(c.Cred, MayWrite); err != nil {
+		if err := p.may(c.Cred, MayWrite); err != nil {
 			return err
 		}
 	}
-	return p.setAttr(&s)
+	return p.change(&s)
 }
 
 func timeArg(t linux.Timespec, to *linux.Timespec, mask *SetMask, set, now SetMask) error {
@@ -325,7 +331,7 @@ func Truncate(c *Caller, p Path, size int64) error {
 	if err := May(c, p, MayWrite); err != nil {
 		return err
 	}
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
 	}
@@ -357,7 +363,7 @@ func (d *Description) Truncate(c *Caller, size int64) error {
 func truncate(c *Caller, p Path, size int64) error {
 	if c.FileSizeLimit != 0 || c.FileSizeLimited {
 		if uint64(size) > c.FileSizeLimit {
-			a, err := p.Dentry.inode.Attr()
+			a, err := p.attr()
 			if err != nil {
 				return err
 			}
@@ -371,7 +377,7 @@ func truncate(c *Caller, p Path, size int64) error {
 	if !c.Cred.Has(linux.CAP_FSETID) {
 		s.Mask |= ClearSetID
 	}
-	if err := p.Dentry.setAttr(&s); err != nil {
+	if err := p.setAttr(&s); err != nil {
 		return err
 	}
 	p.event(linux.IN_MODIFY)

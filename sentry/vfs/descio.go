@@ -273,7 +273,7 @@ func (d *Description) dropSetID(c *Caller) error {
 	if !killsSetID(a.Mode) {
 		return nil
 	}
-	return d.path.Dentry.setAttr(&SetAttr{Mask: ClearSetID})
+	return d.path.setAttr(&SetAttr{Mask: ClearSetID})
 }
 
 // killsSetID reports whether mode has bits that a write by another clears:

@@ -130,7 +130,7 @@ func (d *Description) SetFlags(c *Caller, flags linux.OpenFlags) error {
 	old := d.Flags()
 	flags = old&^settable | flags&settable
 	if flags&linux.O_NOATIME&^old != 0 {
-		a, err := d.Inode().Attr()
+		a, err := d.path.attr()
 		if err != nil {
 			return err
 		}

@@ -45,5 +45,6 @@
 // # Differences
 //
 // POSIX ACLs are absent (EOPNOTSUPP), as are leases and directory notification
-// by fcntl(2). O_DIRECT is refused where a File is no DirectIO.
+// by fcntl(2). O_DIRECT is refused where a File is no DirectIO. An overlay, and what the
+// gofer serves, can be shown by identity-mapped mounts.
 package vfs

@@ -1,6 +1,9 @@
 package vfs
 
-import "cordon/internal/linux"
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/cred"
+)
 
 // OpenExec opens a program for execve(2): it takes the right to execute, not
 // the right to read. Nobody has the program open for writing, nor may until the
@@ -60,8 +63,12 @@ func (p Path) mayExec(c *Caller) error {
 // MayExec checks that c may execute the file.
 func (d *Description) MayExec(c *Caller) error { return d.path.mayExec(c) }
 
-// NoSetID reports whether set-id bits and file capabilities mean nothing here.
-func (p Path) NoSetID() bool { return p.Mount.has(linux.MS_NOSUID) }
+// NoSetID reports whether set-id bits and file capabilities mean nothing here to a
+// caller in user: on nosuid mounts, and where the file system was mounted by those
+// who are nobody outside (Linux: mnt_may_suid).
+func (p Path) NoSetID(user *cred.UserNamespace) bool {
+	return p.Mount.has(linux.MS_NOSUID) || !p.Mount.sb.first() && !user.Within(p.Mount.sb.user)
+}
 
 // Attr returns the file's attributes.
-func (d *Description) Attr() (Attr, error) { return d.path.Dentry.inode.Attr() }
+func (d *Description) Attr() (Attr, error) { return d.path.attr() }

@@ -101,6 +101,7 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("vfs.superblock", saveSuper, loadSuper),
 		checkpoint.Object("vfs.Mount", saveMount, loadMount),
 		checkpoint.Object("vfs.MountNamespace", saveNamespace, loadNamespace),
+		checkpoint.Object("vfs.Tree", saveTree, loadTree),
 		checkpoint.Object("vfs.peerGroup", saveGroup, loadGroup),
 		checkpoint.Object("vfs.anonFS", saveAnonFS, loadAnonFS),
 		checkpoint.Object("vfs.AnonInode", saveAnonInode, loadAnonInode),
@@ -214,12 +215,13 @@ type SuperImage struct {
 	Refs          int64
 	ReadOnly      bool
 	Flags         uint64
+	User          checkpoint.Ref
 }
 
 func saveSuper(s *checkpoint.Saver, sb *superblock) SuperImage {
 	im := SuperImage{
 		VFS: s.Ref(sb.vfs), Root: s.Ref(sb.root), Dev: sb.dev, Refs: sb.refs.Load(),
-		ReadOnly: sb.readOnly.Load(), Flags: sb.flags.Load(),
+		ReadOnly: sb.readOnly.Load(), Flags: sb.flags.Load(), User: s.Ref(sb.user),
 	}
 	if r, ok := sb.fs.(Regenerated); ok {
 		im.Type, im.Data = r.Regenerate()
@@ -235,6 +237,9 @@ func loadSuper(l *checkpoint.Loader, sb *superblock, im SuperImage) (err error) 
 	}
 	if sb.root, err = checkpoint.Get[*Dentry](l, im.Root); err != nil || sb.vfs == nil {
 		return errImage
+	}
+	if sb.user, err = checkpoint.Get[*cred.UserNamespace](l, im.User); err != nil {
+		return err
 	}
 	sb.dev = im.Dev
 	sb.refs.Store(im.Refs)
@@ -290,6 +295,7 @@ type MountImage struct {
 	Group, Master checkpoint.Ref
 	Unbind        bool
 	Expire        bool
+	IDMap         checkpoint.Ref
 }
 
 func saveMount(s *checkpoint.Saver, m *Mount) MountImage {
@@ -298,7 +304,7 @@ func saveMount(s *checkpoint.Saver, m *Mount) MountImage {
 	return MountImage{
 		VFS: s.Ref(m.vfs), SB: s.Ref(m.sb), Root: s.Ref(m.root), ID: m.id, Unique: m.unique, Source: m.source,
 		Flags: m.flags.Load(), Refs: m.refs.Load(), NS: s.Ref(m.ns), Parent: s.Ref(m.parent), Point: s.Ref(m.point),
-		Children: refs(s, m.children), Group: s.Ref(m.group), Master: s.Ref(m.master), Unbind: m.unbind, Expire: m.expire,
+		Children: refs(s, m.children), Group: s.Ref(m.group), Master: s.Ref(m.master), Unbind: m.unbind, Expire: m.expire, IDMap: s.Ref(m.idmap.Load()),
 	}
 }
 
@@ -340,6 +346,7 @@ func loadMount(l *checkpoint.Loader, m *Mount, im MountImage) error {
 	m.children = getAll[*Mount](g, im.Children)
 	m.group, m.master = get[*peerGroup](g, im.Group), get[*peerGroup](g, im.Master)
 	m.unbind, m.expire = im.Unbind, im.Expire
+	m.idmap.Store(get[*cred.UserNamespace](g, im.IDMap))
 	m.flags.Store(im.Flags)
 	m.refs.Store(im.Refs)
 	if g.err != nil || m.vfs == nil || m.sb == nil || slices.Contains(m.children, nil) || (m.parent == nil) != (m.point == nil) {
@@ -362,6 +369,7 @@ type NamespaceImage struct {
 	Refs            int64
 	Count           int
 	Event           uint64
+	Unnamed         bool
 }
 
 func saveNamespace(s *checkpoint.Saver, n *MountNamespace) NamespaceImage {
@@ -369,19 +377,32 @@ func saveNamespace(s *checkpoint.Saver, n *MountNamespace) NamespaceImage {
 	defer n.vfs.mountMu.RUnlock()
 	return NamespaceImage{
 		VFS: s.Ref(n.vfs), User: s.Ref(n.user), Root: s.Ref(n.root), Refs: n.refs.Load(), Count: n.count, Event: n.event.Load(),
+		Unnamed: n.unnamed,
 	}
 }
 
 func loadNamespace(l *checkpoint.Loader, n *MountNamespace, im NamespaceImage) error {
 	g := &getter{l: l}
 	n.vfs, n.user, n.root = get[*VFS](g, im.VFS), get[*cred.UserNamespace](g, im.User), get[*Mount](g, im.Root)
-	n.count = im.Count
+	n.count, n.unnamed = im.Count, im.Unnamed
 	n.refs.Store(im.Refs)
 	n.event.Store(im.Event)
-	if n.vfs == nil || n.root == nil {
+	if n.vfs == nil || n.root == nil && !n.unnamed {
 		return cmp.Or(g.err, errImage)
 	}
 	return g.err
+}
+
+// TreeImage is a Tree in a checkpoint.
+type TreeImage struct{ NS checkpoint.Ref }
+
+func saveTree(s *checkpoint.Saver, t *Tree) TreeImage { return TreeImage{s.Ref(t.ns)} }
+
+func loadTree(l *checkpoint.Loader, t *Tree, im TreeImage) (err error) {
+	if t.ns, err = checkpoint.Get[*MountNamespace](l, im.NS); err == nil && t.ns == nil {
+		err = errImage
+	}
+	return err
 }
 
 // GroupImage is a peerGroup in a checkpoint.

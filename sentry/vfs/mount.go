@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"cordon/internal/linux"
+	"cordon/sentry/cred"
 )
 
 // A Mount shows a file system, from one of its directories on, at a place.
@@ -21,6 +22,9 @@ type Mount struct {
 	source string
 
 	// atomic
+	// idmap is the user namespace through whose map the mount shows ids; nil: as the
+	// file system has them. Once set it stays.
+	idmap atomic.Pointer[cred.UserNamespace]
 	flags atomic.Uint64 // per-mount linux.MountFlags
 	refs  atomic.Int64  // long-lived holders and being attached
 

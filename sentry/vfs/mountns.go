@@ -14,11 +14,13 @@ type MountNamespace struct {
 	// immutable
 	vfs  *VFS
 	user *cred.UserNamespace
+	// unnamed is set for that of a Tree, which no process is in.
+	unnamed bool
 
 	refs atomic.Int64
 
 	// guarded by vfs.mountMu
-	root  *Mount
+	root  *Mount // nil: of a Tree that has been mounted
 	count int
 
 	event atomic.Uint64
@@ -27,7 +29,7 @@ type MountNamespace struct {
 
 // NewNamespace returns a namespace whose root shows fs.
 func (v *VFS) NewNamespace(user *cred.UserNamespace, fs FileSystem, source string, flags linux.MountFlags) (*MountNamespace, error) {
-	sb, err := v.superOf(fs)
+	sb, err := v.superOf(fs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +77,10 @@ func (ns *MountNamespace) DecRef() {
 	}
 	mu := &ns.vfs.mountMu
 	mu.Lock()
+	if ns.root == nil {
+		mu.Unlock()
+		return
+	}
 	ns.root.unhookLocked()
 	gone := ns.root.releaseTreeLocked()
 	mu.Unlock()
@@ -132,6 +138,7 @@ func copyTreeLocked(m *Mount, root *Dentry, mode copyMode, copies map[*Mount]*Mo
 	m.sb.refs.Add(1)
 	n := newMount(m.sb, root, m.source, linux.MountFlags(m.flags.Load()))
 	n.unbind = m.unbind
+	n.idmap.Store(m.idmap.Load())
 	if m.group != nil {
 		n.joinLocked(m.group)
 	}

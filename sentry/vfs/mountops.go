@@ -18,7 +18,7 @@ func (c *Caller) nsOf() *MountNamespace {
 // mayMount checks the right to change a namespace's mounts.
 func mayMount(c *Caller) error {
 	ns := c.nsOf()
-	if ns == nil {
+	if ns == nil || ns.unnamed {
 		return linux.EINVAL
 	}
 	if !c.Cred.HasIn(linux.CAP_SYS_ADMIN, ns.user) {
@@ -87,7 +87,7 @@ func mountNew(c *Caller, source string, p Path, fsType string, flags linux.Mount
 	if err != nil {
 		return err
 	}
-	return v.mountFS(fs, p, source, flags)
+	return v.mountFS(fs, p, source, flags, c.Cred.UserNS)
 }
 
 func rootNS(ns *cred.UserNamespace) *cred.UserNamespace {
@@ -99,11 +99,11 @@ func rootNS(ns *cred.UserNamespace) *cred.UserNamespace {
 
 // Mount shows fs at p, as the kernel does for itself (the container's mounts).
 func (v *VFS) Mount(fs FileSystem, p Path, source string, flags linux.MountFlags) error {
-	return v.mountFS(fs, p, source, flags)
+	return v.mountFS(fs, p, source, flags, nil)
 }
 
-func (v *VFS) mountFS(fs FileSystem, p Path, source string, flags linux.MountFlags) error {
-	sb, err := v.superOf(fs)
+func (v *VFS) mountFS(fs FileSystem, p Path, source string, flags linux.MountFlags, user *cred.UserNamespace) error {
+	sb, err := v.superOf(fs, user)
 	if err != nil {
 		return err
 	}
@@ -135,21 +135,8 @@ func (v *VFS) graft(m *Mount, p Path) error {
 }
 
 func (v *VFS) graftLocked(m *Mount, p Path) error {
-	if p.Mount.ns == nil {
-		return linux.EINVAL
-	}
-	if p.Dentry.Deleted() {
-		return linux.ENOENT
-	}
-	if m.root.IsDir() != p.Dentry.IsDir() {
-		return linux.ENOTDIR
-	}
-	n := 0
-	for range m.treeLocked() {
-		n++
-	}
-	if p.Mount.ns.count+n > MaxMounts {
-		return linux.ENOSPC
+	if err := m.mayGraftLocked(p); err != nil {
+		return err
 	}
 	p = p.throughLocked()
 	to := p.Mount.receiversLocked()
@@ -173,6 +160,28 @@ func (v *VFS) graftLocked(m *Mount, p Path) error {
 			}
 		}
 		k.attachLocked(Path{r, p.Dentry})
+	}
+	return nil
+}
+
+// mayGraftLocked checks that there can be a mount at p, and that there is room for
+// the tree m.
+func (m *Mount) mayGraftLocked(p Path) error {
+	if p.Mount.ns == nil {
+		return linux.EINVAL
+	}
+	if p.Dentry.Deleted() {
+		return linux.ENOENT
+	}
+	if m.root.IsDir() != p.Dentry.IsDir() {
+		return linux.ENOTDIR
+	}
+	n := 0
+	for range m.treeLocked() {
+		n++
+	}
+	if p.Mount.ns.count+n > MaxMounts {
+		return linux.ENOSPC
 	}
 	return nil
 }
@@ -237,10 +246,10 @@ func remount(c *Caller, p Path, flags linux.MountFlags, data string) error {
 	if p.Dentry != p.Mount.root {
 		return linux.EINVAL
 	}
-	if !c.Cred.HasIn(linux.CAP_SYS_ADMIN, rootNS(c.Cred.UserNS)) {
+	sb := p.Mount.sb
+	if !c.Cred.HasIn(linux.CAP_SYS_ADMIN, sb.fsUser(c.Cred.UserNS)) {
 		return linux.EPERM
 	}
-	sb := p.Mount.sb
 	if r, ok := sb.fs.(Reconfigurer); ok {
 		if err := r.Reconfigure(data); err != nil {
 			return err
@@ -308,6 +317,9 @@ func MoveMountPath(from, to Path) error {
 		if t == m {
 			return linux.ELOOP
 		}
+	}
+	if err := m.mayGraftLocked(to); err != nil {
+		return err
 	}
 	m.unhookLocked()
 	err := v.graftLocked(m, to)

@@ -117,6 +117,9 @@ func (m *Mount) ownOptions() string {
 			s += o.name
 		}
 	}
+	if m.IDMapped() {
+		s += ",idmapped"
+	}
 	return s
 }
 

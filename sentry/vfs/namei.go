@@ -9,7 +9,7 @@ func (c *Caller) createLocked(dir Path, absent *Dentry, n *NewInode) (*Dentry, e
 	if err != nil {
 		return nil, err
 	}
-	newOwner(c, &da, n)
+	newOwner(c, dir, &da, n)
 	n.By = c
 	inode, err := dir.Dentry.kids.names.Create(absent.Name(), n)
 	if err != nil {
@@ -214,9 +214,12 @@ func (s *InodeState) notifyAttrib(p Path) {
 
 // mayLink is fs.protected_hardlinks and the rule for O_TMPFILE files.
 func mayLink(c *Caller, old Path) error {
-	a, err := old.Dentry.inode.Attr()
+	a, err := old.attr()
 	if err != nil {
 		return err
+	}
+	if unmapped(&a) {
+		return linux.EOVERFLOW
 	}
 	if a.Nlink == 0 && (old.Dentry.noLink || !old.Dentry.isTemp()) {
 		return linux.ENOENT
@@ -229,7 +232,7 @@ func mayLink(c *Caller, old Path) error {
 	}
 	safe := a.Mode.IsRegular() && a.Mode&linux.S_ISUID == 0 &&
 		a.Mode&(linux.S_ISGID|linux.S_IXGRP) != linux.S_ISGID|linux.S_IXGRP &&
-		old.Dentry.may(c.Cred, MayRead|MayWrite) == nil
+		old.may(c.Cred, MayRead|MayWrite) == nil
 	if !safe {
 		return linux.EPERM
 	}

@@ -159,7 +159,7 @@ func mayOpen(c *Caller, p Path, f linux.OpenFlags, want Access) error {
 			return linux.EISDIR
 		}
 	case linux.S_IFBLK, linux.S_IFCHR:
-		if p.Mount.has(linux.MS_NODEV) {
+		if p.Mount.has(linux.MS_NODEV) || !p.Mount.sb.first() {
 			return linux.EACCES
 		}
 	case linux.S_IFREG:
@@ -177,7 +177,7 @@ func mayOpen(c *Caller, p Path, f linux.OpenFlags, want Access) error {
 			return nil
 		}
 	}
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
 	}
@@ -342,11 +342,11 @@ func (w *walker) protected(p Path) error {
 	if level == 0 {
 		return nil
 	}
-	da, err := w.cur.Dentry.inode.Attr()
+	da, err := w.cur.attr()
 	if err != nil || da.Mode&linux.S_ISVTX == 0 {
 		return err
 	}
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
 	}
@@ -375,12 +375,15 @@ func openTemp(c *Caller, at Path, path string, how OpenHow) (*Description, error
 	if err := May(c, p, MayWrite|MayExec); err != nil {
 		return nil, err
 	}
+	if err := p.Mount.mayOwn(c); err != nil {
+		return nil, err
+	}
 	da, err := p.Dentry.inode.Attr()
 	if err != nil {
 		return nil, err
 	}
 	n := NewInode{Mode: linux.S_IFREG | how.Mode&^c.Umask}
-	newOwner(c, &da, &n)
+	newOwner(c, p, &da, &n)
 	inode, err := t.CreateTemp(&n)
 	if err != nil {
 		return nil, err

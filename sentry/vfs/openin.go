@@ -70,7 +70,7 @@ func mayLookUp(c *Caller, dir Path, name string) error {
 			return linux.EACCES
 		}
 	}
-	if err := dir.Dentry.may(c.Cred, MayExec); err != nil {
+	if err := dir.may(c.Cred, MayExec); err != nil {
 		return err
 	}
 	if len(name) > linux.NAME_MAX {

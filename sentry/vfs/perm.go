@@ -5,15 +5,18 @@ import (
 	"cordon/sentry/cred"
 )
 
-// mayInode decides access to inode as Linux: fs/namei.c inode_permission does,
-// without the mount's part.
-func mayInode(c *cred.Credentials, inode Inode, want Access) error {
-	if p, ok := inode.(Permissioner); ok {
-		return p.Permission(c, want)
+// mayInode decides access as Linux: fs/namei.c inode_permission does, without the
+// mount's flags.
+func (p Path) mayInode(c *cred.Credentials, want Access) error {
+	if i, ok := p.Dentry.inode.(Permissioner); ok {
+		return i.Permission(c, want)
 	}
-	a, err := inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
+	}
+	if p.Mount.IDMapped() && want&MayWrite != 0 && unmapped(&a) {
+		return linux.EACCES
 	}
 	return MayByMode(c, &a, want)
 }
@@ -33,11 +36,16 @@ type permissions struct {
 	uid, gid uint32
 }
 
-// may is mayInode with what is remembered of d's inode.
-func (d *Dentry) may(c *cred.Credentials, want Access) error {
-	if !d.sb.ownersKept || d.state == nil {
-		return mayInode(c, d.inode, want)
+// may is mayInode with what is remembered of the inode.
+func (p Path) may(c *cred.Credentials, want Access) error {
+	d := p.Dentry
+	if !d.sb.ownersKept || d.state == nil || p.Mount.IDMapped() {
+		return p.mayInode(c, want)
 	}
+	return d.mayRemembered(c, want)
+}
+
+func (d *Dentry) mayRemembered(c *cred.Credentials, want Access) error {
 	p := d.state.perm.Load()
 	if p == nil || p.gen != d.state.permGen.Load() {
 		q := permissions{gen: d.state.permGen.Load()}
@@ -105,6 +113,9 @@ func Capable(c *cred.Credentials, p linux.Capability, a *Attr) bool {
 }
 
 func mapped(ns *cred.UserNamespace, uid, gid uint32) bool {
+	if uid == cred.NoID || gid == cred.NoID {
+		return false
+	}
 	if ns == nil || ns.Parent == nil {
 		return true
 	}
@@ -126,7 +137,7 @@ func May(c *Caller, p Path, want Access) error {
 			}
 		}
 	}
-	return p.Dentry.may(c.Cred, want)
+	return p.may(c.Cred, want)
 }
 
 // maySearch checks that c may walk through directory p.
@@ -135,7 +146,7 @@ func (w *walker) maySearch() error {
 	if d.kids == nil {
 		return linux.ENOTDIR
 	}
-	return d.may(w.c.Cred, MayExec)
+	return w.cur.may(w.c.Cred, MayExec)
 }
 
 // mayDelete checks that victim may be removed from dir (Linux: may_delete).
@@ -144,14 +155,17 @@ func mayDelete(c *Caller, dir Path, victim *Dentry, rmdir bool) error {
 	if victim.inode == nil {
 		return linux.ENOENT
 	}
-	if err := May(c, dir, MayWrite|MayExec); err != nil {
-		return err
-	}
-	da, err := dir.Dentry.inode.Attr()
+	va, err := Path{dir.Mount, victim}.attr()
 	if err != nil {
 		return err
 	}
-	va, err := victim.inode.Attr()
+	if unmapped(&va) {
+		return linux.EOVERFLOW
+	}
+	if err := May(c, dir, MayWrite|MayExec); err != nil {
+		return err
+	}
+	da, err := dir.attr()
 	if err != nil {
 		return err
 	}
@@ -184,19 +198,19 @@ func mayCreate(c *Caller, dir Path) error {
 	if dir.Dentry.Deleted() {
 		return linux.ENOENT
 	}
-	if err := May(c, dir, MayWrite|MayExec); err != nil {
+	if err := dir.Mount.mayOwn(c); err != nil {
 		return err
 	}
-	// All file systems are the first user namespace's: that the caller's own has no
-	// number for its ids is nothing to them.
-	return nil
+	return May(c, dir, MayWrite|MayExec)
 }
 
-// newOwner fills the owner and the mode of an object made in dir: a setgid
+// newOwner fills the owner and the mode of an object made in a directory, which has
+// the attributes dir in the file system: a setgid
 // directory gives its group, and to directories the bit (Linux:
 // inode_init_owner, vfs_prepare_mode).
-func newOwner(c *Caller, dir *Attr, n *NewInode) {
-	n.UID, n.GID = c.Cred.FSUID, c.Cred.FSGID
+func newOwner(c *Caller, in Path, dir *Attr, n *NewInode) {
+	m := in.Mount
+	n.UID, n.GID = m.uidIn(c.Cred.FSUID), m.gidIn(c.Cred.FSGID)
 	if n.Mode.IsRegular() {
 		n.Charge = ChargeOf(c)
 	}
@@ -204,10 +218,12 @@ func newOwner(c *Caller, dir *Attr, n *NewInode) {
 		return
 	}
 	n.GID = dir.GID
+	shown := *dir
+	m.shift(&shown)
 	if n.Mode.IsDir() {
 		n.Mode |= linux.S_ISGID
 	} else if n.Mode&(linux.S_ISGID|linux.S_IXGRP) == linux.S_ISGID|linux.S_IXGRP &&
-		!c.Cred.InGroup(dir.GID) && !Capable(c.Cred, linux.CAP_FSETID, dir) {
+		!c.Cred.InGroup(shown.GID) && !Capable(c.Cred, linux.CAP_FSETID, &shown) {
 		n.Mode &^= linux.S_ISGID
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
+	"cordon/sentry/cred"
 )
 
 // Limits of this package, each for the whole sandbox.
@@ -161,6 +162,7 @@ type superblock struct {
 	paths      PathRevalidator
 	ownersKept bool // see OwnersKept
 	dev        uint64
+	user       *cred.UserNamespace // whose ids it has; nil: the first one's
 
 	// renameMu orders renames between directories.
 	renameMu lock.Mutex[lock.RenameFS]
@@ -173,7 +175,8 @@ type superblock struct {
 }
 
 // superOf returns fs's superblock with a reference.
-func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
+// The first time it is one of those that user mounts; nil is the kernel.
+func (v *VFS) superOf(fs FileSystem, user *cred.UserNamespace) (*superblock, error) {
 	v.mountMu.Lock()
 	sb := v.supers[fs]
 	if sb != nil {
@@ -185,6 +188,9 @@ func (v *VFS) superOf(fs FileSystem) (*superblock, error) {
 	}
 	// The root is asked for its attributes, by which any lock may be taken.
 	sb = &superblock{fs: fs, vfs: v, dev: fs.Device()}
+	if user != nil && user.Parent != nil {
+		sb.user = user
+	}
 	sb.asserted()
 	root, err := newDentry(sb, nil, "", fs.Root())
 	if err != nil {

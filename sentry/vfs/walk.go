@@ -463,7 +463,7 @@ func (w *walker) followFinal(p Path) error {
 }
 
 func (w *walker) mayFollow(p Path) error {
-	da, err := w.cur.Dentry.inode.Attr()
+	da, err := w.cur.attr()
 	if err != nil {
 		return err
 	}
@@ -471,7 +471,7 @@ func (w *walker) mayFollow(p Path) error {
 	if da.Mode&open != open {
 		return nil
 	}
-	la, err := p.Dentry.inode.Attr()
+	la, err := p.attr()
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,11 @@ func mayXattr(c *Caller, p Path, name string, want Access) error {
 		if err := p.Mount.mayWrite(); err != nil {
 			return err
 		}
-		a, err := p.Dentry.inode.Attr()
+		a, err := p.attr()
 		if err != nil {
 			return err
 		}
-		if frozen(&a) {
+		if frozen(&a) || unmapped(&a) {
 			return linux.EPERM
 		}
 	}
@@ -55,7 +55,7 @@ func mayXattr(c *Caller, p Path, name string, want Access) error {
 }
 
 func maySecurity(c *Caller, p Path, name string) error {
-	a, err := p.Dentry.inode.Attr()
+	a, err := p.attr()
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func mayUserXattr(c *Caller, p Path, want Access) error {
 		return linux.ENODATA
 	}
 	if p.Dentry.IsDir() && want == MayWrite {
-		a, err := p.Dentry.inode.Attr()
+		a, err := p.attr()
 		if err != nil {
 			return err
 		}

@@ -119,6 +119,9 @@ func (fs *FS) bound() {
 	fs.bounds.nodes = min(max(all/nodeShare, least), maxNodes)
 }
 
+// IDMappable implements vfs.IDMappable.
+func (fs *FS) IDMappable() bool { return true }
+
 // Type implements vfs.FileSystem: what gVisor and Linux call it in
 // /proc/mounts.
 func (fs *FS) Type() string { return "9p" }

@@ -80,6 +80,9 @@ func New(o Options) (*FS, error) {
 	return fs, nil
 }
 
+// IDMappable implements vfs.IDMappable.
+func (fs *FS) IDMappable() bool { return true }
+
 // Type implements vfs.FileSystem.
 func (fs *FS) Type() string { return "overlay" }
 

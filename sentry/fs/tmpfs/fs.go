@@ -8,6 +8,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/platform/memfile"
+	"cordon/sentry/cred"
 	"cordon/sentry/memmap"
 	"cordon/sentry/vfs"
 )
@@ -32,6 +33,8 @@ type Options struct {
 	// Mode, UID and GID are the root's. A zero Mode means 01777.
 	Mode     linux.FileMode
 	UID, GID uint32
+	// User is whose ids Data has; nil: the root's.
+	User *cred.UserNamespace
 	// Data is mount(2)'s, which goes before what stands above.
 	Data string
 	// Name is what Type returns, "tmpfs" if empty.
@@ -63,13 +66,14 @@ type settings struct {
 	mode               linux.FileMode
 	uid, gid           uint32
 	total              uint64
+	user               *cred.UserNamespace
 	haveMode, haveOwns bool
 	text               string
 }
 
 // New makes an instance with an empty root directory.
 func New(o Options) (*FS, error) {
-	s := settings{mode: o.Mode, uid: o.UID, gid: o.GID, total: o.Total}
+	s := settings{mode: o.Mode, uid: o.UID, gid: o.GID, total: o.Total, user: o.User}
 	if s.mode == 0 {
 		s.mode = 0o1777
 	}
@@ -133,10 +137,9 @@ func (s *settings) parse(data string) error {
 			if err != nil {
 				return linux.EINVAL
 			}
-			if s.haveOwns = true; k == "uid" {
-				s.uid = uint32(n)
-			} else {
-				s.gid = uint32(n)
+			s.haveOwns = true
+			if !s.own(k == "gid", uint32(n)) {
+				return linux.EINVAL
 			}
 			if n != 0 {
 				s.text += "," + k + "=" + v
@@ -154,6 +157,22 @@ func (s *settings) parse(data string) error {
 		}
 		return nil
 	})
+}
+
+// own gives the root directory an owner or a group; false: there is no such id.
+func (s *settings) own(group bool, id uint32) bool {
+	switch {
+	case group && s.user != nil:
+		id = s.user.ToRootGID(id)
+	case s.user != nil:
+		id = s.user.ToRootUID(id)
+	}
+	if group {
+		s.gid = id
+	} else {
+		s.uid = id
+	}
+	return id != cred.NoID
 }
 
 // amount reads a number with a suffix, or of percent of all memory.
@@ -207,6 +226,9 @@ func (fs *FS) Reconfigure(data string) error {
 
 // Type implements vfs.FileSystem.
 func (fs *FS) Type() string { return fs.name }
+
+// IDMappable implements vfs.IDMappable: not of devtmpfs and mqueue.
+func (fs *FS) IDMappable() bool { return fs.name == "tmpfs" }
 
 // OwnersKept implements vfs.OwnersKept.
 func (fs *FS) OwnersKept() bool { return true }

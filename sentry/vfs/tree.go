@@ -1,0 +1,142 @@
+package vfs
+
+import (
+	"cordon/internal/linux"
+	"cordon/sentry/cred"
+)
+
+// A Tree is the File of open_tree(2) with OPEN_TREE_CLONE: a copy of mounts that
+// stands nowhere, in a namespace of its own that nobody is in. It goes with the
+// description, unless move_mount(2) has put it somewhere.
+type Tree struct {
+	// immutable
+	ns *MountNamespace
+}
+
+// Release implements File.
+func (t *Tree) Release() { t.ns.DecRef() }
+
+// OpenTree is open_tree(2) with OPEN_TREE_CLONE: a description of a copy of what is
+// at p, with what is mounted below it if rec.
+func OpenTree(c *Caller, p Path, rec bool) (*Description, error) {
+	v := p.Mount.vfs
+	ns, err := v.cloneTree(c.nsOf(), p, rec)
+	if err != nil {
+		return nil, err
+	}
+	return NewDescription(c, Path{ns.root, ns.root.root}, &Tree{ns}, linux.O_PATH), nil
+}
+
+func (v *VFS) cloneTree(own *MountNamespace, p Path, rec bool) (*MountNamespace, error) {
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	if own == nil || p.Mount != v.nsfs && (p.Mount.unbind || p.Mount.ns == nil || p.Mount == v.anon) {
+		return nil, linux.EINVAL
+	}
+	mode := copyOne
+	if rec {
+		mode = copyBindable
+	}
+	ns := &MountNamespace{vfs: v, user: own.user, unnamed: true}
+	ns.refs.Store(1)
+	ns.root = copyTreeLocked(p.Mount, p.Dentry, mode, nil)
+	for t := range ns.root.treeLocked() {
+		t.ns = ns
+		ns.count++
+	}
+	return ns, nil
+}
+
+// MoveTree is move_mount(2): it puts the mount whose root from is, or the tree that
+// stands nowhere, on to.
+func MoveTree(c *Caller, from, to Path) error {
+	v := to.Mount.vfs
+	v.mountMu.RLock()
+	ns := from.Mount.ns
+	unnamed := ns != nil && ns.unnamed
+	v.mountMu.RUnlock()
+	if !unnamed {
+		return MoveMountPath(from, to)
+	}
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	m := from.Mount
+	switch {
+	case m.ns != ns || m != ns.root || from.Dentry != m.root, to.Mount.ns == nil || to.Mount.ns.unnamed:
+		return linux.EINVAL
+	case m.root.IsDir() != to.Dentry.IsDir():
+		return linux.EINVAL
+	case to.throughLocked().Mount.group != nil && m.unbindableLocked():
+		return linux.EINVAL
+	}
+	if err := m.mayGraftLocked(to); err != nil {
+		return err
+	}
+	m.unhookLocked()
+	ns.root = nil
+	if err := v.graftLocked(m, to); err != nil {
+		return err
+	}
+	to.Mount.ns.changed()
+	return nil
+}
+
+// unbindableLocked reports whether a mount of the tree is unbindable.
+func (m *Mount) unbindableLocked() bool {
+	for t := range m.treeLocked() {
+		if t.unbind {
+			return true
+		}
+	}
+	return false
+}
+
+// A MountChange is what mount_setattr(2) asks for.
+type MountChange struct {
+	Set, Clear  linux.MountFlags // of perMount
+	Propagation linux.MountFlags // 0: as it is
+	// IDMap is the user namespace whose map mounts are to have; nil: as they are.
+	IDMap *cred.UserNamespace
+}
+
+// ChangeMount changes the mount whose root p is, and all below it if rec: every one
+// or none.
+func ChangeMount(c *Caller, p Path, rec bool, change *MountChange) error {
+	m, v := p.Mount, p.Mount.vfs
+	own := c.nsOf()
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	if p.Dentry != m.root || m.ns == nil || m.ns != own && !m.ns.unnamed {
+		return linux.EINVAL
+	}
+	for t := range m.treeLocked() {
+		if change.IDMap != nil {
+			if err := t.mayIDMapLocked(c, change.IDMap); err != nil {
+				return err
+			}
+		}
+		if !rec {
+			break
+		}
+	}
+	for t := range m.treeLocked() {
+		t.flags.Store(t.flags.Load()&^uint64(change.Clear) | uint64(change.Set&perMount))
+		if change.Propagation != 0 {
+			t.setPropagationLocked(change.Propagation)
+		}
+		if change.IDMap != nil {
+			t.idmap.Store(change.IDMap)
+		}
+		if !rec {
+			break
+		}
+	}
+	m.ns.changed()
+	return nil
+}
+
+// SetIDMap gives m the map of user, before anybody sees it.
+func (m *Mount) SetIDMap(user *cred.UserNamespace) { m.idmap.Store(user) }
+
+// MayMount checks the right to change mounts.
+func MayMount(c *Caller) error { return mayMount(c) }
