@@ -261,6 +261,14 @@ func (c *Container) watchGofer() {
 	c.sys.KillContainer(c.label)
 }
 
+// Lost is closed when the container's gofer has died; nil without one.
+func (c *Container) Lost() <-chan struct{} {
+	if c.gofer == nil {
+		return nil
+	}
+	return c.gofer.Dead()
+}
+
 // closeStdio closes descriptors that no process got.
 func (c *Container) closeStdio() {
 	for _, fd := range c.conf.Stdio {

@@ -390,6 +390,12 @@ type Pauser interface {
 	Resume() error
 }
 
+// A Losable is a Guest that may lose what it cannot be without, its gofer: the channel
+// is closed then.
+type Losable interface {
+	Lost() <-chan struct{}
+}
+
 // A Resizer is a Guest whose terminals can be resized. pid is the process
 // that was started with the terminal.
 type Resizer interface {

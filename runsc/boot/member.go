@@ -66,7 +66,16 @@ func (m *member) startGuest() error {
 
 // await waits for the first process's end and returns its exit code.
 func (m *member) await() int {
-	<-m.start
+	var lost <-chan struct{}
+	if l, ok := m.guest.(Losable); ok {
+		lost = l.Lost()
+	}
+	select {
+	case <-m.start:
+	case <-lost:
+		m.kill() // one that runs ends by itself
+		<-m.start
+	}
 	m.mu.Lock()
 	ended := m.ended
 	m.mu.Unlock()

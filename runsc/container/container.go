@@ -25,6 +25,9 @@ type Status string
 // Status asks the sandbox where the container stands.
 func (c *Container) Status() Status {
 	if c.State.Creating && c.State.Boot.PID == 0 {
+		if c.abandoned() {
+			return Status(boot.Stopped)
+		}
 		return "creating"
 	}
 	if !c.State.Boot.Alive() {
@@ -39,6 +42,17 @@ func (c *Container) Status() Status {
 		return Status(boot.Stopped)
 	}
 	return Status(s)
+}
+
+// abandoned reports whether nobody is at work on a container that was being made.
+func (c *Container) abandoned() bool {
+	lock, err := c.store.lock(c.State.ID, unix.LOCK_NB)
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	now, err := c.store.Load(c.State.ID)
+	return err == nil && now.State.Creating
 }
 
 // Dial connects to the sandbox.

@@ -108,6 +108,8 @@ func (k guest) Start() error {
 	return nil
 }
 
+func (k guest) Lost() <-chan struct{} { return k.Container.Lost() }
+
 func (k guest) Exec(p *boot.Process, stdio [3]int, passed []int) (int32, error) {
 	q, err := process(p)
 	if err != nil {
