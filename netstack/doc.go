@@ -12,6 +12,10 @@
 // A TCP connection whose ends are endpoints of one stack is spliced once both are known: its bytes go from one end to the
 // other through memory (splice.go) and the stack sees its beginning and its end.
 //
+// A link on a host descriptor has a goroutine that receives. Whoever goes to sleep may take the link's Lookout and receive in
+// its place. Who receives a segment of an established connection deals with it, or leaves it to the call that has the
+// endpoint (backlog.go).
+//
 // # Locking
 //
 // A stream's endpoint has one reader and one writer at a time (ranks StreamRead and StreamWrite, in this order), who hold

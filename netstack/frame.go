@@ -2,6 +2,7 @@ package netstack
 
 import (
 	"context"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"cordon/internal/linux"
+	"cordon/internal/lock"
 )
 
 // A Link is an interface to make on a host descriptor: a socket that takes and gives one Ethernet frame with each message.
@@ -73,6 +75,7 @@ func (s *Stack) AddLink(index int32, l Link) error {
 	if f.vnet {
 		f.express.Store(newExpress(s, tcpip.NICID(index)))
 	}
+	s.watchable.CompareAndSwap(nil, f)
 	return nil
 }
 
@@ -92,7 +95,7 @@ type frameLink struct {
 
 	// immutable
 	fd   int
-	file *os.File        // fd, which it never closes
+	file *os.File        // lookout.own, which it never closes
 	conn syscall.RawConn // of file
 	vnet bool
 	gso  uint32
@@ -102,16 +105,30 @@ type frameLink struct {
 	express atomic.Pointer[express]
 
 	receiver sync.WaitGroup
+	lookout  lookout
+
+	// mu is held by who receives.
+	mu lock.Mutex[lock.LinkReceiver]
+	// guarded by mu
+	in    *receiver
+	ended bool // there will be no more frames
+	still bool // they are to wait
 }
 
 func newFrameLink(l *Link) (*frameLink, error) {
-	// The runtime's poller waits for frames: a thread that waited itself would have to be woken before a goroutine is.
-	file := os.NewFile(uintptr(l.FD), l.Name)
-	conn, err := file.SyscallConn()
-	if err != nil || file.SetReadDeadline(time.Time{}) != nil {
+	f := &frameLink{fd: l.FD, vnet: l.VNetHeader, gso: l.GSOMax, in: newReceiver(l.VNetHeader)}
+	if f.lookout.init(l.FD) != nil {
+		f.lookout.close()
 		return nil, linux.EINVAL // nothing that can be waited for
 	}
-	f := &frameLink{fd: l.FD, file: file, conn: conn, vnet: l.VNetHeader, gso: l.GSOMax}
+	// The runtime's poller waits for the goroutine: a thread that waited itself would have to be woken before it is.
+	f.file = os.NewFile(uintptr(f.lookout.own), l.Name)
+	conn, err := f.file.SyscallConn()
+	if err != nil || f.file.SetReadDeadline(time.Time{}) != nil {
+		f.lookout.close()
+		return nil, linux.EINVAL
+	}
+	f.conn = conn
 	if f.vnet {
 		f.caps = stack.CapabilityRXChecksumOffload // receive checks what the host has not
 	}
@@ -157,6 +174,9 @@ func (f *frameLink) Close() {
 // stop ends receiving. It comes before tcpip takes an interface away: that holds a lock meanwhile which the receiver may be
 // waiting for.
 func (f *frameLink) stop() {
+	f.mu.Lock()
+	f.endLocked()
+	f.mu.Unlock()
 	f.file.SetReadDeadline(time.Unix(1, 0)) // wakes the receiver
 	f.receiver.Wait()
 }
@@ -265,33 +285,72 @@ func (s *slot) prepare(size int, large *largeViews) {
 
 // receiveLoop receives until the link ends.
 func (f *frameLink) receiveLoop() {
-	r := newReceiver(f.vnet)
-	var n int
-	var errno unix.Errno
-	ready := func(fd uintptr) bool {
-		size := int(f.mtu.Load()) + frameSlack
-		if f.vnet {
-			size = largestGSO + frameSlack
-		}
-		n, errno = r.receive(int(fd), size)
-		return errno != unix.EAGAIN
-	}
 	for f.dispatcher.Load() != nil {
-		if f.conn.Read(ready) != nil {
+		if f.conn.Read(func(uintptr) bool { _, ended := f.drain(math.MaxInt); return ended }) != nil {
 			return
 		}
-		switch errno {
-		case 0:
-			if n == 0 {
-				return // the other side has closed
-			}
-			f.deliverAll(r, n)
-		case unix.EINTR, unix.ENETDOWN, unix.ENOBUFS:
-			// An interface of the host's that goes down says so once, and may come back.
-		default:
+		f.mu.Lock()
+		ended := f.ended
+		f.mu.Unlock()
+		if ended {
 			return
 		}
 	}
+}
+
+// drain takes the frames that there are, in so many batches, and hands them on. It returns how many they
+// were, and whether there will be no more.
+func (f *frameLink) drain(batches int) (count int, ended bool) {
+	size := int(f.mtu.Load()) + frameSlack
+	if f.vnet {
+		size = largestGSO + frameSlack
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for !f.ended && !f.still && f.dispatcher.Load() != nil {
+		if batches--; batches < 0 {
+			f.lookout.pass(f.fd)
+			return count, false
+		}
+		n, errno := f.in.receive(f.fd, size)
+		switch {
+		case errno == unix.EAGAIN:
+			return count, false
+		case errno == unix.EINTR || errno == unix.ENETDOWN || errno == unix.ENOBUFS:
+			// An interface of the host's that goes down says so once, and may come back.
+		case errno != 0 || n == 0: // nothing: the other side has closed
+			f.endLocked()
+		default:
+			f.deliverAll(f.in, n)
+			count += n
+			if n < frameBatch {
+				return count, false // what comes now wakes somebody again
+			}
+		}
+	}
+	return count, f.ended
+}
+
+func (f *frameLink) endLocked() {
+	f.ended = true
+	f.lookout.deaf(f.fd)
+}
+
+// hold has frames wait in the socket; goOn has them come again.
+func (f *frameLink) hold() {
+	f.lookout.deaf(f.fd)
+	f.mu.Lock()
+	f.still = true
+	f.mu.Unlock()
+}
+
+func (f *frameLink) goOn() {
+	f.mu.Lock()
+	f.still = false
+	if !f.ended {
+		_ = f.lookout.listen(f.fd) // as before
+	}
+	f.mu.Unlock()
 }
 
 // deliverAll hands on what one call has received.

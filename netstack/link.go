@@ -104,6 +104,7 @@ func (s *Stack) RemoveLink(index int32) error {
 	s.mu.Unlock()
 	s.dissolve(index)
 	if f != nil {
+		s.watchable.CompareAndSwap(f, nil)
 		f.stop()
 	}
 	if err := s.s.RemoveNIC(id); err != nil {

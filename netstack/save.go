@@ -96,6 +96,9 @@ func Save(w io.Writer, stacks []*Stack, endpoints []*Endpoint) error {
 		at[s] = i
 		s.s.SetRemoveConf(false)
 		s.pauseTaps()
+		for _, f := range s.frameLinks() {
+			f.hold()
+		}
 		s.s.Pause()
 		img.stacks = append(img.stacks, s.image())
 	}
@@ -160,6 +163,9 @@ func Resume(stacks []*Stack) {
 		s.mu.Unlock()
 		s.s.Resume()
 		s.resumeTaps()
+		for _, f := range s.frameLinks() {
+			f.goOn()
+		}
 	}
 }
 

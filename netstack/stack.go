@@ -59,8 +59,9 @@ type Stack struct {
 	filter       atomic.Pointer[Filter]
 	errorWatches atomic.Pointer[[]*ErrorWatch]
 
-	owner   atomic.Pointer[any]
-	watched atomic.Int64 // who has to see all packets: what goes past the stack cannot be
+	owner     atomic.Pointer[any]
+	watchable atomic.Pointer[frameLink] // whose lookout is offered
+	watched   atomic.Int64              // who has to see all packets: what goes past the stack cannot be
 	// layered is set for good by what wants packets between the layers, or has had their addresses translated there.
 	layered   atomic.Bool
 	addresses atomic.Uint64 // counts changes of interfaces' addresses
@@ -277,15 +278,20 @@ func NewDown(random io.Reader) (*Stack, error) {
 func (s *Stack) Close() {
 	s.mu.Lock()
 	s.closed = true
-	var receiving []*frameLink
-	for _, l := range s.links {
-		if l.frames != nil {
-			receiving = append(receiving, l.frames)
-		}
-	}
 	s.mu.Unlock()
-	for _, f := range receiving {
+	for _, f := range s.frameLinks() {
 		f.stop()
 	}
 	s.s.Destroy()
+}
+
+func (s *Stack) frameLinks() (all []*frameLink) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.links {
+		if l.frames != nil {
+			all = append(all, l.frames)
+		}
+	}
+	return all
 }

@@ -11,6 +11,7 @@ import (
 	"cordon/sentry/socket/netlink"
 	"cordon/sentry/socket/packet"
 	"cordon/sentry/socket/unix"
+	"cordon/sentry/task"
 )
 
 // assembleNetwork makes the first network namespace. With "none" its loopback
@@ -34,6 +35,12 @@ func (k *Kernel) assembleNetwork() error {
 	if k.cfg.Attach != nil {
 		if err := k.cfg.Attach(stack); err != nil {
 			return &StartError{Message: "network: " + err.Error()}
+		}
+		k.sys.Lookout = func() task.Lookout {
+			if l := stack.Lookout(); l != nil {
+				return l
+			}
+			return nil
 		}
 	}
 	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{},

@@ -23,6 +23,20 @@ func FutexWait(addr *uint32, val uint32) error {
 	return result(futexWait(unsafe.Pointer(addr), val))
 }
 
+// EpollRest waits for events without end, as FutexWait does. events does not lie on a Go stack.
+func EpollRest(ep int, events *[2]linux.EpollEvent) (int, error) {
+	n, e := epollRest(ep, unsafe.Pointer(events), len(events))
+	return n, result(e)
+}
+
+//go:nosplit
+func epollRest(ep int, events unsafe.Pointer, n int) (int, unix.Errno) {
+	entersyscallblock()
+	r, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(events), uintptr(n), ^uintptr(0), 0, 0)
+	exitsyscall()
+	return int(r), e
+}
+
 // futexWait has its stack alone between the two calls: nothing may grow it, and it
 // may not return.
 //

@@ -37,6 +37,7 @@ const order = `
 	SocketRead - one reader of a socket at a time
 	SocketFlight - which unix sockets are in messages, and the bound ones
 	Socket - a socket's state
+	LinkReceiver - who receives a link's frames and hands them on
 	StreamRead - one reader of a TCP endpoint at a time
 	StreamWrite - one writer to a TCP endpoint at a time
 	StreamBacklog - segments that wait for the end of a call
@@ -112,6 +113,7 @@ type (
 	Netstack       struct{ ranked }
 	Bridge         struct{ ranked }
 	SocketOptions  struct{ ranked }
+	LinkReceiver   struct{ ranked }
 	StreamRead     struct{ ranked }
 	StreamWrite    struct{ ranked }
 	StreamBacklog  struct{ ranked }

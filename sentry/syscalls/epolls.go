@@ -155,7 +155,7 @@ func (h *harvest) wait(t *task.Task, d *vfs.Description, in *epoll.Instance, n i
 	h.t.Store(t)
 	h.in, h.n, h.got = in, n, 0
 	d.Queue().Add(&h.entry)
-	err := t.Sleep(t.System().Clocks.Monotonic, deadline, h.ready)
+	err := t.SleepOnFiles(t.System().Clocks.Monotonic, deadline, h.ready)
 	d.Queue().Remove(&h.entry)
 	h.t.Store(nil)
 	h.in = nil

@@ -76,7 +76,7 @@ func (s *pollSet) wait(t *task.Task, clock ktime.Clock, deadline int64) (n int, 
 			q.Add(&it.entry)
 		}
 	}
-	err = t.Sleep(clock, deadline, func() bool { n = s.check(); return n > 0 })
+	err = t.SleepOnFiles(clock, deadline, func() bool { n = s.check(); return n > 0 })
 	if err == linux.ETIMEDOUT {
 		return 0, nil
 	}

@@ -20,10 +20,10 @@ func TestImageCoversState(t *testing.T) {
 			"groups": "found by their members", "idTables": "PIDs; inner is found by the namespaces", "sessions": "found by their groups", "freezing": "the saver's own", "allGone": closure,
 			"live": "counted by StartRestored", "holds": "containers that joined are refused", "over": "a system without tasks is refused", "workers": "made when tasks start", "late": "empty while all are frozen", "spare": "Go's, not the system's", "frozen": "the saver's own", "frozenMu": lockField, "frozenCond": closure,
 			"cpuAlarms": "timers set theirs again", "load": "LoadAt and LoadAvg",
-			"Reserve": parts, "Reclaim": parts, "OnOOM": parts, "reclaimed": idle, "maxTasks": "follows from MemoryLimit", "watch": "begins anew", "kernel": "begins anew",
+			"Reserve": parts, "Lookout": parts, "Reclaim": parts, "OnOOM": parts, "reclaimed": idle, "maxTasks": "follows from MemoryLimit", "watch": "begins anew", "kernel": "begins anew",
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
-			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure,
+			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure, "bell": idle, "looksOut": idle,
 			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "rester": "ctx", "facts": "published again", "quick": idle, "unmeasured": idle, "caller": "filled by each call",
 			"buffers": "of one call", "args": "of one call", "timer": idle, "refused": "of a few milliseconds", "taken": "of a few calls",
 			"ownLimits": "the group has them", "parked": idle, "waitsTurn": idle, "into": "of a task that is being made", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",

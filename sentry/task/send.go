@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/sentry/cred"
 	"cordon/sentry/signal"
@@ -187,7 +188,11 @@ func (t *Task) Nudge() {
 	if t.sys.late.add(t) {
 		return
 	}
-	if t.wake.put() && t.rester != nil {
+	was := t.wake.put()
+	if was == tokenOnWatch {
+		_, _ = host.Write(int(t.bell.Load()), []byte{1, 0, 0, 0, 0, 0, 0, 0}) // fails when it has been rung enough
+	}
+	if (was == tokenAwaited || was == tokenLooked || was == tokenOnWatch) && t.rester != nil {
 		t.rester.Roused()
 	}
 	if turn := t.sys.Turn; turn != nil {

@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/sentry/ktime"
+	"cordon/sentry/socket"
 	"cordon/sentry/vfs"
 	"cordon/sentry/wait"
 )
@@ -51,7 +52,7 @@ func (t *Task) Waker(mask wait.Events) *wait.Entry {
 // result is nil, ETIMEDOUT, or ErrInterrupted if something pressing came first.
 // Task-only.
 func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error {
-	if ready() {
+	if ready() || t.looksOut && t.look() && ready() {
 		return nil
 	}
 	if deadline != NoDeadline {
@@ -80,6 +81,56 @@ func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error
 			return nil
 		}
 	}
+}
+
+// SleepOnFiles is Sleep for a task whose files may be connections: it looks out for
+// what comes from outside, if nobody else does.
+func (t *Task) SleepOnFiles(clock ktime.Clock, deadline int64, ready func() bool) error {
+	t.looksOut = t.sys.Lookout != nil
+	err := t.Sleep(clock, deadline, ready)
+	t.looksOut = false
+	return err
+}
+
+// A Lookout waits for what comes to the sandbox from outside. One task has it at a
+// time, which is woken for that in the place of a thread that would have to wake
+// the task.
+type Lookout interface {
+	// Wait waits for something to come, or the bell, and says whether there is
+	// something to HandOn, which may be called at any time and says whether it
+	// handed anything on.
+	Wait() bool
+	HandOn() bool
+	// Bell is an eventfd that ends Wait, or the next one; it is never closed.
+	Bell() int
+	Leave()
+}
+
+// look hands on what has come while the task ran: an answer of this machine is there
+// when the question has been sent.
+func (t *Task) look() bool {
+	l := t.sys.Lookout()
+	if l == nil {
+		return false
+	}
+	defer l.Leave()
+	return l.HandOn()
+}
+
+// await takes the token, looking out meanwhile if that is wanted.
+func (t *Task) await() {
+	if !t.looksOut || t.wake.there() {
+		t.wake.take()
+		return
+	}
+	l := t.sys.Lookout()
+	if l == nil {
+		t.wake.take()
+		return
+	}
+	t.bell.Store(int32(l.Bell()))
+	t.wake.takeOnWatch(l)
+	l.Leave()
 }
 
 // uninterruptible waits until ready returns true or the task is killed, whose
@@ -111,7 +162,7 @@ func (t *Task) rest() {
 		turn.Rest(t.wake.there)
 	}
 	if t.rester == nil {
-		t.wake.take()
+		t.await()
 		return
 	}
 	if !t.wake.there() && t.rester.Rest() {
@@ -119,7 +170,7 @@ func (t *Task) rest() {
 		for !t.wake.there() && t.rester.Yield() {
 		}
 	}
-	t.wake.take()
+	t.await()
 	t.rester.Risen()
 }
 
@@ -166,7 +217,11 @@ func (t *Task) IOUntil(d *vfs.Description, mask wait.Events, nonblock bool, cloc
 	e := t.Waker(mask)
 	q.Add(e)
 	defer q.Remove(e)
-	serr := t.Sleep(clock, deadline, func() bool {
+	sleep := t.Sleep
+	if _, ok := d.File().(socket.Socket); ok {
+		sleep = t.SleepOnFiles
+	}
+	serr := sleep(clock, deadline, func() bool {
 		n, err = try()
 		return n > 0 || err != linux.EAGAIN
 	})

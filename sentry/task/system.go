@@ -66,6 +66,9 @@ type System struct {
 	Epoll epoll.Shared
 	// Inotify is what all inotify instances share, likewise.
 	Inotify inotify.Shared
+	// Lookout returns a lookout for a task that goes to sleep, or nil. It may be nil
+	// itself.
+	Lookout func() Lookout
 	// Turn is nil, or lets one task run at a time (sim).
 	Turn Turn
 	// Cgroups is the tree of control groups; Init makes one where there is none.

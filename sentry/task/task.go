@@ -59,6 +59,7 @@ type Task struct {
 
 	// wake holds one token when something the task may sleep for happened.
 	wake token
+	bell atomic.Int32 // of the lookout that it waits at
 
 	// guarded by sys.tree
 	parentTask  *Task        // who made it; its group is the parent
@@ -81,6 +82,7 @@ type Task struct {
 	// task-only
 	ctx        platform.Context // its methods that say so, anyone calls
 	rester     platform.Rester  // ctx, or nil
+	looksOut   bool             // SleepOnFiles
 	regs       arch.Registers
 	facts      facts
 	quick      bool // the guest came back soon

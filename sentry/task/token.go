@@ -18,16 +18,17 @@ const (
 	tokenGone = iota
 	tokenThere
 	tokenAwaited
-	tokenLooked // take's caller looks whether it is there
+	tokenLooked  // take's caller looks whether it is there
+	tokenOnWatch // takeOnWatch waits for it
 )
 
-// put is called by anyone. It returns whether the task waited.
-func (k *token) put() bool {
-	was := atomic.SwapUint32(&k.word, tokenThere)
+// put is called by anyone. It returns how the task waited.
+func (k *token) put() (was uint32) {
+	was = atomic.SwapUint32(&k.word, tokenThere)
 	if was == tokenAwaited {
 		_, _ = host.FutexWake(&k.word, 1) // fails for no word of ours
 	}
-	return was == tokenAwaited || was == tokenLooked
+	return was
 }
 
 // look says that the task looks whether the token is there: it needs no waking. take
@@ -43,6 +44,21 @@ func (k *token) take() {
 		if atomic.LoadUint32(&k.word) == tokenAwaited || atomic.CompareAndSwapUint32(&k.word, tokenGone, tokenAwaited) ||
 			atomic.CompareAndSwapUint32(&k.word, tokenLooked, tokenAwaited) {
 			_ = host.FutexWait(&k.word, tokenAwaited) // the loop looks again
+		}
+	}
+}
+
+// takeOnWatch is take for a task that waits for the world outside as well. What comes from there may put the token.
+func (k *token) takeOnWatch(l Lookout) {
+	for !atomic.CompareAndSwapUint32(&k.word, tokenThere, tokenGone) {
+		was := atomic.LoadUint32(&k.word)
+		if was == tokenThere || !atomic.CompareAndSwapUint32(&k.word, was, tokenOnWatch) {
+			continue
+		}
+		frames := l.Wait()
+		atomic.CompareAndSwapUint32(&k.word, tokenOnWatch, tokenGone) // it needs no bell
+		if frames {
+			l.HandOn()
 		}
 	}
 }
