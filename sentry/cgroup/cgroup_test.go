@@ -134,7 +134,7 @@ func TestImageCoversState(t *testing.T) {
 	again := "counted again"
 	for _, err := range []error{
 		checkpoint.CheckCovered[Hierarchy, HierarchyImage](map[string]string{"mu": "a lock"}),
-		checkpoint.CheckCovered[Group, GroupImage](map[string]string{"processes": again, "populated": again, "throttled": "a new period begins", "signals": "who waits looks anew",
+		checkpoint.CheckCovered[Group, GroupImage](map[string]string{"processes": again, "populated": again, "throttled": "a new period begins", "slowed": "likewise", "signals": "who waits looks anew",
 			"memory": "Limits, OOMGroup, Files, Peak, Events, Local", "cpu": "Weight, Idle, Outside, Quota, Period, Burst, Gone, Throttling",
 			"maxDescendants": "MaxBelow", "loaded": "of a restore"}),
 	} {

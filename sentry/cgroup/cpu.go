@@ -96,6 +96,12 @@ func (g *Group) EndPeriod(lostNS int64) {
 // looks at the tasks again.
 func (g *Group) SetThrottled(on bool) { g.throttled.Store(on) }
 
+// SetSlowed says that it stands still for memory.high instead.
+func (g *Group) SetSlowed(on bool) { g.slowed.Store(on) }
+
+// Slowed returns it.
+func (g *Group) Slowed() bool { return g.slowed.Load() }
+
 // Throttled returns it.
 func (g *Group) Throttled() bool { return g.throttled.Load() }
 

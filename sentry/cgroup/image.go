@@ -65,7 +65,13 @@ type GroupImage struct {
 	MaxDepth    int
 	MaxBelow    int
 	Attrs       []FileImage
+	Silent      bool
+	Pressure    [Resources]PressureImage
 }
+
+// PressureImage is a pressure in a checkpoint: its averages begin anew, and
+// triggers are their files'.
+type PressureImage struct{ Total [2]int64 }
 
 func saveGroup(s *checkpoint.Saver, g *Group) GroupImage {
 	g.h.mu.Lock()
@@ -88,6 +94,10 @@ func saveGroup(s *checkpoint.Saver, g *Group) GroupImage {
 		im.Attrs = append(im.Attrs, FileImage{name, a})
 	}
 	sortFiles(im.Attrs)
+	im.Silent = g.silent
+	for i := range g.pressure {
+		im.Pressure[i].Total = g.pressure[i].totalNS
+	}
 	return im
 }
 
@@ -126,6 +136,10 @@ func loadGroup(l *checkpoint.Loader, g *Group, im GroupImage) (err error) {
 	g.cpu.short.Store(im.Throttling.Throttled)
 	g.cpu.lostNS.Store(im.Throttling.LostNS)
 	g.subtree, g.freeze, g.maxDepth, g.maxDescendants = im.Subtree&All, im.Freeze, im.MaxDepth, im.MaxBelow
+	g.silent = im.Silent
+	for i := range im.Pressure {
+		g.pressure[i].totalNS, g.pressure[i].then = im.Pressure[i].Total, im.Pressure[i].Total
+	}
 	g.children, g.attrs = make(map[string]*Group), make(map[string]Attr)
 	children, err := checkpoint.GetAll[*Group](l, im.Children)
 	if err != nil {

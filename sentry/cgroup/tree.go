@@ -87,6 +87,7 @@ type Group struct {
 	populated atomic.Int64 // likewise, those of its descendants too
 	frozen    atomic.Bool  // its own or an ancestor's freeze is on
 	throttled atomic.Bool
+	slowed    atomic.Bool
 	tasks     tasks
 	memory    memory
 	cpu       cpu
@@ -102,6 +103,8 @@ type Group struct {
 	maxDescendants int // -1: none
 	attrs          map[string]Attr
 	loaded         []*Group // children that a restore has not named yet
+	silent         bool     // no pressure is counted
+	pressure       [Resources]pressure
 }
 
 // Attr is the owner and the mode of a group's file, which its directory's

@@ -296,6 +296,8 @@ func (t *Task) makeRoom(addr uint64) bool {
 	if s.watch.guest.Load() == 0 {
 		return false
 	}
+	t.wantsMemory.Store(true)
+	defer t.wantsMemory.Store(false)
 	if !s.memoryFull() {
 		if !t.refused.again(addr, time.Now()) {
 			return false

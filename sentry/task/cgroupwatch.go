@@ -32,11 +32,12 @@ type watch struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	memory bool // a goroutine looks at memory
-	shares bool // another at weights
-	quotas map[*cgroup.Group]bool
-	wakes  uint64 // counts what again tells
-	ended  bool
+	memory   bool // a goroutine looks at memory
+	shares   bool // another at weights
+	pressure bool // another at what tasks wait for
+	quotas   map[*cgroup.Group]bool
+	wakes    uint64 // counts what again tells
+	ended    bool
 }
 
 // Bounds of the pace at which memory is looked at, and what a guest may take in
@@ -201,8 +202,10 @@ func (s *System) slow(cg *cgroup.Group, over int64) {
 	const least, most = 10 * time.Millisecond, 500 * time.Millisecond
 	share := float64(over) / float64(max(cg.MemoryLimit(cgroup.MemoryHigh), 1))
 	pause := min(most, max(least, time.Duration(share*float64(2*time.Second))))
+	cg.SetSlowed(true)
 	s.throttle(cg, true)
 	time.Sleep(pause)
+	cg.SetSlowed(false)
 	s.throttle(cg, false)
 }
 

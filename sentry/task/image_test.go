@@ -26,7 +26,7 @@ func TestImageCoversState(t *testing.T) {
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure, "bell": idle, "looksOut": idle,
 			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "rester": "ctx", "facts": "published again", "quick": idle, "unmeasured": idle, "caller": "filled by each call",
 			"buffers": "of one call", "args": "of one call", "timer": idle, "refused": "of a few milliseconds", "taken": "of a few calls",
-			"ownLimits": "the group has them", "parked": idle, "waitsTurn": idle, "into": "of a task that is being made", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
+			"ownLimits": "the group has them", "parked": idle, "waitsTurn": idle, "wantsMemory": idle, "into": "of a task that is being made", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
 			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "lead": "Leader", "childEvents": empty, "exitEvents": "epoll entries are added again", "taken": "forgotten within seconds",

@@ -41,6 +41,7 @@ type Task struct {
 	dumpable     atomic.Bool
 	sleeps       atomic.Bool // in an interruptible sleep (state S)
 	parked       atomic.Bool // stands still for the freezer
+	wantsMemory  atomic.Bool // waits until there is some
 	waitsTurn    atomic.Bool // tasks of other groups go first (cpu.weight)
 	cred         atomic.Pointer[cred.Credentials]
 	mm           atomic.Pointer[mm.MemoryManager] // nil once exited

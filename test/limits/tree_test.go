@@ -130,3 +130,34 @@ python3 /tmp/watch.py`,
 		`refused \['a/pids.events'\] \['a/pids.events'\]`, `frozen \['a/cgroup.events'\] \['a/cgroup.events'\]`,
 		`thawed \['a/cgroup.events'\] \['a/cgroup.events'\]`, `killed \['a/cgroup.events'\] \['a/cgroup.events'\]`)
 }
+
+func TestGroupsPressure(t *testing.T) {
+	g := newGuest(t)
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("no python3")
+	}
+	g.expect("", mountTree+`mkdir a b c d; cat a/cpu.pressure >/dev/null
+total() { awk -F= -v l=$2 '$1 ~ "^" l {print $5}' $1; }
+cat >/tmp/trigger.py <<'E'
+import select
+f, g = open("a/cpu.pressure", "r+b", buffering=0), open("d/cpu.pressure", "r+b", buffering=0)
+for x in f, g:
+    x.write(b"some 100000 1000000\0")
+def refused(x, text):
+    try: x.write(text); return "taken"
+    except OSError as e: return e.strerror
+print(refused(f, b"some 1 1"), refused(open("b/cpu.pressure", "r+b", buffering=0), b"some 2000 1000"))
+p = select.poll()
+p.register(f, select.POLLPRI); p.register(g, select.POLLPRI)
+print("fired", [(fd == f.fileno(), e == select.POLLPRI) for fd, e in p.poll(20000)])
+E
+python3 /tmp/trigger.py & trigger=$!
+end=$(($(date +%s)+3)); for i in 1 2 3 4 5 6; do into a take turns $end & done >/dev/null; wait $trigger; wait
+[ $(total a/cpu.pressure some) -gt 100000 ] && [ $(total d/cpu.pressure some) = 0 ] && echo waited
+[ $(total cpu.pressure some) -ge $(total a/cpu.pressure some) ] && [ $(total /proc/pressure/cpu some) -gt 100000 ] && echo all
+echo "10000 100000" >b/cpu.max; into b take processor 2; [ $(total b/cpu.pressure full) -gt 300000 ] && echo throttled
+echo 10M >c/memory.high; into c sh -c 'exec take memory 500'; [ $(total c/memory.pressure full) -gt 0 ] && [ $(total b/memory.pressure some) = 0 ] && echo high
+grep -c 'full avg10=[0-9]*[.][0-9][0-9] avg60=.* avg300=.* total=[0-9]*$' /proc/pressure/io
+echo 0 >a/cgroup.pressure; ls a | grep -c '[ymu]*[.]pressure'`,
+		"Device or resource busy Invalid argument", `fired \[\(True, True\)\]`, "waited", "all", "throttled", "memory", "high", "1", "1")
+}

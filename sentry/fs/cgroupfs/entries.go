@@ -27,12 +27,15 @@ type entry struct {
 	read   func(s *task.System, g *cgroup.Group) ([]byte, error)
 	// readFor is read for files whose text depends on who reads.
 	readFor func(t *task.Task, g *cgroup.Group) ([]byte, error)
-	write   func(w *writer, g *cgroup.Group, text string) error
+	// pressure files have triggers.
+	pressure bool
+	resource cgroup.Resource
+	write    func(w *writer, g *cgroup.Group, text string) error
 }
 
 // shown reports whether g has the file.
 func (e *entry) shown(g *cgroup.Group) bool {
-	return (e.inRoot || g.Parent() != nil) && e.of&^g.Controllers() == 0
+	return (e.inRoot || g.Parent() != nil) && e.of&^g.Controllers() == 0 && !(e.pressure && g.Silent())
 }
 
 func find(name string) *entry {
@@ -75,6 +78,19 @@ var entries = [...]entry{
 			return err
 		}},
 	{name: "cgroup.kill", mode: writeOnly, write: writeKill},
+
+	{name: "io.pressure", mode: both, inRoot: true, pressure: true, resource: cgroup.IOPressure},
+	{name: "memory.pressure", mode: both, inRoot: true, pressure: true, resource: cgroup.MemoryPressure},
+	{name: "cpu.pressure", mode: both, inRoot: true, pressure: true, resource: cgroup.CPUPressure},
+	{name: "cgroup.pressure", mode: both, inRoot: true,
+		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) { return flag(!g.Silent()) },
+		write: func(_ *writer, g *cgroup.Group, s string) error {
+			on, err := parseFlag(s)
+			if err == nil {
+				g.SetSilent(!on)
+			}
+			return err
+		}},
 
 	{name: "cpu.stat", mode: readOnly, inRoot: true, read: readCPUStat},
 	{name: "cpu.stat.local", mode: readOnly, of: cgroup.CPU,

@@ -288,6 +288,9 @@ func (d *dir) file(e *entry) *file {
 	if e.write != nil {
 		f.Take = func(c *vfs.Caller, text []byte) error { return f.take(c, strings.TrimSpace(string(text))) }
 	}
+	if e.pressure {
+		f.Other = func(*vfs.Caller) vfs.File { return openPressure(d.x.sys, d.g, e.resource) }
+	}
 	if e.tells {
 		signal := d.g.Signal(e.events)
 		f.Changes = signal
@@ -295,6 +298,18 @@ func (d *dir) file(e *entry) *file {
 	}
 	d.files[e.name] = f
 	return f
+}
+
+// openPressure returns an open file of the pressure of g.
+func openPressure(s *task.System, g *cgroup.Group, r cgroup.Resource) vfs.File {
+	return textfs.NewTriggered(func() ([]byte, error) {
+		if g.Removed() {
+			return nil, linux.ENODEV
+		}
+		return s.PressureText(g, r), nil
+	}, func(c *vfs.Caller, text []byte, fire func()) (func(), error) {
+		return s.PressureTrigger(g, r, c, text, fire)
+	})
 }
 
 // watched tells the watches of a file, and of its directory, of changes until

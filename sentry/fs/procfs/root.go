@@ -53,6 +53,7 @@ func (f *FileSystem) rootEntries() []entry {
 		goTo("mounts", "self/mounts"),
 		goTo("net", "self/net"),
 		text("partitions", constant("major minor  #blocks  name\n\n")),
+		{name: "pressure", mode: dirRX, dir: func(f *FileSystem, _ *proc, ino uint64) names { return f.newTable(nil, ino, f.pressureEntries()) }},
 		{name: "self", mode: link, readlink: f.readSelf},
 		text("softirqs", softirqsText),
 		text("stat", systemStatText),

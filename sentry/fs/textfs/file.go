@@ -25,6 +25,8 @@ type File struct {
 	Take func(c *vfs.Caller, text []byte) error
 	// MayOpen refuses an open for reasons beyond the mode; nil allows.
 	MayOpen func(c *vfs.Caller, flags linux.OpenFlags) error
+	// Other makes another open file than one of these; nil does not.
+	Other func(c *vfs.Caller) vfs.File
 	// IsValid says whether the file still exists; nil means yes.
 	IsValid func() bool
 	// Changes is notified, and counts up, when an open file is to tell that the
@@ -67,6 +69,9 @@ func (f *File) Open(c *vfs.Caller, _ vfs.Path, flags linux.OpenFlags) (vfs.File,
 		if err := f.MayOpen(c, flags); err != nil {
 			return nil, err
 		}
+	}
+	if f.Other != nil {
+		return f.Other(c), nil
 	}
 	p := &polledText{openText{f: f, opener: c.Cred}}
 	if f.TextFor != nil {
