@@ -116,6 +116,9 @@ type Mount struct {
 	Flags       linux.MountFlags
 	Options     string // what is left for the file system, comma separated
 
+	// UIDs and GIDs show the file system's ids, inside, as others; nil: as they are.
+	UIDs, GIDs []cred.IDMap
+
 	// Propagation is one of MS_SHARED, MS_SLAVE and MS_UNBINDABLE, with MS_REC perhaps; 0
 	// is private.
 	Propagation linux.MountFlags

@@ -56,6 +56,9 @@ func (c *Container) mountAll() error {
 		if err := c.mountAt(m, fs); err != nil {
 			return mountError(m, err)
 		}
+		if err := c.mapIDs(m); err != nil {
+			return mountError(m, err)
+		}
 	}
 	if err := c.afterMounts(); err != nil {
 		return err
@@ -70,6 +73,23 @@ func (c *Container) mountAll() error {
 		}
 	}
 	return c.makeFiles()
+}
+
+// mapIDs has a mount show ids as the configuration says.
+func (c *Container) mapIDs(m *Mount) error {
+	if len(m.UIDs) == 0 {
+		return nil
+	}
+	v := c.kernelCaller()
+	p, err := vfs.Resolve(v, v.Root, m.Destination, 0)
+	if err != nil {
+		return err
+	}
+	user := c.sys.UserNS.Child(v.Cred)
+	user.SetUIDs(m.UIDs)
+	user.SetGIDs(m.GIDs)
+	p.Mount.SetIDMap(user)
+	return nil
 }
 
 // propagations has mounts spread inside as the configuration says.

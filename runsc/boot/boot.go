@@ -170,6 +170,10 @@ type Mount struct {
 	// NoDirAtime and NoSymFollow are MS_NODIRATIME and MS_NOSYMFOLLOW.
 	NoDirAtime, NoSymFollow bool
 
+	// UIDs and GIDs show the file system's ids, inside, as the guest's outside; none:
+	// as they are.
+	UIDs, GIDs []IDMap
+
 	// Propagation is how the guest's mounts on it and below spread among namespaces
 	// inside: "shared", "slave", "unbindable", with an "r" before it for all mounts
 	// below too; empty is private.

@@ -276,6 +276,12 @@ func mount(m *boot.Mount) sentry.Mount {
 			out.Flags |= flag
 		}
 	}
+	for _, e := range m.UIDs {
+		out.UIDs = append(out.UIDs, cred.IDMap(e))
+	}
+	for _, e := range m.GIDs {
+		out.GIDs = append(out.GIDs, cred.IDMap(e))
+	}
 	kind, all := strings.CutPrefix(m.Propagation, "r")
 	out.Propagation = map[string]linux.MountFlags{"shared": linux.MS_SHARED, "slave": linux.MS_SLAVE, "unbindable": linux.MS_UNBINDABLE}[kind]
 	if all {

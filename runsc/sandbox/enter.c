@@ -288,7 +288,8 @@ static int clone_tree(const char *path, char access, int alone, unsigned long pr
 // A tree of the gofer's is "ro:PATH", "rw:PATH", or "rW:PATH" if the mount
 // is to become writable, with a dot for the colon if it is
 // without what is mounted below it, and "<" if mounts that are made on the host later
-// are to be seen.
+// are to be seen; "=" is one that the parent has made, whose ids are mapped.
+static int made(const char *tree) { return tree[2] == '='; }
 static int alone(const char *tree) { return tree[2] == '.'; }
 static int follows(const char *tree) { return tree[2] == '<'; }
 
@@ -315,7 +316,7 @@ static void enter_gofer(int count, char **trees)
 	for (int last = 0; last < 2; last++) {
 		for (int i = 0; i < count; i++) {
 			const char *path = trees[i] + 3;
-			if (!follows(trees[i]) && (strcmp(path, "/") == 0) == last)
+			if (!follows(trees[i]) && !made(trees[i]) && (strcmp(path, "/") == 0) == last)
 				place_fd(clone_tree(path, trees[i][1], alone(trees[i]), 0), FD_ROOTS + i, path);
 		}
 		const char *cover[] = {"/proc", "/sys", "/dev"};

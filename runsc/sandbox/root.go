@@ -17,6 +17,9 @@ type Root struct {
 	// Follow has mounts appear in it that are made on the host later; such a tree is
 	// not alone.
 	Follow bool
+	// IDs are the maps by which its ids are shown, for a gofer in a user namespace; nil:
+	// as they are. Such a tree is alone and does not follow.
+	IDs *IDMaps
 }
 
 // kind is what enter.c and GoferMain read before the path.
@@ -29,6 +32,8 @@ func (r *Root) kind() string {
 		kind = "rW"
 	}
 	switch {
+	case r.IDs != nil:
+		return kind + "="
 	case r.Follow:
 		return kind + "<"
 	case r.Alone:

@@ -301,7 +301,14 @@ func startGofer(c *Config, ends *sockets) (*os.Process, *os.File, error) {
 	argv := []string{"runsc", "gofer"}
 	for _, root := range c.Roots {
 		argv = append(argv, root.kind()+root.Path)
-		files = append(files, null)
+		tree := null
+		if root.IDs != nil {
+			if tree, err = root.idTree(); err != nil {
+				return nil, nil, err
+			}
+			defer tree.Close()
+		}
+		files = append(files, tree)
 	}
 	files = append(files, filter)
 	names := make([]string, len(c.Roots))

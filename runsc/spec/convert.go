@@ -21,6 +21,8 @@ type Plan struct {
 	Boot   *boot.Spec
 	Roots  []sandbox.Root
 	IDMaps sandbox.IDMaps
+	// userIDs are those of the container's user namespace, if it has one.
+	userIDs mappings
 	// NetNS is the network namespace to join; empty is a new one where OwnNetwork
 	// is set, else the host's.
 	NetNS      string

@@ -23,6 +23,8 @@ var honoured = map[string]string{
 	"annotations":                 "test/oci: given to hooks in the state",
 	"linux.uidMappings":           "test/oci, TestValidateNamesTheField",
 	"linux.gidMappings":           "test/oci, TestValidateNamesTheField",
+	"mounts.uidMappings":          "test/oci TestIDMappedMounts",
+	"mounts.gidMappings":          "test/oci TestIDMappedMounts",
 	"linux.sysctl":                "test/oci TestSysctlsOfIPC",
 	"linux.resources":             "runsc/cgroup, test/limits",
 	"linux.cgroupsPath":           "runsc/cgroup, test/clients",
@@ -50,8 +52,6 @@ var honoured = map[string]string{
 // says. Fields of warned have no effect, and a message says so.
 var (
 	refused = map[string][2]string{
-		"mounts.uidMappings":             {`{"mounts":[{"destination":"/x","uidMappings":[{"size":1}]}]}`, "mounts[0].uidMappings"},
-		"mounts.gidMappings":             {`{"mounts":[{"destination":"/x","gidMappings":[{"size":1}]}]}`, "mounts[0].uidMappings"},
 		"linux.netDevices":               {`{"linux":{"netDevices":{"eth0":{}}}}`, "linux.netDevices"},
 		"linux.intelRdt":                 {`{"linux":{"intelRdt":{}}}`, "linux.intelRdt"},
 		"linux.memoryPolicy":             {`{"linux":{"memoryPolicy":{"mode":"MPOL_BIND"}}}`, "linux.memoryPolicy"},

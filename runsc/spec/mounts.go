@@ -21,6 +21,9 @@ func (p *Plan) mounts(s *specs.Spec, bundle, rootfs string) error {
 	p.Roots = []sandbox.Root{{Attach: rootName, Path: rootfs, ReadOnly: s.Root.Readonly}}
 	p.Boot.Mounts = []boot.Mount{{Destination: "/", Type: boot.MountGofer, Attach: rootName, ReadOnly: s.Root.Readonly}}
 	if s.Linux != nil {
+		if slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace }) {
+			p.userIDs = mappings{s.Linux.UIDMappings, s.Linux.GIDMappings}
+		}
 		kind := s.Linux.RootfsPropagation
 		p.sharedRoot = strings.TrimPrefix(kind, "r") == "shared"
 		p.Boot.Mounts[0].Propagation = propagation([]string{kind})
@@ -50,7 +53,12 @@ func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
 	if err != nil {
 		return err
 	}
+	ids, err := p.mountIDs(&m, b.mapped)
+	if err != nil {
+		return err
+	}
 	if m.Type == "bind" || b.bind {
+		b.ids = ids
 		return p.bind(index, &out, m, bundle, &b)
 	}
 	typ, ok := fileSystems[m.Type]
@@ -61,6 +69,7 @@ func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
 	if out.Destination == "/dev" && typ == boot.MountTmpfs {
 		out.Type = boot.MountDev
 	}
+	p.mapIDs(&out, nil, &ids)
 	p.Boot.Mounts = append(p.Boot.Mounts, out)
 	return nil
 }
@@ -94,13 +103,23 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 	out.Shared = true
 	// With the host's root its kernel's own file systems would come.
 	follow := follows(m.Options) && real != "/"
-	p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: !follow, Follow: follow, Writable: !out.ReadOnly && how.below.writable()})
+	root := sandbox.Root{Attach: out.Attach, Path: real, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Writable: !out.ReadOnly && how.below.writable()}
+	p.mapIDs(out, &root, &how.ids)
+	if follow && root.IDs != nil {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("mounts[%d].options: later mounts of the host do not come to a mount with mapped ids in a user namespace", index))
+		follow = false
+	}
+	root.Alone, root.Follow = !follow, follow
+	p.Roots = append(p.Roots, root)
 	p.Boot.Mounts = append(p.Boot.Mounts, *out)
 	// What comes and goes below a mount that follows the host is the gofer's to see.
 	if !how.nested || out.File || follow {
 		return nil
 	}
-	return p.bindBelow(out, real, &how.below)
+	if how.mapped != "ridmap" {
+		how.ids = mappings{}
+	}
+	return p.bindBelow(out, real, how)
 }
 
 // A bindOption says how a mount's source is shown, if it is another's tree.
@@ -108,6 +127,8 @@ type bindOption struct {
 	bind   bool
 	nested bool // with the mounts below it
 	below  recursive
+	mapped string // "idmap", "ridmap" or empty
+	ids    mappings
 }
 
 // mountOptions sorts options into flags and what remains for the file system.
@@ -125,6 +146,8 @@ func mountOptions(out *boot.Mount, options []string) (b bindOption, err error) {
 			b.bind = true
 		case "rbind":
 			b.bind, b.nested = true, true
+		case "idmap", "ridmap":
+			b.mapped = o
 		case "defaults", "async", "sync", "dirsync", "nolazytime", "lazytime", "newinstance", "silent", "loud",
 			"iversion", "noiversion", "acl", "noacl", "mand", "nomand", "remount":
 			// What there is anyway.

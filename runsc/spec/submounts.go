@@ -114,7 +114,8 @@ func kernelsOwn(point string) bool {
 }
 
 // bindBelow adds the mounts below a recursive bind mount's source.
-func (p *Plan) bindBelow(top *boot.Mount, source string, all *recursive) error {
+func (p *Plan) bindBelow(top *boot.Mount, source string, how *bindOption) error {
+	all := &how.below
 	below, err := submounts(source)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
@@ -136,7 +137,9 @@ func (p *Plan) bindBelow(top *boot.Mount, source string, all *recursive) error {
 			setFlag(&out, o)
 		}
 		all.apply(&out)
-		p.Roots = append(p.Roots, sandbox.Root{Attach: out.Attach, Path: m.point, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: true, Writable: all.writable()})
+		root := sandbox.Root{Attach: out.Attach, Path: m.point, ReadOnly: out.ReadOnly, Connect: !out.ReadOnly, Alone: true, Writable: all.writable()}
+		p.mapIDs(&out, &root, &how.ids)
+		p.Roots = append(p.Roots, root)
 		p.Boot.Mounts = append(p.Boot.Mounts, out)
 	}
 	return nil

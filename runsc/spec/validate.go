@@ -32,8 +32,8 @@ func Validate(s *specs.Spec) error {
 		if m.Destination == "" {
 			return fmt.Errorf("mounts[%d].destination: missing", i)
 		}
-		if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
-			return fmt.Errorf("mounts[%d].uidMappings: identity-mapped mounts are not supported", i)
+		if err := validateMountIDs(&m); err != nil {
+			return fmt.Errorf("mounts[%d].%w", i, err)
 		}
 	}
 	if err := validateHooks(s.Hooks); err != nil {
