@@ -21,6 +21,7 @@ type BridgeConf struct {
 	Priority     uint16
 	GroupFwdMask uint16
 	Snooping     bool
+	Addr         HWAddr // of its identifier; it is not set with the rest
 }
 
 // DefaultBridge is a new bridge's.
@@ -109,7 +110,11 @@ func (s *Stack) Bridge(index int32) (BridgeConf, bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.conf, true
+	c := b.conf
+	if b.had.Load() || b.given.addr {
+		c.Addr = *b.addr.Load()
+	}
+	return c, true
 }
 
 // SetBridge has change change what is set of a bridge. EOPNOTSUPP for another link.

@@ -80,11 +80,14 @@ func (s *Stack) AddLink(index int32, l Link) error {
 }
 
 func (s *Stack) nextIndex() int32 {
-	next := int32(LoopbackIndex + 1)
+	last := int32(LoopbackIndex)
 	for id := range s.s.NICInfo() {
-		next = max(next, int32(id)+1)
+		last = max(last, int32(id))
 	}
-	return next
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastIndex = max(last, s.lastIndex) + 1 // as in Linux, a number is not given twice
+	return s.lastIndex
 }
 
 // A frameLink is a link on a host descriptor. One goroutine receives; senders send themselves.

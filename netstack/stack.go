@@ -50,6 +50,7 @@ type Stack struct {
 	endpoints map[tcpip.Endpoint]*Endpoint
 	links     map[tcpip.NICID]linkEntry
 	closed    bool
+	lastIndex int32
 	halves    map[ends]*Endpoint // ends of TCP connections that wait for the other end
 	spliced   splicedCount       // of endpoints that are closed
 	taps      map[*Tap]struct{}

@@ -64,7 +64,7 @@ func bridgeDevice(n *socket.Namespace, i *netstack.Interface, d *sysfs.NetDevice
 	}
 	br, _ := n.Stack.Interface(p.Bridge)
 	c, _ := n.Stack.Bridge(p.Bridge)
-	root := idText(&c, &br)
+	root := idText(&c)
 	g := sysfs.NetGroup{Name: "brport", Links: []sysfs.NetLink{{Name: "bridge", Target: "../../" + br.Name}}}
 	for _, name := range slices.Sorted(maps.Keys(socket.PortNumbers)) {
 		if !slices.Contains(noFiles, name) {
@@ -85,7 +85,7 @@ func asBridge(n *socket.Namespace, i *netstack.Interface, c *netstack.BridgeConf
 	for _, name := range slices.Sorted(maps.Keys(socket.BridgeNumbers)) {
 		g.Files = append(g.Files, numberFile(name, socket.BridgeNumbers[name].Get(c)))
 	}
-	root := idText(c, i)
+	root := idText(c)
 	g.Files = append(g.Files, textFile("bridge_id", root), textFile("root_id", root),
 		sysfs.NetText{Name: "group_addr", Text: "01:80:c2:00:00:00\n", Mode: 0o644}, sysfs.NetText{Name: "flush", Mode: 0o200})
 	ports := sysfs.NetGroup{Name: "brif"}
@@ -103,8 +103,8 @@ func asBridge(n *socket.Namespace, i *netstack.Interface, c *netstack.BridgeConf
 	d.Files = append(d.Files, sysfs.NetText{Name: "brforward", Text: string(raw), Mode: 0o444})
 }
 
-func idText(c *netstack.BridgeConf, i *netstack.Interface) string {
-	id := socket.BridgeID(c, i)
+func idText(c *netstack.BridgeConf) string {
+	id := socket.BridgeID(c)
 	return fmt.Sprintf("%02x%02x.%x", id[0], id[1], id[2:])
 }
 

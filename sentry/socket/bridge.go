@@ -163,9 +163,9 @@ var BridgeNumbers = map[string]BridgeNumber{
 }
 
 // BridgeID is a bridge's identifier: of its priority and its address, as it goes over the wire.
-func BridgeID(c *netstack.BridgeConf, i *netstack.Interface) (id [8]byte) {
+func BridgeID(c *netstack.BridgeConf) (id [8]byte) {
 	binary.BigEndian.PutUint16(id[:], c.Priority)
-	copy(id[2:], i.HWAddr[:])
+	copy(id[2:], c.Addr[:])
 	return id
 }
 
@@ -366,7 +366,7 @@ func putBridgeInfo(ns *Namespace, br *netstack.Interface, mem usermem.Space, to 
 	if !ok {
 		return linux.EOPNOTSUPP
 	}
-	raw := BridgeID(&c, br)
+	raw := BridgeID(&c)
 	id := binary.LittleEndian.Uint64(raw[:])
 	return putStruct(mem, to, &linux.BridgeInfo{
 		DesignatedRoot: id, BridgeID: id, MaxAge: c.MaxAge, HelloTime: c.HelloTime, ForwardDelay: c.ForwardDelay,
@@ -410,7 +410,7 @@ func putPortInfo(ns *Namespace, br *netstack.Interface, mem usermem.Space, a [4]
 	if !ok {
 		return linux.EINVAL
 	}
-	raw := BridgeID(&c, br)
+	raw := BridgeID(&c)
 	id := binary.LittleEndian.Uint64(raw[:])
 	return putStruct(mem, a[1], &linux.BridgePortInfo{
 		DesignatedRoot: id, DesignatedBridge: id, PortID: p.ID(), DesignatedPort: p.ID(), PathCost: p.Cost, State: p.State,

@@ -205,8 +205,6 @@ func (k *kubelet) critest(program string) map[string]ending {
 // reason; docs/clients.md has them, too. The list may only shrink.
 var critestDiffers = map[string]string{
 	"Security Context NamespaceOption runtime should support HostIpc is true":                                                                                    "the host's System V objects are not the sandbox's to see",
-	"Security Context bucket runtime should support Privileged is true":                                                                                          "brctl: there are no bridges in a sandbox",
-	"Security Context bucket runtime should support adding capability":                                                                                           "brctl: there are no bridges in a sandbox",
 	"PodSandbox runtime should support sysctls should support unsafe sysctls":                                                                                    "fs.mqueue: there are no POSIX message queues in a sandbox",
 	"Container Mount Propagation runtime should support mount propagation mount with 'rshared' should support propagation from host to container and vice versa": "mounts made in a sandbox never come to the host",
 }

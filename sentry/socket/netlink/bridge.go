@@ -100,7 +100,7 @@ func writeBridge(p *reply, ns *socket.Namespace, i *netstack.Interface) {
 	}
 	nest := p.nest(linux.IFLA_INFO_DATA)
 	write(bridgeHead)
-	id := socket.BridgeID(&c, i)
+	id := socket.BridgeID(&c)
 	p.attr(linux.IFLA_BR_BRIDGE_ID, id[:])
 	p.attr(linux.IFLA_BR_ROOT_ID, id[:])
 	write(bridgeTail)
@@ -111,13 +111,12 @@ func writeBridge(p *reply, ns *socket.Namespace, i *netstack.Interface) {
 
 // writePort writes what there is of a port; typ is the attribute that holds it.
 func writePort(p *reply, ns *socket.Namespace, typ uint16, port *netstack.Port) {
-	br, _ := ns.Stack.Interface(port.Bridge)
 	c, _ := ns.Stack.Bridge(port.Bridge)
 	nest := p.nest(typ)
 	for _, a := range portHead {
 		p.number(a.typ, a.size, socket.PortNumbers[a.name].Get(port))
 	}
-	id := socket.BridgeID(&c, &br)
+	id := socket.BridgeID(&c)
 	p.attr(linux.IFLA_BRPORT_ROOT_ID, id[:])
 	p.attr(linux.IFLA_BRPORT_BRIDGE_ID, id[:])
 	p.number(linux.IFLA_BRPORT_DESIGNATED_PORT, 2, uint64(port.ID()))
@@ -240,29 +239,25 @@ func (k *call) changeInfo(i *netstack.Interface, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if kind, ok := info[linux.IFLA_INFO_KIND]; ok {
-		if name := cString(kind); name != k.ns().DriverOf(i) {
+	if data, ok := info[linux.IFLA_INFO_DATA]; ok {
+		if cString(info[linux.IFLA_INFO_KIND]) != i.Kind || i.Kind != "bridge" {
 			return linux.EOPNOTSUPP
 		}
-		if data, ok := info[linux.IFLA_INFO_DATA]; ok && i.Kind != "bridge" {
-			return linux.EOPNOTSUPP
-		} else if ok {
-			if err := k.changeBridge(i, data); err != nil {
-				return err
-			}
+		if err := k.changeBridge(i, data); err != nil {
+			return err
 		}
 	}
-	kind, ok := info[linux.IFLA_INFO_SLAVE_KIND]
+	data, ok := info[linux.IFLA_INFO_SLAVE_DATA]
 	if !ok {
 		return nil
 	}
-	if cString(kind) != "bridge" {
+	if kind, ok := info[linux.IFLA_INFO_SLAVE_KIND]; ok && cString(kind) != "bridge" {
 		return linux.EOPNOTSUPP
 	}
 	if _, ok := k.stack.Port(i.Index); !ok {
-		return linux.EINVAL
+		return linux.EOPNOTSUPP
 	}
-	return k.changePort(i, info[linux.IFLA_INFO_SLAVE_DATA])
+	return k.changePort(i, data)
 }
 
 // setMaster makes a link a port of the bridge that an attribute names.

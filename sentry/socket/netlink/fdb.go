@@ -161,7 +161,7 @@ func (k *call) putStation(st netstack.Station, bridge int32, state uint16, flags
 	case st.Port != 0 && !st.Local && !st.Static && port.State != forwarding:
 		return linux.EPERM
 	case st.Port == 0 && !st.Local:
-		return k.fail(linux.EINVAL, "FDB entry towards bridge must be permanent")
+		return linux.EINVAL // what is the bridge's own does not move
 	case st.Sticky && st.Local:
 		return linux.EINVAL
 	}
