@@ -141,3 +141,42 @@ const (
 	PTRACE_EVENT_SECCOMP    = 0x7
 	PTRACE_EVENT_STOP       = 0x80
 )
+
+// What PTRACE_GETEVENTMSG says of a stop before or after a call.
+const (
+	PTRACE_EVENTMSG_SYSCALL_ENTRY = 1
+	PTRACE_EVENTMSG_SYSCALL_EXIT  = 2
+)
+
+// What PtraceSyscallInfo is about.
+const (
+	PTRACE_SYSCALL_INFO_NONE    = 0
+	PTRACE_SYSCALL_INFO_ENTRY   = 1
+	PTRACE_SYSCALL_INFO_EXIT    = 2
+	PTRACE_SYSCALL_INFO_SECCOMP = 3
+)
+
+// PtraceSyscallInfo is struct ptrace_syscall_info, 88 bytes. Of an exit Nr is the result and
+// the lowest byte of Args[0] says whether it is an error.
+type PtraceSyscallInfo struct {
+	Op                 uint8
+	_                  uint8
+	Flags              uint16
+	Arch               uint32
+	InstructionPointer uint64
+	StackPointer       uint64
+	Nr                 uint64
+	Args               [6]uint64
+	RetData            uint32
+	_                  uint32
+}
+
+// PtracePeeksiginfoArgs is struct ptrace_peeksiginfo_args.
+type PtracePeeksiginfoArgs struct {
+	Off   uint64
+	Flags uint32
+	Nr    int32
+}
+
+// PTRACE_PEEKSIGINFO_SHARED asks for the process's signals rather than the thread's.
+const PTRACE_PEEKSIGINFO_SHARED = 1

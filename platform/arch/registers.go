@@ -24,3 +24,22 @@ func (r *Registers) SyscallNumber() uintptr { return uintptr(r.OrigRAX) }
 func (r *Registers) SyscallArgs() [6]uintptr {
 	return [6]uintptr{uintptr(r.RDI), uintptr(r.RSI), uintptr(r.RDX), uintptr(r.R10), uintptr(r.R8), uintptr(r.R9)}
 }
+
+// debuggerFlags are those of RFLAGS that a debugger may change, but for the trap flag, which
+// is the platform's (Linux: arch/x86/kernel/ptrace.c FLAG_MASK).
+const debuggerFlags = 0x54cd5
+
+// Replace takes the registers that a debugger wants, and reports whether a program can
+// have them; if not, nothing changes.
+func (r *Registers) Replace(n *Registers) bool {
+	if n.CS != r.CS && n.CS != userCS || n.SS != r.SS && n.SS != userDS {
+		return false
+	}
+	if n.DS != r.DS || n.ES != r.ES || n.FS != r.FS || n.GS != r.GS || n.FSBase >= TaskSize || n.GSBase >= TaskSize {
+		return false
+	}
+	flags := r.RFlags&^debuggerFlags | n.RFlags&debuggerFlags
+	*r = *n
+	r.RFlags = flags
+	return true
+}

@@ -13,7 +13,7 @@ func (b *builder) credentials() (*cred.Credentials, bool, linux.Errno) {
 	a := &b.file.attr
 	x := &cred.Executable{
 		Mode: a.Mode, UID: a.UID, GID: a.GID,
-		NoSetID: b.file.d.Path().NoSetID(b.c.Cred.UserNS),
+		NoSetID: b.file.d.Path().NoSetID(b.c.Cred.UserNS) || b.t.WeaklyTraced(),
 	}
 	if !a.HasOwner(b.c.Cred.UserNS) { // nobody whom the program could become
 		x.Mode &^= linux.S_ISUID | linux.S_ISGID

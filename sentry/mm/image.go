@@ -62,6 +62,7 @@ type LayoutImage struct {
 type Image struct {
 	Limits   checkpoint.Ref
 	Fixed    bool
+	Plain    bool
 	Total    uint64
 	Platform string
 	Memory   string
@@ -82,7 +83,7 @@ func saveSpace(s *checkpoint.Saver, m *MemoryManager) Image {
 	defer m.active.RUnlock()
 	l := &m.layout
 	im := Image{
-		Limits: s.Ref(m.cfg.Limits), Fixed: m.cfg.Fixed, Total: m.cfg.TotalMemory,
+		Limits: s.Ref(m.cfg.Limits), Fixed: m.cfg.Fixed, Plain: m.plain.Load(), Total: m.cfg.TotalMemory,
 		Platform: s.Slot(SlotPlatform), Memory: s.Slot(SlotMemory),
 		Min: m.min, Max: m.max, MMapBase: m.mmapBase,
 		LockNew: uint32(m.lockNew), Peak: m.peak, RSSPeak: m.rssPeak, Users: m.users.Load(),
@@ -120,6 +121,7 @@ func restoreSpace(l *checkpoint.Loader, m *MemoryManager, im Image) error {
 	if err != nil {
 		return err
 	}
+	m.plain.Store(im.Plain)
 	m.cfg = Config{Platform: p, Memory: f, Limits: limits, Fixed: im.Fixed, TotalMemory: im.Total, Random: rand.Uint64}
 	m.setUp()
 	if im.Min < m.min || im.Max > m.max || im.MMapBase > im.Max || im.Users <= 0 {

@@ -51,6 +51,9 @@ type MemoryManager struct {
 	// parentHabits are those of the space that this one was forked from.
 	parentHabits *habits
 
+	// atomic: the text is nobody's to patch (KeepText).
+	plain atomic.Bool
+
 	mapping lock.RWMutex[lock.MM]
 	// guarded by mapping
 	vmas    seg.Set[vma]

@@ -115,7 +115,7 @@ func (m *MemoryManager) PatchText(c platform.Context, addr uint64, old, new []by
 		rel.run()
 	}()
 	g, ok := m.vmas.Find(addr)
-	if !ok || !g.Value.patchable() {
+	if !ok || m.plain.Load() || !g.Value.patchable() {
 		return linux.EACCES
 	}
 	m.active.Lock()
@@ -225,6 +225,15 @@ func (m *MemoryManager) UnpatchAll(c platform.Context) linux.Errno {
 	m.mapping.RUnlock()
 	rel.run()
 	return err
+}
+
+// KeepText gives all text its original bytes back and lets nobody patch it any more:
+// the space is debugged.
+func (m *MemoryManager) KeepText(c platform.Context) linux.Errno {
+	if m.patcher == nil || m.plain.Swap(true) {
+		return 0
+	}
+	return m.UnpatchAll(c)
 }
 
 // Patches returns how many patches there are.

@@ -23,7 +23,7 @@ type sharing struct {
 
 // shares reports whether v's text could be shared.
 func (m *MemoryManager) shares(v *vma) bool {
-	return m.cfg.Texts != nil && m.patcher != nil && v.mappable != nil && v.patchable()
+	return m.cfg.Texts != nil && m.patcher != nil && !m.plain.Load() && v.mappable != nil && v.patchable()
 }
 
 // shareNew prepares a new mapping of a file's text for being shared, if there is

@@ -373,6 +373,9 @@ func sysWaitid(t *task.Task, kind linux.WaitIDType, id arg.PID, info arg.Out[lin
 		var si linux.SigInfo
 		if res.PID != 0 {
 			code, status := task.ChildEvents(res.Status)
+			if res.Trapped {
+				code, status = linux.CLD_TRAPPED, int32(res.Status>>8)
+			}
 			si = linux.SigInfo{Signo: linux.SIGCHLD, Code: code}
 			si.SetPID(res.PID)
 			si.SetUID(t.Cred().UserNS.FromRootUID(res.UID))

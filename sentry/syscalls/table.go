@@ -104,7 +104,7 @@ var Table = [...]Row{
 	{98, 165, "getrusage", h2(sysGetrusage), Full, ""},
 	{99, 179, "sysinfo", h1(sysSysinfo), Full, ""},
 	{100, 153, "times", h1(sysTimes), Full, ""},
-	{101, 117, "ptrace", Handler{}, None, "not implemented"},
+	{101, 117, "ptrace", h4(sysPtrace), Partial, "debug registers and PTRACE_SINGLEBLOCK are not there (ENOSPC, EIO); filters and rseq's area are not shown"},
 	{102, 174, "getuid", h0(sysGetuid), Full, ""},
 	{103, 116, "syslog", h3(sysSyslog), Partial, "the log is empty"},
 	{104, 176, "getgid", h0(sysGetgid), Full, ""},

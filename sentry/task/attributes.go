@@ -57,7 +57,7 @@ func (t *Task) EditSched(f func(s *Scheduling)) {
 	t.withdrawFacts() // its processor may be another
 }
 
-// State is the letter of /proc/pid/stat: R, S, D, T, Z or X.
+// State is the letter of /proc/pid/stat: R, S, D, T, t, Z or X.
 func (t *Task) State() byte {
 	t.sys.tree.RLock()
 	defer t.sys.tree.RUnlock()
@@ -69,8 +69,12 @@ func (t *Task) State() byte {
 	}
 	t.group.mu.Lock()
 	stopped := t.group.stop.signal != 0
+	x := t.trace.Load()
+	tracing := x != nil && x.stop != stopNone && !x.listening
 	t.group.mu.Unlock()
 	switch {
+	case tracing:
+		return 't'
 	case stopped:
 		return 'T'
 	case t.sleeps.Load():

@@ -52,15 +52,23 @@ func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (
 		c.vforkParent = t
 		t.sys.tree.Unlock()
 	}
+	id, event := c.TID(), t.traceChild(c, a)
 	c.Start()
+	t.traceClone(event, c, t.FromRootPID(id))
 	if a.Flags&linux.CLONE_VFORK != 0 {
-		t.runState = WaitVfork
-		t.uninterruptible(func() bool { return !t.vforkPending.Load() })
-		if t.runState == WaitVfork {
-			t.runState = Running
-		}
+		t.awaitVfork()
+		t.traceVforkDone(id, t.FromRootPID(id))
 	}
 	return c, 0
+}
+
+// awaitVfork waits until the child has its own memory, or none.
+func (t *Task) awaitVfork() {
+	t.runState = WaitVfork
+	t.uninterruptible(func() bool { return !t.vforkPending.Load() })
+	if t.runState == WaitVfork {
+		t.runState = Running
+	}
 }
 
 // checkCloneFlags refuses what does not go together (Linux: kernel/fork.c

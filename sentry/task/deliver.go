@@ -10,7 +10,7 @@ import (
 // interrupted call goes on (Linux: arch/x86/kernel/signal.c
 // arch_do_signal_or_restart).
 func (t *Task) signalWork() {
-	info, act, ok := t.nextSignal()
+	info, ok := t.nextSignal()
 	if !ok {
 		t.work.And(^(workSignal | workMask))
 		t.restartCall()
@@ -21,19 +21,32 @@ func (t *Task) signalWork() {
 		t.group.mu.Unlock()
 		return
 	}
+	if t.traced() && info.Signo != linux.SIGKILL && !t.traceSignal(&info) {
+		return
+	}
+	t.deliver(&info)
+}
+
+// deliver does what a signal that has been taken does.
+func (t *Task) deliver(info *linux.SigInfo) {
+	act := t.actionFor(info.Signo)
 	switch act.Handler {
 	case linux.SIG_IGN:
 		return
 	case linux.SIG_DFL:
-		t.defaultAction(&info)
+		t.defaultAction(info)
 		return
 	}
 	t.settleCall(act)
-	t.runHandler(&info, &act)
+	stepping := t.singleStep
+	t.runHandler(info, &act)
+	if stepping && t.traced() {
+		t.traceStop(stopGroup, uint32(linux.SIGTRAP), t.eventInfo(linux.SIGTRAP, uint32(linux.SIGTRAP)), 0)
+	}
 }
 
 // nextSignal takes the next unblocked signal.
-func (t *Task) nextSignal() (linux.SigInfo, linux.SigAction, bool) {
+func (t *Task) nextSignal() (linux.SigInfo, bool) {
 	g := t.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -45,14 +58,22 @@ func (t *Task) nextSignal() (linux.SigInfo, linux.SigAction, bool) {
 		}
 	}
 	if !ok {
-		return info, linux.SigAction{}, false
+		return info, false
 	}
 	t.stopTaken = t.stopTaken || stopSignals.Has(info.Signo)
-	act := g.Actions().Get(info.Signo)
+	return info, true
+}
+
+// actionFor is what is done about a signal that has been taken.
+func (t *Task) actionFor(s linux.Signal) linux.SigAction {
+	g := t.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	act := g.Actions().Get(s)
 	if act.Handler > linux.SIG_IGN && act.Flags&linux.SA_RESETHAND != 0 {
-		g.Actions().Set(info.Signo, linux.SigAction{Flags: act.Flags, Mask: act.Mask})
+		g.Actions().Set(s, linux.SigAction{Flags: act.Flags, Mask: act.Mask})
 	}
-	return info, act, true
+	return act
 }
 
 // defaultAction does what a signal does without a handler.

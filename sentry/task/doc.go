@@ -9,6 +9,7 @@
 // An FSContext is a root, a working directory and an umask (CLONE_FS). A
 // Container labels the processes of one container. A PIDNamespace numbers
 // processes; a Namespaces is the set of the others that clone and unshare make.
+// A tracing ties a tracee to its tracer (ptrace(2)).
 //
 // # A task's life
 //
@@ -17,14 +18,14 @@
 //
 //	             ┌────────── signals, stops ──────────┐
 //	             ▼                                    │
-//	New ──▶ Running (guest ⇄ system call, fault) ──▶ Stopped, Frozen
+//	New ──▶ Running (guest ⇄ system call, fault) ──▶ Stopped, Traced, Frozen
 //	             │  ├──▶ WaitVfork ──▶ Running
 //	             │  └──▶ WaitSiblings (exec) ──▶ Running
 //	             ▼
 //	          Exiting ──▶ Zombie ──▶ Dead (reaped)
 //
 // The states that Linux sleeps in uninterruptibly (WaitVfork, WaitSiblings)
-// and those that last (Stopped, Frozen) are run states with a name: what a
+// and those that last (Stopped, Traced, Frozen) are run states with a name: what a
 // checkpoint must keep lies in the Task, never on its goroutine's stack. An
 // ordinary sleep in a system call is interrupted for a checkpoint as for a
 // signal without a handler, and the call is restarted.
@@ -55,6 +56,8 @@
 // A core file goes by the default coredump_filter to "core" in the working
 // directory; core_pattern cannot be changed. One that a checkpoint or a pause
 // meets before all threads have halted is not written.
+//
+// A tracee has no debug registers, and its tracer cannot step by branches.
 //
 // The end of a PID namespace does not wait for zombies whose parent is outside.
 // All file systems and IPC namespaces belong to the first user namespace.

@@ -48,6 +48,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 	if err != nil {
 		return err
 	}
+	was := t.TID()
 	if !t.becomeOnlyThread() {
 		im.MM.DecUsers()
 		return linux.EINTR // never seen: the task is being killed
@@ -81,6 +82,10 @@ func (t *Task) Exec(a *ExecArgs) error {
 	t.altStack = linux.StackT{Flags: linux.SS_DISABLE}
 	t.robustList, t.clearTID = 0, 0
 	t.ctx.SetFPU(arch.InitialFPU())
+	if t.traced() {
+		im.MM.KeepText(t.ctx)
+		t.traceExec(was)
+	}
 	return nil
 }
 
@@ -170,6 +175,7 @@ func (t *Task) becomeOnlyThread() bool {
 // takeLeadTreeLocked makes t the leader under the leader's id.
 func (t *Task) takeLeadTreeLocked(old *Task) {
 	s, g := t.sys, t.group
+	old.unlinkTreeLocked() // whose tracer never sees it end
 	delete(s.tasks, t.TID())
 	g.Cgroup().MoveTasks(-1)
 	id := old.TID()

@@ -70,6 +70,7 @@ func (s *System) KillAll() {
 // kernel/exit.c do_exit).
 func (t *Task) exit() {
 	s, g := t.sys, t.group
+	t.traceEnd()
 	s.tree.Lock()
 	g.mu.Lock()
 	t.exitState = exiting
@@ -90,6 +91,7 @@ func (t *Task) exit() {
 	own := t.OwnTID()
 	s.tree.Lock()
 	s.late.begin()
+	t.letGoTreeLocked()
 	t.leaveGroupTreeLocked()
 	g.gone.Add(t.Usage())
 	g.gone.MaxRSSBytes = g.maxRSS.Load()
@@ -143,10 +145,13 @@ func (t *Task) leaveGroupTreeLocked() {
 		g.pending = signal.Pending{}
 	}
 	t.exitState = zombie
-	if t != g.leader {
+	if t == g.leader {
+		return
+	}
+	g.Cgroup().MoveTasks(-1)
+	if !t.traced() {
 		t.exitState = dead
 		delete(s.tasks, t.TID())
-		g.Cgroup().MoveTasks(-1)
 	}
 }
 
@@ -267,6 +272,11 @@ func (g *ThreadGroup) endTreeLocked(last *Task) (after []func()) {
 // tellParentTreeLocked sends the exit signal, or reaps at once if the parent
 // does not care.
 func (g *ThreadGroup) tellParentTreeLocked() {
+	if g.deferredTreeLocked() {
+		code, status := exitCode(g.status)
+		g.leader.tellTracerTreeLocked(g.leader.trace.Load(), code, status)
+		return
+	}
 	p := g.parent
 	if p == nil {
 		return
@@ -376,6 +386,7 @@ func (g *ThreadGroup) reapTreeLocked() {
 		return
 	}
 	g.reapedSelf = true
+	g.leader.unlinkTreeLocked()
 	if p := g.parent; p != nil {
 		p.children = slices.DeleteFunc(p.children, func(c *ThreadGroup) bool { return c == g })
 		p.reaped.Add(g.gone)

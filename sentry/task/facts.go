@@ -40,7 +40,7 @@ type facts struct{ published atomic.Bool }
 // publishFacts tells the platform the answers. Task-only.
 func (t *Task) publishFacts() {
 	i, ok := t.ctx.(platform.Informer)
-	if !ok || t.sys.Traced {
+	if !ok || t.sys.Traced || t.traced() {
 		t.facts.published.Store(true)
 		return
 	}
@@ -69,7 +69,7 @@ func (t *Task) publishFacts() {
 		facts = slices.DeleteFunc(facts, func(x platform.Fact) bool { return !f.allows(uint32(x.Call)) })
 	}
 	i.Inform(facts)
-	if !t.facts.published.Load() {
+	if !t.facts.published.Load() || t.traced() {
 		i.Inform(nil)
 	}
 }

@@ -24,7 +24,7 @@ func TestImageCoversState(t *testing.T) {
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
 			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure, "bell": idle, "looksOut": idle,
-			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze", "ctx": "a new one with FPU", "rester": "ctx", "facts": "published again", "quick": idle, "unmeasured": idle, "caller": "filled by each call",
+			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze, or in Trace", "tracees": "whose Trace says so", "ctx": "a new one with FPU", "rester": "ctx", "facts": "published again", "quick": idle, "unmeasured": idle, "caller": "filled by each call",
 			"buffers": "of one call", "args": "of one call", "timer": idle, "refused": "of a few milliseconds", "taken": "of a few calls",
 			"ownLimits": "the group has them", "parked": idle, "waitsTurn": idle, "wantsMemory": idle, "into": "of a task that is being made", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
@@ -32,6 +32,9 @@ func TestImageCoversState(t *testing.T) {
 			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "lead": "Leader", "childEvents": empty, "exitEvents": "epoll entries are added again", "taken": "forgotten within seconds",
 			"mu": lockField, "stopSeq": "counted as tasks park again", "execing": "a checkpoint waits for the exec",
 			"dumping": "a core file ends in an exit, which a checkpoint waits for", "halted": "likewise",
+		}),
+		checkpoint.CheckCovered[tracing, TraceImage](map[string]string{
+			"held": "of a request", "fetch": "asked again", "fpuSet": "FPU is there", "ended": "follows from Stop",
 		}),
 		checkpoint.CheckCovered[stopState, StopImage](map[string]string{"parked": "counted as tasks park again"}),
 		checkpoint.CheckCovered[posixTimer, PosixTimerImage](map[string]string{"group": "the image's owner"}),

@@ -53,6 +53,7 @@ type TaskImage struct {
 	ExitCode             linux.WaitStatus
 	Undo                 checkpoint.Ref
 	Seccomp              checkpoint.Ref
+	Trace                TraceImage
 }
 
 func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
@@ -67,7 +68,7 @@ func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
 			t.times.user.Load(), t.times.system.Load(), t.times.voluntary.Load(), t.times.preempts.Load(), t.times.minorFaults.Load(),
 		},
 		ParentTask: s.Ref(t.parentTask), ExitState: uint8(t.exitState), ExitSignal: t.exitSignal, ParentDeath: t.parentDeath,
-		ExitCode: t.exitCode,
+		ExitCode: t.exitCode, Trace: t.traceImage(s),
 	}
 	if t.exitState != alive {
 		return im
@@ -106,6 +107,9 @@ func loadTask(l *checkpoint.Loader, t *Task, im TaskImage) error {
 	t.times.minorFaults.Store(im.Times[4])
 	t.parentTask, t.exitState = get[*Task](g, im.ParentTask), exitState(im.ExitState)
 	t.exitSignal, t.parentDeath, t.exitCode = im.ExitSignal, im.ParentDeath, im.ExitCode
+	if err := t.loadTrace(g, &im.Trace); err != nil {
+		return err
+	}
 	if t.exitState != alive || g.err != nil {
 		return g.err
 	}
@@ -160,11 +164,14 @@ func (t *Task) runRestored(child int32) {
 	if len(t.frozenFPU) > 0 {
 		t.ctx.SetFPU(t.frozenFPU)
 	}
+	t.goOn()
 	if child != 0 {
-		t.runState = WaitVfork
-		t.uninterruptible(func() bool { return !t.vforkPending.Load() })
-		t.runState = Running
-		t.finishCall(uintptr(child), nil)
+		t.awaitVfork()
+		t.traceVforkDone(child, t.FromRootPID(child))
+		t.finishCall(uintptr(t.FromRootPID(child)), nil)
+		if t.traced() {
+			t.leaveTraced()
+		}
 	}
 	t.run()
 }

@@ -30,7 +30,10 @@ func (t *Task) sleptTreeLocked() bool {
 	g := t.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return t.restart != 0 && t.work.Load()&(workKill|workStop) == 0 && (t.pending.Set()|g.pending.Set())&^t.mask == 0
+	if x := t.trace.Load(); x != nil && x.stop != stopNone {
+		return false // first its tracer has to let it go on
+	}
+	return t.restart != 0 && t.work.Load()&(workKill|workStop|workTrace) == 0 && (t.pending.Set()|g.pending.Set())&^t.mask == 0
 }
 
 // A restart is what StartRestored knows of a task.

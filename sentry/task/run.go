@@ -83,11 +83,14 @@ func (t *Task) enterGuest() {
 		t.unmeasured++
 	}
 	if p := t.MM().Patcher(); p != nil {
-		if ev.Trapped {
+		if ev.Trapped && !t.traced() {
 			p.Trapped(t.ctx, t.MM(), &t.regs)
 		} else if ev.Kind != platform.EventSyscall {
 			t.regs.RIP = p.Resume(t.MM(), t.regs.RIP)
 		}
+	}
+	if ev.Kind != platform.EventSyscall && t.traced() {
+		t.regs.OrigRAX = ^uint64(0) // no call, for who looks
 	}
 	switch ev.Kind {
 	case platform.EventSyscall:
@@ -122,11 +125,24 @@ func (t *Task) syscall() {
 	t.inSyscall = true
 	t.call.Store(uint64(t.callNumber) + 1)
 	t.args = t.regs.SyscallArgs()
-	if f := t.seccomp.Load(); f != nil && !t.filterCall(f) {
+	if t.traced() && !t.enterTraced() {
 		return
 	}
-	ret, err := t.sys.Calls.Call(t, t.callNumber, &t.args)
-	t.finishCall(ret, err)
+	t.makeCall()
+}
+
+// makeCall makes the call that callNumber and args say, if filters let it pass.
+func (t *Task) makeCall() { t.makeCallUnless(false) }
+
+// makeCallUnless is makeCall; asked says that the tracer has been, and is not to be again.
+func (t *Task) makeCallUnless(asked bool) {
+	if f := t.seccomp.Load(); f == nil || t.filterCall(f, asked) {
+		ret, err := t.sys.Calls.Call(t, t.callNumber, &t.args)
+		t.finishCall(ret, err)
+	}
+	if t.traced() {
+		t.leaveTraced()
+	}
 }
 
 // finishCall stores a call's result.
@@ -198,6 +214,8 @@ func (t *Task) doWork() {
 		t.freeze()
 	case work&workStop != 0:
 		t.park()
+	case work&workTrace != 0:
+		t.trapStop()
 	default:
 		t.signalWork()
 	}

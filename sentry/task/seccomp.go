@@ -198,8 +198,9 @@ func (f *Filter) allows(nr uint32) bool {
 }
 
 // filterCall asks the task's filters about the call in its registers. It
-// reports whether the call is to be made; if not, everything else is done.
-func (t *Task) filterCall(f *Filter) (pass bool) {
+// reports whether the call is to be made; if not, everything else is done. Asked says that
+// the tracer has agreed to it already.
+func (t *Task) filterCall(f *Filter, asked bool) (pass bool) {
 	if f.nnp && !t.Cred().NoNewPrivs {
 		// Another thread synchronised the filters; privileges go along.
 		c := t.Cred().Clone()
@@ -217,8 +218,16 @@ func (t *Task) filterCall(f *Filter) (pass bool) {
 		return true
 	case linux.SECCOMP_RET_ERRNO:
 		t.finishCall(0, linux.Errno(min(data, maxFilterErrno)))
-	case linux.SECCOMP_RET_TRACE, linux.SECCOMP_RET_USER_NOTIF:
-		t.finishCall(0, linux.ENOSYS) // nobody traces or listens
+	case linux.SECCOMP_RET_TRACE:
+		if asked {
+			return true
+		}
+		if handled, pass := t.traceFilter(data); handled {
+			return pass && t.filterCall(f, true)
+		}
+		t.finishCall(0, linux.ENOSYS)
+	case linux.SECCOMP_RET_USER_NOTIF:
+		t.finishCall(0, linux.ENOSYS) // nobody listens
 	case linux.SECCOMP_RET_TRAP:
 		t.endFilteredCall()
 		t.ForceSignal(t.seccompInfo(data))

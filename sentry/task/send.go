@@ -104,6 +104,9 @@ func (g *ThreadGroup) discardLocked(set linux.SigSet) {
 // kernel/signal.c sig_ignored, sig_task_ignored).
 func (g *ThreadGroup) ignoredLocked(to *Task, info *linux.SigInfo) bool {
 	s := info.Signo
+	if t := to; s != linux.SIGKILL && (t != nil && t.traced() || t == nil && g.leader.traced()) {
+		return false // its tracer may want to know
+	}
 	for _, t := range g.tasks {
 		if (to == nil || to == t) && (t.mask.Has(s) || t.waitSet.Has(s)) {
 			return false
@@ -219,7 +222,7 @@ func (t *Task) ForceSignal(info *linux.SigInfo) {
 		t.mask.Del(info.Signo)
 		act.Handler = linux.SIG_DFL
 	}
-	if act.Handler == linux.SIG_DFL {
+	if act.Handler == linux.SIG_DFL && !t.traced() {
 		i := *info
 		i.Code = codeFromOutside
 		info = &i

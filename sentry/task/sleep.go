@@ -25,7 +25,7 @@ var ErrInterrupted error = interrupted{}
 // Pressing reports whether something is to be done that ends a sleep.
 func (t *Task) Pressing() bool {
 	work := t.work.Load()
-	if work&(workKill|workStop|workFreeze|workTell|workHalt) != 0 {
+	if work&(workKill|workStop|workFreeze|workTell|workHalt|workTrace) != 0 {
 		return true
 	}
 	if work&workSignal == 0 {

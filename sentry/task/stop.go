@@ -24,6 +24,7 @@ func (t *Task) stopGroup(s linux.Signal) {
 	g.stopSeq.Add(1)
 	for _, o := range g.tasks {
 		o.kick(workStop)
+		o.relistenLocked()
 	}
 }
 
@@ -42,13 +43,18 @@ func (t *Task) park() {
 		g.stop.parked++
 	}
 	tell := g.stopDoneLocked()
+	x := t.trace.Load()
 	g.mu.Unlock()
-	t.runState = Stopped
-	if tell {
+	if tell && (x == nil || x.tracer.group != g.parentGroup()) {
 		g.notifyParent(linux.CLD_STOPPED, sig)
 	}
+	if x != nil {
+		t.parkTraced(x, sig)
+		return
+	}
+	t.runState = Stopped
 	// SIGCONT and the next stop may both come before this thread has noticed.
-	t.uninterruptible(func() bool { return t.work.Load()&workStop == 0 || g.stopSeq.Load() != seq })
+	t.uninterruptible(func() bool { return t.work.Load()&workStop == 0 || g.stopSeq.Load() != seq || t.traced() })
 	t.runState = Running
 	if t.restart == RestartNoStop || t.restart == RestartCall && t.restartBlk.Kind == RestartEpoll {
 		t.restart = 0
@@ -77,6 +83,7 @@ func (g *ThreadGroup) continueLocked() {
 	for _, t := range g.tasks {
 		t.work.And(^workStop)
 		t.kick(workTell)
+		t.relistenLocked()
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	workMask                      // a temporary signal mask is to be taken back
 	workTell                      // the parent may have to be told that the group goes on
 	workHalt                      // another thread writes a core file
+	workTrace                     // a tracer wants the task to stop
 )
 
 // A Task is one guest thread.
@@ -56,7 +57,8 @@ type Task struct {
 	fs           atomic.Pointer[FSContext]   // likewise
 	timerSlack   atomic.Uint64
 	personality  atomic.Uint32
-	seccomp      atomic.Pointer[Filter] // nil: none
+	seccomp      atomic.Pointer[Filter]  // nil: none
+	trace        atomic.Pointer[tracing] // nil: nobody traces it; changed under sys.tree and group.mu
 
 	// wake holds one token when something the task may sleep for happened.
 	wake token
@@ -67,6 +69,7 @@ type Task struct {
 	exitSignal  linux.Signal // to the parent when the last thread has gone
 	parentDeath linux.Signal // PR_SET_PDEATHSIG
 	vforkParent *Task        // waits in WaitVfork until exec or exit
+	tracees     []*Task
 
 	// guarded by sys.tree and group.mu both: either is enough to read
 	exitState exitState
@@ -145,6 +148,7 @@ const (
 	WaitVfork
 	WaitSiblings
 	Stopped
+	Traced
 	Frozen
 	Exiting
 )

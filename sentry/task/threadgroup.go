@@ -128,6 +128,13 @@ func (g *ThreadGroup) ParentID() int32 {
 	return g.parent.idTreeLocked()
 }
 
+// parentGroup returns the parent, nil for process 1.
+func (g *ThreadGroup) parentGroup() *ThreadGroup {
+	g.sys.tree.RLock()
+	defer g.sys.tree.RUnlock()
+	return g.parent
+}
+
 // Children returns the ids of the children, living or zombies.
 func (g *ThreadGroup) Children() []int32 {
 	g.sys.tree.RLock()

@@ -20,6 +20,8 @@ type WaitResult struct {
 	UID    uint32
 	Status linux.WaitStatus
 	Usage  Usage
+	// Trapped says that a tracee stopped for its tracer.
+	Trapped bool
 }
 
 // Wait waits for a child's change of state. A zero result without an error is
@@ -58,44 +60,51 @@ func (t *Task) tryWait(o *WaitOptions) (res WaitResult, any bool) {
 	s.tree.Lock()
 	defer s.tree.Unlock()
 	for _, c := range t.group.children {
+		if x := c.leader.trace.Load(); x != nil && x.tracer.group == t.group {
+			continue // waited for below
+		}
 		if !t.wantsTreeLocked(c, o) {
 			continue
 		}
 		any = true
+		if c.zombieNow && c.deferredTreeLocked() {
+			continue
+		}
 		if r, ok := c.stateTreeLocked(o); ok {
 			r.PID = t.group.pids.fromRootTreeLocked(r.PID)
 			return r, true
 		}
 	}
-	return res, any
+	r, tracing := t.tryTraceesTreeLocked(o)
+	r.PID = t.group.pids.fromRootTreeLocked(r.PID)
+	return r, any || tracing
 }
 
 func (t *Task) wantsTreeLocked(c *ThreadGroup, o *WaitOptions) bool {
-	if o.Options&linux.WNOTHREAD != 0 && c.leader.parentTask != t {
+	if o.Options&linux.WNOTHREAD != 0 && c.leader.parentTask != t || !t.wantsIDTreeLocked(c, c.idTreeLocked(), o) {
 		return false
-	}
-	switch o.Type {
-	case linux.P_PID:
-		if c.idTreeLocked() != o.ID {
-			return false
-		}
-	case linux.P_PGID:
-		id := o.ID
-		if id == 0 {
-			id = t.group.pgrp.id
-		}
-		if c.pgrp == nil || c.pgrp.id != id {
-			return false
-		}
-	case linux.P_PIDFD:
-		if c != o.Group {
-			return false
-		}
 	}
 	// Without __WALL only children of the kind asked for count: those that
 	// signal something else than SIGCHLD are "clone" children.
 	clone := c.leader.exitSignal != linux.SIGCHLD
 	return o.Options&linux.WALL != 0 || clone == (o.Options&linux.WCLONE != 0)
+}
+
+// wantsIDTreeLocked reports whether a wait is for the thread id of c.
+func (t *Task) wantsIDTreeLocked(c *ThreadGroup, tid int32, o *WaitOptions) bool {
+	switch o.Type {
+	case linux.P_PID:
+		return tid == o.ID
+	case linux.P_PGID:
+		id := o.ID
+		if id == 0 {
+			id = t.group.pgrp.id
+		}
+		return c.pgrp != nil && c.pgrp.id == id
+	case linux.P_PIDFD:
+		return c == o.Group && tid == c.idTreeLocked()
+	}
+	return true
 }
 
 // stateTreeLocked takes (or with WNOWAIT looks at) a change of c's state.

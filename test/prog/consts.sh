@@ -10,7 +10,7 @@ sys/epoll.h sys/eventfd.h sys/timerfd.h sys/signalfd.h sys/inotify.h sys/wait.h 
 sys/time.h time.h poll.h sched.h sys/file.h sys/xattr.h sys/ipc.h sys/shm.h sys/sem.h sys/msg.h sys/personality.h sys/uio.h sys/random.h
 termios.h sys/statfs.h sys/mount.h linux/futex.h linux/membarrier.h linux/rseq.h linux/close_range.h linux/openat2.h
 linux/capability.h linux/fs.h linux/falloc.h linux/memfd.h linux/magic.h asm/prctl.h linux/securebits.h linux/sched.h
-linux/mempolicy.h linux/seccomp.h linux/stat.h linux/wait.h'
+linux/mempolicy.h linux/seccomp.h linux/stat.h linux/wait.h linux/ptrace.h linux/elf.h linux/audit.h'
 for h in $headers; do
 	if (cat "$tmp/all.c" 2>/dev/null; printf '#include <%s>\n' "$h") >"$tmp/try.c" && gcc -D_GNU_SOURCE -fsyntax-only "$tmp/try.c" 2>/dev/null; then
 		cp "$tmp/try.c" "$tmp/all.c"

@@ -53,8 +53,8 @@ func identity(b []byte, o *opening, t *task.Task) []byte {
 	if haveFS {
 		b = fmt.Appendf(b, "Umask:\t%#04o\n", uint32(umask))
 	}
-	b = fmt.Appendf(b, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		stateNames[state], o.fs.shown(g.ID()), o.fs.shown(o.p.id), o.fs.shown(g.ParentID()))
+	b = fmt.Appendf(b, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+		stateNames[state], o.fs.shown(g.ID()), o.fs.shown(o.p.id), o.fs.shown(g.ParentID()), o.fs.shown(t.Tracer()))
 	b = fmt.Appendf(b, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t%d\nGroups:\t",
 		ns.FromRootUID(c.RUID), ns.FromRootUID(c.EUID), ns.FromRootUID(c.SUID), ns.FromRootUID(c.FSUID),
 		ns.FromRootGID(c.RGID), ns.FromRootGID(c.EGID), ns.FromRootGID(c.SGID), ns.FromRootGID(c.FSGID), fds)
