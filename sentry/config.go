@@ -26,6 +26,10 @@ type Config struct {
 	// other programs want its CPUs.
 	Loadavg int32
 
+	// HostIPC is a socket to the porter of the host's IPC namespace, which the first
+	// container is in then; 0: it has its own.
+	HostIPC int32
+
 	// Network is "none", "sandbox" or "host".
 	Network string
 	// Attach gives the first network namespace's stack what it has beside its loopback; nil for nothing.

@@ -19,6 +19,15 @@ func (k *Kernel) newIPC(by *cred.Credentials, user *cred.UserNamespace) *ipc.Nam
 	return ns
 }
 
+// firstIPC makes the first container's.
+func (k *Kernel) firstIPC() *ipc.Namespace {
+	ns := k.newIPC(nil, nil)
+	if k.cfg.HostIPC > 0 {
+		ns.SetHost(ipc.NewHost(int(k.cfg.HostIPC), &k.hosts))
+	}
+	return ns
+}
+
 // queuesOf is the message queues of who mounts mqueue: of the first container for the
 // kernel itself.
 func (k *Kernel) queuesOf(c *vfs.Caller) *mqueue.FS {

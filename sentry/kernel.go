@@ -124,7 +124,7 @@ func (k *Kernel) assemble() error {
 	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
 	}
-	k.spaces = task.Namespaces{UTS: task.NewUTS(k.conf.Hostname, k.conf.Domainname), IPC: k.newIPC(nil, nil)}
+	k.spaces = task.Namespaces{UTS: task.NewUTS(k.conf.Hostname, k.conf.Domainname), IPC: k.firstIPC()}
 	if err := k.makeTime(); err != nil {
 		return err
 	}

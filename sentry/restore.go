@@ -25,6 +25,9 @@ func (k *Kernel) Save(w io.Writer) error {
 	if pod {
 		return errors.New("a sandbox that further containers have joined cannot be saved")
 	}
+	if k.cfg.HostIPC > 0 {
+		return errors.New("a sandbox in the host's IPC namespace cannot be saved")
+	}
 	return Save(w, k.sys)
 }
 

@@ -305,6 +305,9 @@ type FDs struct {
 	// Herald is a socket to the process that tells the host's memory cgroup of
 	// kills for memory; -1 for none.
 	Herald int
+	// Porter is a socket to the process that makes System V calls in the host's
+	// IPC namespace; -1 for none.
+	Porter int
 	// Ready is the write end of a pipe on which Main reports that the sandbox
 	// stands, or why it does not.
 	Ready int

@@ -67,6 +67,9 @@ func (s *Store) Pod(c *specs.Spec) (*Container, boot.Namespaces, error) {
 // checkOwn refuses namespaces that a sandbox of its own cannot be put into.
 func checkOwn(c *specs.Spec) error {
 	for i, ns := range namespaces(c) {
+		if ns.Type == specs.IPCNamespace && sandbox.IsHostIPC(ns.Path) {
+			continue
+		}
 		if ns.Path != "" && ns.Type != specs.NetworkNamespace {
 			return fmt.Errorf("linux.namespaces[%d].path: joining a %s namespace that is no container's is not supported", i, ns.Type)
 		}

@@ -202,6 +202,7 @@ func config(s *boot.Spec) (sentry.Config, error) {
 		c.GIDs = append(c.GIDs, cred.IDMap(m))
 	}
 	c.Process.Sockets = true
+	c.HostIPC = int32(max(s.FDs.Porter, 0))
 	if fd := int32(s.FDs.Meminfo); fd >= 0 {
 		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }
 	}

@@ -458,7 +458,7 @@ unsigned long long cordon_descriptor_limit(void)
 }
 
 // CORDON_ZONE is "boot", "boot:ID" (become user and group ID), "gofer",
-// "keeper", "herald" or "opener"; a "+" at its end asks to be killed when the parent dies.
+// "keeper", "herald", "opener" or "porter"; a "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
 	const char *zone = NULL, *memory = "0", *group = "", *view = NULL;
@@ -477,9 +477,10 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 		return;
 	int keeper = strncmp(zone, "keeper", 6) == 0;
 	int herald = strcmp(zone, "herald") == 0, opener = strcmp(zone, "opener") == 0;
+	int porter = strncmp(zone, "porter", 6) == 0;
 	if (keeper)
 		enter_keeper(argv[0], view);
-	else if (herald || opener)
+	else if (herald || opener || porter)
 		;
 	else if (argc < 2)
 		return;
@@ -505,6 +506,8 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 		cordon_herald(group);
 	if (opener)
 		cordon_opener();
+	if (porter)
+		cordon_porter(zone[6] == ':');
 	if (keeper) {
 		only_keep();
 		keep();

@@ -44,3 +44,7 @@ __attribute__((noreturn)) void cordon_opener(void);
 
 // cordon_herald is the herald's life (herald.c). It never returns.
 __attribute__((noreturn)) void cordon_herald(const char *group);
+
+// cordon_porter is the porter's life (porter.c); owner: its calls may have
+// CAP_IPC_OWNER. It never returns.
+__attribute__((noreturn)) void cordon_porter(int owner);

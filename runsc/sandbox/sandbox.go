@@ -79,6 +79,9 @@ type Config struct {
 	// after Started.
 	Network func(bootPID int) (*boot.Network, error)
 
+	// HostIPC puts the sandbox into the caller's IPC namespace.
+	HostIPC HostIPC
+
 	// Filters are the programs for the two processes; empty is none.
 	SentryFilter, GoferFilter []byte
 
@@ -220,6 +223,9 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 		return nil, nil, err
 	}
 	defer s.herald.release()
+	if ends.porter, err = startPorter(c); err != nil {
+		return nil, nil, err
+	}
 	if len(c.Roots) > 0 {
 		wg.Go(func() {
 			s.gofer, goferReady, goferErr = startGofer(c, &ends)
@@ -258,6 +264,7 @@ type sockets struct {
 	nineP, donate [2]*os.File
 	network       *os.File // the Sentry's end of what its network comes from; nil for none
 	keeper        *os.File // the Sentry's end of the keeper's socket; nil for none
+	porter        *os.File // the Sentry's end of the porter's socket; nil for none
 }
 
 func (k *sockets) open() error {
@@ -274,6 +281,7 @@ func (k *sockets) close() {
 		k.donate[i].Close()
 	}
 	k.network.Close()
+	k.porter.Close()
 }
 
 // startGofer executes `runsc gofer` with its descriptors in the order that
@@ -387,6 +395,7 @@ func startBoot(c *Config, ends *sockets, herald *os.File) (p *os.Process, lifeli
 		Network:     add(ends.network),
 		Keeper:      add(ends.keeper),
 		Herald:      add(herald),
+		Porter:      add(ends.porter),
 		MemFile:     boot.FDMemFile,
 		Meminfo:     add(meminfo),
 		Control:     add(c.Control),

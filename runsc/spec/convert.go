@@ -27,6 +27,7 @@ type Plan struct {
 	// is set, else the host's.
 	NetNS      string
 	OwnNetwork bool
+	HostIPC    sandbox.HostIPC
 	// Rootfs is the root directory's path.
 	Rootfs     string
 	sharedRoot bool // linux.rootfsPropagation is shared
@@ -138,6 +139,7 @@ func (p *Plan) linux(l *specs.Linux, o Options) error {
 		}
 		b.Process.Filter = prog
 	}
+	p.HostIPC = hostIPC(l, b.Process.Capabilities.Bounding)
 	p.hostNamespaces(l)
 	for _, n := range l.Namespaces {
 		switch {
@@ -170,9 +172,12 @@ func hostNames() (host, domain string) {
 }
 
 // hostNamespaces warns of namespaces that a configuration leaves out: for runc
-// they are the host's, which no sandbox can be in.
+// they are the host's, which no sandbox can be in, with the exception of hostIPC.
 func (p *Plan) hostNamespaces(l *specs.Linux) {
 	for _, ns := range []specs.LinuxNamespaceType{specs.PIDNamespace, specs.IPCNamespace} {
+		if ns == specs.IPCNamespace && p.HostIPC != sandbox.OwnIPC {
+			continue
+		}
 		if !slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == ns }) {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("linux.namespaces: no %s namespace: the sandbox has one of its own, the host's cannot be shared", ns))
 		}

@@ -17,9 +17,11 @@
 // never acts on the host's kernel, so there is nothing for them to apply to.
 //
 // A namespace by path is joined where it is another container's of ours (package
-// container), and the network's otherwise. A configuration without a PID or IPC
+// container), and the network's otherwise. A configuration without a PID
 // namespace, which is the host's for runc, gets one of the sandbox's with a
-// warning in the log: no guest can be among the host's processes. Shared mount
+// warning in the log: no guest can be among the host's processes. One without an
+// IPC namespace has the host's System V objects where root runs it and it has no
+// user namespace (hostipc.go), and else likewise one of the sandbox's. Shared mount
 // propagation, identity-mapped mounts, time offsets and seccomp listeners are
 // refused by name. Scheduling, I/O priority and affinity are what the guest is
 // told when it asks; the Sentry's threads are scheduled as the host pleases.

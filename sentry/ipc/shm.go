@@ -126,9 +126,6 @@ func (s *Segment) Maker() int32 {
 	return s.maker
 }
 
-// ID is the identifier.
-func (s *Segment) ID() int32 { return s.id }
-
 // IncRef implements memmap.File: another mapping.
 func (s *Segment) IncRef() {
 	s.mu.Lock()

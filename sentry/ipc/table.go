@@ -41,6 +41,7 @@ type Namespace struct {
 	uid, gid uint32              // of who made it
 	user     *cred.UserNamespace // that owns it; nil: the first
 	posix    Posix               // nil: no POSIX message queues
+	host     *Host               // where System V objects are instead; nil: here
 
 	limits limits
 

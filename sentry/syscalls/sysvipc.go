@@ -43,6 +43,9 @@ func sysShmget(t *task.Task, key int32, size arg.Size, flags linux.IPCFlags) (ui
 	if err != nil {
 		return 0, err
 	}
+	if h := ns.Host(); h != nil {
+		return hostPlain(h, c, ipc.HostShmget, [4]int64{int64(key), int64(size), int64(flags)}, nil)
+	}
 	id, err := ns.ShmGet(c, key, uint64(size), flags)
 	return uintptr(id), err
 }
@@ -78,6 +81,9 @@ func sysShmat(t *task.Task, id int32, addr arg.Addr, flags linux.ShmFlags) (uint
 	if flags&linux.SHM_EXEC != 0 {
 		o.Prot |= linux.PROT_EXEC
 		want |= 0o111
+	}
+	if h := ns.Host(); h != nil {
+		return hostShmat(t, h, c, id, flags, o)
 	}
 	s, err := ns.ShmAttach(c, id, want)
 	if err != nil {
@@ -116,6 +122,9 @@ func sysShmdt(t *task.Task, addr arg.Addr) (uintptr, error) {
 	if !found || addr%pageSize != 0 {
 		return 0, linux.EINVAL
 	}
+	if ns.Host() != nil {
+		return 0, nil
+	}
 	if s, err := ns.ShmAttach(c, id, 0); err == nil {
 		s.Detach()
 		s.Detached(c)
@@ -132,7 +141,11 @@ func sysShmctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 	if cmd < 0 || id < 0 {
 		return 0, linux.EINVAL
 	}
-	switch cmd &^= linux.IPC_64; cmd {
+	cmd &^= linux.IPC_64
+	if h := ns.Host(); h != nil {
+		return hostShmctl(t, h, c, id, cmd, buf)
+	}
+	switch cmd {
 	case linux.IPC_RMID:
 		return 0, ns.ShmRemove(c, id)
 	case linux.SHM_STAT, linux.SHM_STAT_ANY:
@@ -176,6 +189,9 @@ func sysMsgget(t *task.Task, key int32, flags linux.IPCFlags) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
+	if h := ns.Host(); h != nil {
+		return hostPlain(h, c, ipc.HostMsgget, [4]int64{int64(key), 0, int64(flags)}, nil)
+	}
 	id, err := ns.MsgGet(c, key, flags)
 	return uintptr(id), err
 }
@@ -196,6 +212,9 @@ func sysMsgsnd(t *task.Task, id int32, msg arg.Addr, n arg.Size, flags linux.IPC
 	data, err := arg.InBytes(msg+8).Bytes(t.MM(), int(n))
 	if err != nil {
 		return 0, err
+	}
+	if h := ns.Host(); h != nil {
+		return hostMsgsnd(t, h, c, id, kind, data, flags&linux.IPC_NOWAIT != 0)
 	}
 	q, err := ns.MsgFind(c, id, 0o222)
 	if err != nil {
@@ -236,6 +255,9 @@ func sysMsgrcv(t *task.Task, id int32, msg arg.Addr, n arg.Size, kind int64, fla
 	if flags&linux.MSG_COPY != 0 && (flags&linux.MSG_EXCEPT != 0 || flags&nowait == 0) {
 		return 0, linux.EINVAL
 	}
+	if h := ns.Host(); h != nil {
+		return hostMsgrcv(t, h, c, id, msg, uint64(n), kind, flags)
+	}
 	q, err := ns.MsgFind(c, id, 0o444)
 	if err != nil {
 		return 0, err
@@ -263,7 +285,11 @@ func sysMsgctl(t *task.Task, id int32, cmd linux.IPCCmd, buf arg.Addr) (uintptr,
 	if cmd < 0 || id < 0 {
 		return 0, linux.EINVAL
 	}
-	switch cmd &^= linux.IPC_64; cmd {
+	cmd &^= linux.IPC_64
+	if h := ns.Host(); h != nil {
+		return hostMsgctl(t, h, c, id, cmd, buf)
+	}
+	switch cmd {
 	case linux.IPC_RMID:
 		return 0, ns.MsgRemove(c, id)
 	case linux.MSG_STAT, linux.MSG_STAT_ANY:

@@ -16,6 +16,9 @@ func sysSemget(t *task.Task, key, n int32, flags linux.IPCFlags) (uintptr, error
 	if err != nil {
 		return 0, err
 	}
+	if h := ns.Host(); h != nil {
+		return hostPlain(h, c, ipc.HostSemget, [4]int64{int64(key), int64(n), int64(flags)}, nil)
+	}
 	id, err := ns.SemGet(c, key, n, flags)
 	return uintptr(id), err
 }
@@ -55,6 +58,9 @@ func semop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, deadline 
 	list, err := ops.LoadAll(t.MM(), int(n))
 	if err != nil {
 		return 0, err
+	}
+	if h := ns.Host(); h != nil {
+		return hostSemop(t, h, c, id, list, deadline)
 	}
 	var undo *ipc.Undo
 	if slices.ContainsFunc(list, func(o linux.Sembuf) bool { return o.Flg&linux.SEM_UNDO != 0 }) {
@@ -114,7 +120,11 @@ func sysSemctl(t *task.Task, id, num int32, cmd linux.IPCCmd, value arg.Addr) (u
 	if id < 0 {
 		return 0, linux.EINVAL
 	}
-	switch cmd &^= linux.IPC_64; cmd {
+	cmd &^= linux.IPC_64
+	if h := ns.Host(); h != nil {
+		return hostSemctl(t, h, c, id, num, cmd, value)
+	}
+	switch cmd {
 	case linux.IPC_RMID:
 		return 0, ns.SemRemove(c, id)
 	case linux.IPC_STAT:

@@ -204,8 +204,6 @@ func (k *kubelet) critest(program string) map[string]ending {
 // critestDiffers are specifications that runc passes and runsc does not, with the
 // reason; docs/clients.md has them, too. The list may only shrink.
 var critestDiffers = map[string]string{
-	"Security Context NamespaceOption runtime should support HostIpc is true":                                                                                    "the host's System V objects are not the sandbox's to see",
-	"PodSandbox runtime should support sysctls should support unsafe sysctls":                                                                                    "fs.mqueue: there are no POSIX message queues in a sandbox",
 	"Container Mount Propagation runtime should support mount propagation mount with 'rshared' should support propagation from host to container and vice versa": "mounts made in a sandbox never come to the host",
 }
 

@@ -23,21 +23,11 @@ type Options struct {
 	BootID [16]byte
 	// Net makes the files of /proc/net. Nil: they say that there is nothing.
 	Net NetTexts
-	// IPC makes the files of /proc/sysvipc. Nil: there is nothing.
-	IPC IPCTexts
 	// Sysctls are added to the table of /proc/sys, or replace rows of it.
 	Sysctls []Sysctl
 	// Cgroup returns what follows "0::" in /proc/pid/cgroup, for a reader whose
 	// root of control groups is from. Nil: "/".
 	Cgroup func(from *cgroup.Group, t *task.Task) string
-}
-
-// IPCTexts makes the files of /proc/sysvipc for one IPC namespace
-// (task.Namespaces.IPC).
-type IPCTexts interface {
-	// SysVText returns the lines of name ("msg", "sem" or "shm") with the
-	// head.
-	SysVText(ns any, name string) []byte
 }
 
 // shared is what the instances of a sandbox have in common.

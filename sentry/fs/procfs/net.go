@@ -110,24 +110,6 @@ func (sh *shared) netText(name string) func(o *opening) ([]byte, error) {
 	}
 }
 
-// sysvipcEntries is the table of /proc/sysvipc.
-func (sh *shared) sysvipcEntries() []entry {
-	var entries []entry
-	for _, f := range []struct{ name, head string }{
-		{"msg", "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n"},
-		{"sem", "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"},
-		{"shm", "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n"},
-	} {
-		entries = append(entries, entry{name: f.name, mode: regular | 0o444, text: func(o *opening) ([]byte, error) {
-			if sh.options.IPC == nil || o.caller == nil {
-				return []byte(f.head), nil
-			}
-			return sh.options.IPC.SysVText(o.caller.Namespaces().IPC, f.name), nil
-		}})
-	}
-	return entries
-}
-
 // The links in the root.
 
 func (f *FileSystem) readSelf(c *vfs.Caller, _ *proc) (string, error) {
