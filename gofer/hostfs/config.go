@@ -9,9 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// PlaceMark is before what names a mount's place in its name.
+const PlaceMark = "@"
+
 // A Mount is a host directory, or a single file, that the Sentry may attach.
 type Mount struct {
-	// Name is what the Sentry attaches; no slash, not empty.
+	// Name is what the Sentry attaches; no slash, not empty. What follows PlaceMark
+	// says where it is, if that is the name's.
 	Name string
 	// Root is a descriptor of it (O_PATH is enough), taken over by Serve. If
 	// it is negative, Path is opened at the start.

@@ -92,13 +92,12 @@ func (x *file) step(name string) (*node, linux.Errno) {
 		n, _, e := x.f.lookup(x.n, name)
 		return n, e
 	}
-	for _, m := range x.f.mounts {
-		if m.name == name {
-			m.root.refs.Add(1)
-			return m.root, 0
-		}
+	m := x.f.mountOf(name)
+	if m == nil {
+		return nil, linux.ENOENT
 	}
-	return nil, linux.ENOENT
+	m.root.refs.Add(1)
+	return m.root, 0
 }
 
 // WalkGetAttr takes the one component that the library asks for at a time.

@@ -1,6 +1,8 @@
 package hostfs
 
 import (
+	"strings"
+
 	"cordon/gofer/donate"
 	"cordon/internal/linux"
 
@@ -105,24 +107,40 @@ func (f *fsys) Do(q *donate.Request, r *donate.Reply) {
 
 // attach returns the root of a mount.
 func (f *fsys) attach(name string, r *donate.Reply) linux.Errno {
-	for _, m := range f.mounts {
-		if m.name != name {
-			continue
-		}
-		a, e := statNode(m.root.fd)
-		if e != 0 {
-			return e
-		}
-		m.root.refs.Add(1)
-		h, e := f.table.add(m.root)
-		if e != 0 {
-			m.root.release()
-			return e
-		}
-		r.Entries = []donate.Entry{{Handle: h, Attr: a}}
-		return 0
+	m := f.mountOf(name)
+	if m == nil {
+		return linux.ENOENT
 	}
-	return linux.ENOENT
+	a, e := statNode(m.root.fd)
+	if e != 0 {
+		return e
+	}
+	m.root.refs.Add(1)
+	h, e := f.table.add(m.root)
+	if e != 0 {
+		m.root.release()
+		return e
+	}
+	r.Entries = []donate.Entry{{Handle: h, Attr: a}}
+	return 0
+}
+
+// mountOf finds a mount: by its name, or, for a sandbox whose mounts had another order
+// when it was saved, by the place in it, or, for one that was saved before names had
+// places, by what comes before the place.
+func (f *fsys) mountOf(name string) *mount {
+	number, place, placed := strings.Cut(name, PlaceMark)
+	var found *mount
+	for _, m := range f.mounts {
+		n, p, _ := strings.Cut(m.name, PlaceMark)
+		switch {
+		case m.name == name:
+			return m
+		case placed && p == place, !placed && n == number:
+			found = m
+		}
+	}
+	return found
 }
 
 // answer puts the entry of n in r, with a handle, which takes over the

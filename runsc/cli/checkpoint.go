@@ -16,6 +16,10 @@ import (
 // imageFile is the checkpoint's name in the directory of --image-path.
 const imageFile = "checkpoint.img"
 
+// markFile is what Podman knows a directory with a whole checkpoint by: the first of
+// CRIU's files.
+const markFile = "inventory.img"
+
 // criuFlags are options of CRIU that make no difference here: everything of a
 // sandbox is saved, connections and locks too, by the Sentry itself.
 func criuFlags(fs *flag.FlagSet) {
@@ -89,6 +93,9 @@ func checkpoint(g *globals, id, dir string, leave bool) error {
 	path := filepath.Join(dir, imageFile)
 	if err := writeImage(c, path); err != nil {
 		return fmt.Errorf("criu failed: %w", err) // the words that clients of runc look for
+	}
+	if err := os.WriteFile(filepath.Join(dir, markFile), []byte("runsc: the state is in "+imageFile+"\n"), 0o600); err != nil {
+		return err
 	}
 	if leave {
 		return nil

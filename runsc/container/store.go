@@ -56,11 +56,14 @@ func (s *Store) Load(id string) (*Container, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, ErrNotExist
 	}
+	path := filepath.Join(s.dir(id), stateFile)
+	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EIO) {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	c := &Container{store: s}
-	path := filepath.Join(s.dir(id), stateFile)
 	if err := json.Unmarshal(data, &c.State); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
 	}

@@ -2,6 +2,7 @@ package container
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -31,5 +32,34 @@ func TestClaim(t *testing.T) {
 		if lock != nil {
 			lock.Close()
 		}
+	}
+}
+
+// TestDamaged lists what can be read beside what cannot, and removes the latter.
+func TestDamaged(t *testing.T) {
+	s := &Store{Root: t.TempDir()}
+	if err := os.MkdirAll(filepath.Join(s.Root, "dir", stateFile, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for id, text := range map[string]string{"good": `{"id":"good"}`, "empty": "", "cut": `{"id":`, "other": `{"id":"good"}`} {
+		if err := os.MkdirAll(s.dir(id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir(id), stateFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := 0
+	all, err := s.ListAll(func(err error) { bad++ })
+	if err != nil || len(all) != 1 || all[0].State.ID != "good" || bad != 4 {
+		t.Errorf("%d containers, %d damaged, %v", len(all), bad, err)
+	}
+	for _, id := range []string{"dir", "empty", "cut", "other"} {
+		if err := s.Discard(id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if entries, err := os.ReadDir(s.Root); err != nil || len(entries) != 1 {
+		t.Errorf("%v is left, %v", entries, err)
 	}
 }

@@ -1,12 +1,15 @@
 package spec
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"cordon/gofer/hostfs"
 	"cordon/runsc/boot"
 	"cordon/runsc/sandbox"
 
@@ -74,6 +77,13 @@ func (p *Plan) mount(index int, m specs.Mount, bundle string) error {
 	return nil
 }
 
+// attachName is a mount's name in the gofer: its number among all, and a digest of where
+// it is, by which a restored sandbox finds it in a configuration with another order.
+func attachName(number, destination string) string {
+	sum := sha256.Sum256([]byte(destination))
+	return number + hostfs.PlaceMark + hex.EncodeToString(sum[:8])
+}
+
 func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, how *bindOption) error {
 	source := m.Source
 	if source == "" {
@@ -98,7 +108,7 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 	}
 	out.Options = nil
 	out.Type, out.Place = boot.MountGofer, real
-	out.Attach = fmt.Sprintf("mount%d", index)
+	out.Attach = attachName(fmt.Sprintf("mount%d", index), out.Destination)
 	out.File = !st.IsDir()
 	out.Shared = true
 	// With the host's root its kernel's own file systems would come.

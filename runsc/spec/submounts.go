@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cordon/gofer/hostfs"
 	"cordon/runsc/boot"
 	"cordon/runsc/sandbox"
 
@@ -129,9 +130,11 @@ func (p *Plan) bindBelow(top *boot.Mount, source string, how *bindOption) error 
 			continue // it has gone
 		}
 		rel, _ := filepath.Rel(source, m.point)
+		number, _, _ := strings.Cut(top.Attach, hostfs.PlaceMark)
+		at := filepath.Join(top.Destination, rel)
 		out := boot.Mount{
-			Destination: filepath.Join(top.Destination, rel), Type: boot.MountGofer, Source: top.Source,
-			Attach: fmt.Sprintf("%s.%d", top.Attach, i), File: st.Mode&unix.S_IFMT != unix.S_IFDIR, Shared: true,
+			Destination: at, Type: boot.MountGofer, Source: top.Source,
+			Attach: attachName(fmt.Sprintf("%s.%d", number, i), at), File: st.Mode&unix.S_IFMT != unix.S_IFDIR, Shared: true,
 		}
 		for _, o := range m.options {
 			setFlag(&out, o)

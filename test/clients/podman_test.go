@@ -2,7 +2,9 @@ package clients
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -53,6 +55,7 @@ func TestPodman(t *testing.T) {
 		{"run gives output and exit code", podmanRuns},
 		{"a container in the background is seen, entered, stopped and started", podmanLife},
 		{"options hold", podmanOptions},
+		{"a checkpoint goes on where it was", podmanCheckpoint},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := *p.world
@@ -127,4 +130,32 @@ func podmanOptions(p *podman) {
 			p.Errorf("%s: %v, want %q", name, r, c.want)
 		}
 	}
+}
+
+// podmanCheckpoint saves a container, and has it go on.
+func podmanCheckpoint(p *podman) {
+	// Podman wants to know that there is a CRIU, which it then does not call.
+	bin := p.dir + "/bin"
+	build := exec.Command("go", "build", "-trimpath", "-o", bin+"/criu", "cordon/test/clients/testdata/criu")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		p.Fatalf("go build criu: %v\n%s", err, out)
+	}
+	p.setenv("PATH", bin+":"+filepath.Dir(p.runsc)+":"+os.Getenv("PATH"))
+	p.must(p.args("run", "-d", "--name", "ck", "--network", "none", "--cgroup-parent", "/"+p.name, imageName,
+		"sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i >/tmp/count; sleep 0.1; done")...)
+	count := func(name string) int {
+		r := p.run(p.args("exec", name, "cat", "/tmp/count")...)
+		n, _ := strconv.Atoi(strings.TrimSpace(r.stdout)) // between two writes it is empty
+		return n
+	}
+	p.eventually("it counts", func() bool { return count("ck") >= 10 })
+	r := p.run(p.args("container", "checkpoint", "ck")...)
+	if r.code != 0 {
+		p.Fatalf("checkpoint: %v", r)
+	}
+	p.expect(0, "exited", p.args("inspect", "-f", "{{.State.Status}}", "ck")...)
+	p.must(p.args("container", "restore", "ck")...)
+	p.eventually("it counts on", func() bool { return count("ck") > 10 })
+	p.must(p.args("rm", "-f", "-t", "0", "ck")...)
 }
