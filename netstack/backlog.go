@@ -32,15 +32,26 @@ func (b *backlog) put(ep *tcp.Endpoint, a arrival) bool {
 		return false
 	}
 	if len(b.arrivals) == maxBacklog {
-		// In their order; the endpoint wakes its goroutine when it is let go.
-		for i, earlier := range b.arrivals {
-			earlier.queue(ep)
-			b.arrivals[i] = arrival{}
-		}
-		b.arrivals = b.arrivals[:0]
+		b.releaseLocked(ep)
 	}
 	b.arrivals = append(b.arrivals, a)
 	return true
+}
+
+// release has what waits not wait any longer.
+func (b *backlog) release(ep *tcp.Endpoint) {
+	b.mu.Lock()
+	b.releaseLocked(ep)
+	b.mu.Unlock()
+}
+
+// releaseLocked puts it into the endpoint's own queue; its goroutine is woken when the endpoint is let go.
+func (b *backlog) releaseLocked(ep *tcp.Endpoint) {
+	for i, a := range b.arrivals {
+		a.queue(ep)
+		b.arrivals[i] = arrival{}
+	}
+	b.arrivals = b.arrivals[:0]
 }
 
 // begin comes before a call that keeps the endpoint's lock.
@@ -78,9 +89,12 @@ func work(ep *tcp.Endpoint) {
 	ep.UnlockUser()
 }
 
-// An atOnce is a segmentQueue that deals with segments at once.
+// An atOnce is a segmentQueue that deals with segments at once, but for large ones: the receiver of a stream does better
+// to receive meanwhile.
 type atOnce struct {
+	// immutable
 	stack *Stack
+	later segmentQueue // the stack's TCP
 
 	// receiver-only
 	of *Endpoint // the last one
@@ -88,13 +102,21 @@ type atOnce struct {
 
 func (q *atOnce) QueuePacket(target stack.TransportEndpoint, id stack.TransportEndpointID, pkt *stack.PacketBuffer) {
 	ep := target.(*tcp.Endpoint) // the express takes no others
+	e := q.endpoint(ep)
+	if pkt.Data().Size() > bulk {
+		if e != nil {
+			e.backlog.release(ep)
+		}
+		q.later.QueuePacket(target, id, pkt)
+		return
+	}
 	a, ok := arrive(id, q.stack.s.Clock(), pkt)
 	if !ok {
 		q.stack.s.Stats().TCP.InvalidSegmentsReceived.Increment()
 		return
 	}
 	q.stack.s.Stats().TCP.ValidSegmentsReceived.Increment()
-	if e := q.endpoint(ep); e != nil && e.backlog.put(ep, a) {
+	if e != nil && e.backlog.put(ep, a) {
 		return
 	}
 	a.queue(ep)

@@ -40,11 +40,12 @@ type segmentQueue interface {
 }
 
 func newExpress(s *Stack, nic tcpip.NICID) *express {
-	info, ok := s.s.SingleNICInfo(nic)
-	if !ok {
+	q, ok := s.s.TransportProtocolInstance(tcp.ProtocolNumber).(segmentQueue)
+	info, there := s.s.SingleNICInfo(nic)
+	if !ok || !there {
 		return nil
 	}
-	return &express{stack: s, nic: nic, tcp: &atOnce{stack: s}, stats: info.Stats}
+	return &express{stack: s, nic: nic, tcp: &atOnce{stack: s, later: q}, stats: info.Stats}
 }
 
 // A segment is a frame with one of TCP, as far as the express cares. head is the frame's beginning, up to the payload.

@@ -304,9 +304,9 @@ func (f *frameLink) receiveLoop() {
 // drain takes the frames that there are, in so many batches, and hands them on. It returns how many they
 // were, and whether there will be no more.
 func (f *frameLink) drain(batches int) (count int, ended bool) {
-	size := int(f.mtu.Load()) + frameSlack
+	most, size := int(f.mtu.Load())+frameSlack, 0
 	if f.vnet {
-		size = largestGSO + frameSlack
+		most = largestGSO + frameSlack
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -315,7 +315,7 @@ func (f *frameLink) drain(batches int) (count int, ended bool) {
 			f.lookout.pass(f.fd)
 			return count, false
 		}
-		n, errno := f.in.receive(f.fd, size)
+		n, errno := f.in.receive(f.fd, most)
 		switch {
 		case errno == unix.EAGAIN:
 			return count, false
@@ -324,8 +324,12 @@ func (f *frameLink) drain(batches int) (count int, ended bool) {
 		case errno != 0 || n == 0: // nothing: the other side has closed
 			f.endLocked()
 		default:
+			for i := range n {
+				size += f.in.length(i)
+			}
 			f.deliverAll(f.in, n)
 			count += n
+			f.lookout.bulk.Store(size > bulk)
 			if n < frameBatch {
 				return count, false // what comes now wakes somebody again
 			}

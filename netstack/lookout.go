@@ -20,6 +20,7 @@ type lookout struct {
 
 	// atomic
 	taken atomic.Bool
+	bulk  atomic.Bool // much came the last time
 
 	// of who has taken it
 	events [2]linux.EpollEvent
@@ -27,6 +28,9 @@ type lookout struct {
 
 // sleepersBatches is how many batches of frames a sleeper hands on before the goroutine takes over.
 const sleepersBatches = 4
+
+// bulk is more bytes than are received in the goroutine's place: of a stream, one receives while the other copies.
+const bulk = 16 << 10
 
 // What an event is about.
 const (
@@ -91,7 +95,7 @@ func (l *lookout) close() {
 // Lookout returns the lookout of one of the stack's links for somebody who goes to sleep, or nil; he gives it back by Leave.
 func (s *Stack) Lookout() *Lookout {
 	f := s.watchable.Load()
-	if f == nil || f.lookout.taken.Load() || !f.lookout.taken.CompareAndSwap(false, true) {
+	if f == nil || f.lookout.bulk.Load() || f.lookout.taken.Load() || !f.lookout.taken.CompareAndSwap(false, true) {
 		return nil
 	}
 	return (*Lookout)(f)

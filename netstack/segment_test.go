@@ -8,10 +8,12 @@ import (
 	"go/token"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
@@ -93,6 +95,24 @@ func TestBacklog(t *testing.T) {
 		eventually(t, "arrived", func() bool { server.Read(&got, ReadOptions{}); return got.Len() == len(want) })
 		if !bytes.Equal(got.Bytes(), want) {
 			t.Errorf("% x", got.Bytes())
+		}
+	})
+	t.Run("large_segments_are_left_to_the_stack", func(t *testing.T) {
+		a, b := offloading(t)
+		_, server := connected(t, a, b)
+		var r recorder
+		x := newExpress(b, 2)
+		x.tcp = &atOnce{stack: b, later: &r}
+		for _, w := range []wireSegment{{seq: 5, size: 100}, {seq: 500, size: bulk + 1}, {seq: 5, size: 200}} {
+			f := w.frame(server)
+			var s segment
+			if !s.parse(f, len(f)) || !x.take(&s, func() buffer.Buffer { return buffer.MakeWithData(f) }) {
+				t.Fatal("not taken")
+			}
+		}
+		x.flush()
+		if !slices.Equal(r.sizes, []int{bulk + 1}) {
+			t.Errorf("%v", r.sizes)
 		}
 	})
 	t.Run("readers_and_writers_of_both_ends", func(t *testing.T) {
