@@ -19,20 +19,29 @@ func networkRows() []row {
 	return []row{
 		{key: "veth", text: "iperf3 over veth, from the container", unit: gigabit, bar: ratio(0.7), needs: needs, root: true, oci: true, measure: (*bench).vethOut},
 		{key: "vethr", text: "iperf3 over veth, to the container", unit: gigabit, bar: ratio(0.7), needs: needs, root: true, oci: true, measure: (*bench).vethIn},
+		{key: "vethhost", text: "iperf3 over veth from the container, --network=host", unit: gigabit, needs: needs, root: true, oci: true, measure: (*bench).vethHostOut},
+		{key: "vethhostr", text: "iperf3 over veth to the container, --network=host", unit: gigabit, needs: needs, root: true, oci: true, measure: (*bench).vethHostIn},
+		{key: "vethhostrr", text: "request and answer of a byte by TCP over veth, --network=host, p50", unit: micro, needs: []string{"runc", "ip"}, root: true, oci: true, measure: (*bench).vethHostRequest},
 		{key: "vethrr", text: "request and answer of a byte by TCP over veth, p50", unit: micro, needs: []string{"runc", "ip"}, root: true, oci: true, measure: (*bench).vethRequest},
 		{key: "vethping", text: "ping over veth, average", unit: micro, needs: []string{"runc", "ping", "ip"}, root: true, oci: true, measure: (*bench).vethPing},
 	}
 }
 
-func (b *bench) vethOut(rt *runtime) ([]sample, error) { return b.veth(rt) }
-func (b *bench) vethIn(rt *runtime) ([]sample, error)  { return b.veth(rt, "-R") }
+func (b *bench) vethOut(rt *runtime) ([]sample, error) { return b.veth(rt, nil) }
+func (b *bench) vethIn(rt *runtime) ([]sample, error)  { return b.veth(rt, nil, "-R") }
+
+// passThrough has a container use the sockets of the host's stack, of its own network namespace.
+func passThrough() []string { return []string{"--network=host"} }
+
+func (b *bench) vethHostOut(rt *runtime) ([]sample, error) { return b.veth(rt, passThrough()) }
+func (b *bench) vethHostIn(rt *runtime) ([]sample, error)  { return b.veth(rt, passThrough(), "-R") }
 
 // vethLimit bounds one measurement, of which three seconds are iperf3's.
 const vethLimit = time.Minute
 
 // veth runs iperf3's client in a container and its server at the other end of its interface.
-func (b *bench) veth(rt *runtime, flags ...string) ([]sample, error) {
-	out, err := b.besideServer(rt, []string{"iperf3", "-s"}, append([]string{"iperf3", "-c", vethHub(0), "-t", "3", "-J"}, flags...))
+func (b *bench) veth(rt *runtime, global []string, flags ...string) ([]sample, error) {
+	out, err := b.besideServer(rt, global, []string{"iperf3", "-s"}, append([]string{"iperf3", "-c", vethHub(0), "-t", "3", "-J"}, flags...))
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +58,11 @@ func (b *bench) veth(rt *runtime, flags ...string) ([]sample, error) {
 	return []sample{{value: report.End.Received.Rate}}, nil
 }
 
-func (b *bench) vethRequest(rt *runtime) ([]sample, error) {
-	out, err := b.besideServer(rt, []string{filepath.Join(b.dir, "neighbour"), "serve", "7000"},
+func (b *bench) vethRequest(rt *runtime) ([]sample, error)     { return b.vethAsk(rt, nil) }
+func (b *bench) vethHostRequest(rt *runtime) ([]sample, error) { return b.vethAsk(rt, passThrough()) }
+
+func (b *bench) vethAsk(rt *runtime, global []string) ([]sample, error) {
+	out, err := b.besideServer(rt, global, []string{filepath.Join(b.dir, "neighbour"), "serve", "7000"},
 		[]string{"/bench/neighbour", "ask", vethHub(0), "7000", askSeconds, "0"})
 	if err != nil {
 		return nil, err
@@ -59,7 +71,7 @@ func (b *bench) vethRequest(rt *runtime) ([]sample, error) {
 }
 
 func (b *bench) vethPing(rt *runtime) ([]sample, error) {
-	out, err := b.besideServer(rt, nil, []string{"ping", "-q", "-c", "500", "-i", "0.002", vethHub(0)})
+	out, err := b.besideServer(rt, nil, nil, []string{"ping", "-q", "-c", "500", "-i", "0.002", vethHub(0)})
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +84,8 @@ func (b *bench) vethPing(rt *runtime) ([]sample, error) {
 }
 
 // besideServer runs a command in a container, with a server at the other end of its interface, and returns what it prints.
-func (b *bench) besideServer(rt *runtime, serve, args []string) ([]byte, error) {
+// global are flags of ours, which runc does not get.
+func (b *bench) besideServer(rt *runtime, global, serve, args []string) ([]byte, error) {
 	program, err := b.ociProgram(rt)
 	if err != nil {
 		return nil, err
@@ -97,7 +110,11 @@ func (b *bench) besideServer(rt *runtime, serve, args []string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, "--root", filepath.Join(b.dir, "state-"+filepath.Base(program)), "run", "--bundle", dir, "veth")
+	words := []string{"--root", filepath.Join(b.dir, "state-"+filepath.Base(program))}
+	if len(rt.command) > 0 {
+		words = append(words, global...)
+	}
+	cmd := exec.CommandContext(ctx, program, append(words, "run", "--bundle", dir, "veth")...)
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v%s", args[0], err, tail(string(out)))
