@@ -46,6 +46,7 @@ func mountRootfs(rootfs string, mounts []*types.Mount) error {
 func mountOne(target string, m *types.Mount) error {
 	var flags uintptr
 	var data []string
+	source, loop := m.Source, false
 	for _, o := range m.Options {
 		f, isFlag := mountFlags[o]
 		switch {
@@ -53,7 +54,9 @@ func mountOne(target string, m *types.Mount) error {
 			flags &^= f.flag
 		case isFlag:
 			flags |= f.flag
-		case o == "loop" || strings.HasPrefix(o, "uidmap=") || strings.HasPrefix(o, "gidmap="):
+		case o == "loop":
+			loop = true
+		case strings.HasPrefix(o, "uidmap=") || strings.HasPrefix(o, "gidmap="):
 			return fmt.Errorf("option %s is not supported", o)
 		default:
 			data = append(data, o)
@@ -64,11 +67,20 @@ func mountOne(target string, m *types.Mount) error {
 		fsType = ""
 	}
 	text := strings.Join(data, ",")
-	if m.Type == "overlay" && len(text) >= os.Getpagesize()-1 {
-		if err := mountShortened(target, m.Source, data, flags); err != nil {
+	if loop {
+		// Open until it is mounted: then it stays as long as that.
+		device, err := openLoop(source, flags&unix.MS_RDONLY != 0)
+		if err != nil {
 			return err
 		}
-	} else if err := unix.Mount(m.Source, target, fsType, flags, text); err != nil {
+		defer device.Close()
+		source = device.Name()
+	}
+	if m.Type == "overlay" && len(text) >= os.Getpagesize()-1 {
+		if err := mountShortened(target, source, data, flags); err != nil {
+			return err
+		}
+	} else if err := unix.Mount(source, target, fsType, flags, text); err != nil {
 		return os.NewSyscallError("mount", err)
 	}
 	// A bind mount takes other flags only afterwards.
