@@ -133,12 +133,19 @@ func (d *dirInode) Rename(string, vfs.Inode, vfs.Directory, string, vfs.Inode, l
 }
 
 // Open implements vfs.Inode.
-func (d *dirInode) Open(*vfs.Caller, vfs.Path, linux.OpenFlags) (vfs.File, error) {
-	return &dirFile{d}, nil
+func (d *dirInode) Open(c *vfs.Caller, _ vfs.Path, _ linux.OpenFlags) (vfs.File, error) {
+	f := &dirFile{d: d}
+	if n, ok := d.names.(*sysctlNames); ok {
+		f.links = d.fs.linkNames(c, n.prefix)
+	}
+	return f, nil
 }
 
 // A dirFile is an open directory.
-type dirFile struct{ d *dirInode }
+type dirFile struct {
+	d     *dirInode
+	links []string // further directories, of the interfaces of who opened it
+}
 
 // Release implements vfs.File.
 func (f *dirFile) Release() {}
@@ -166,10 +173,17 @@ func (f *dirFile) ReadDir(off int64, emit func(vfs.Dirent) bool) error {
 			}
 		}
 	}
+	more := true
 	d.names.each(max(off, 2), func(key int64, e vfs.Dirent) bool {
 		e.Next = key + 1
-		return emit(e)
+		more = emit(e)
+		return more
 	})
+	const firstLink = 1 << 16 // behind all other names
+	for i := max(off-firstLink, 0); more && i < int64(len(f.links)); i++ {
+		name := f.links[i]
+		more = emit(vfs.Dirent{Name: name, Ino: inoOf(d.ino, name), Type: uint8(linux.DT_DIR), Next: firstLink + i + 1})
+	}
 	return nil
 }
 

@@ -27,6 +27,8 @@ type Sysctl struct {
 	Set func(t *task.Task, value string) linux.Errno
 	// ByWriter has a write count for who writes, not for who opened the file.
 	ByWriter bool
+	// There says whether t sees the value at all; nil: everybody does.
+	There func(t *task.Task) bool
 }
 
 // sysctlTable returns the built-in rows with others in their places, sorted.
@@ -60,7 +62,11 @@ func (f *FileSystem) SetSysctlOf(t *task.Task, name, value string) linux.Errno {
 	}
 	i, ok := slices.BinarySearchFunc(f.sysctls, path, func(s Sysctl, p string) int { return cmp.Compare(s.Path, p) })
 	if !ok {
-		return linux.ENOENT
+		s, ok := f.linkSysctl(path)
+		if !ok {
+			return linux.ENOENT
+		}
+		return s.set(t, value)
 	}
 	return f.sysctls[i].set(t, value)
 }
@@ -98,7 +104,10 @@ func (s *Sysctl) entry(name string) *entry {
 	e := &entry{
 		name: name, mode: regular | s.Mode, permission: s.may,
 		text: func(o *opening) ([]byte, error) {
-			if s.Get == nil {
+			switch {
+			case s.There != nil && !s.There(o.caller):
+				return nil, linux.ENOENT
+			case s.Get == nil:
 				return nil, linux.EINVAL
 			}
 			return []byte(s.Get(o.caller) + "\n"), nil
@@ -122,13 +131,23 @@ type sysctlNames struct {
 	fs     *FileSystem
 	ino    uint64
 	prefix string
+	link   string // the interface whose directory it is
 }
 
-func newSysctlNames(f *FileSystem, _ *proc, ino uint64) names { return &sysctlNames{f, ino, ""} }
+func newSysctlNames(f *FileSystem, _ *proc, ino uint64) names { return &sysctlNames{fs: f, ino: ino} }
 
 // children lists the names; row is nil for a directory.
 func (d *sysctlNames) children(emit func(name string, row *Sysctl) bool) {
 	last := ""
+	if d.link != "" {
+		prefix := strings.TrimSuffix(d.prefix, d.link+"/")
+		for _, s := range d.fs.linkRows(prefix, d.link) {
+			if !emit(strings.TrimPrefix(s.Path, d.prefix), &s) {
+				return
+			}
+		}
+		return
+	}
 	for i := range d.fs.sysctls {
 		s := &d.fs.sysctls[i]
 		rest, ok := strings.CutPrefix(s.Path, d.prefix)
@@ -157,7 +176,7 @@ func (d *sysctlNames) find(name string) (found vfs.Inode, err error) {
 		}
 		i := inode{fs: d.fs, ino: inoOf(d.ino, name), mode: dirRX}
 		if row == nil {
-			found = &dirInode{inode: i, parent: d.ino, names: &sysctlNames{d.fs, i.ino, d.prefix + name + "/"}}
+			found = &dirInode{inode: i, parent: d.ino, names: &sysctlNames{fs: d.fs, ino: i.ino, prefix: d.prefix + name + "/"}}
 		} else {
 			i.mode = regular | row.Mode
 			found = &fileInode{i, row.entry(name)}
@@ -165,6 +184,10 @@ func (d *sysctlNames) find(name string) (found vfs.Inode, err error) {
 		err = nil
 		return false
 	})
+	if _, ok := linkDirs[d.prefix]; found == nil && ok && d.fs.linkThere(name) {
+		i := inode{fs: d.fs, ino: inoOf(d.ino, name), mode: dirRX}
+		return &dirInode{inode: i, parent: d.ino, names: &sysctlNames{d.fs, i.ino, d.prefix + name + "/", name}}, nil
+	}
 	return found, err
 }
 
@@ -182,7 +205,15 @@ func (d *sysctlNames) each(from int64, emit func(int64, vfs.Dirent) bool) {
 	})
 }
 
-func (d *sysctlNames) valid(string, vfs.Inode) bool { return true }
+func (d *sysctlNames) valid(_ string, child vfs.Inode) bool {
+	i, ok := child.(*dirInode)
+	if !ok {
+		_, links := linkDirs[d.prefix]
+		return child != nil || !links
+	}
+	n, ok := i.names.(*sysctlNames)
+	return !ok || n.link == "" || d.fs.linkThere(n.link)
+}
 
 // uuidText writes a random id as a version 4 UUID.
 func uuidText(id [16]byte) string {
