@@ -190,6 +190,9 @@ func (t *Task) traceChild(c *Task, a *linux.CloneArgs) (event uint32) {
 	if event == 0 && a.Flags&linux.CLONE_PTRACE == 0 {
 		return 0
 	}
+	if m := c.MM(); m != t.MM() {
+		m.KeepText(t.ctx)
+	}
 	s := t.sys
 	s.tree.Lock()
 	defer s.tree.Unlock()
@@ -205,9 +208,6 @@ func (t *Task) traceChild(c *Task, a *linux.CloneArgs) (event uint32) {
 	} else {
 		c.pending.Add(&linux.SigInfo{Signo: linux.SIGSTOP, Code: linux.SI_USER}, 1)
 		c.work.Or(workSignal)
-	}
-	if m := c.MM(); m != t.MM() {
-		m.KeepText(t.ctx)
 	}
 	return event
 }
