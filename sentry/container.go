@@ -26,7 +26,6 @@ type Container struct {
 	spaces   task.Namespaces
 	init     *task.ThreadGroup
 	cgroup   *cgroup.Group
-	nproc    atomic.Int32 // processors of new processes; 0: all
 	restored bool
 	ownIPC   bool // it has made its IPC namespace
 

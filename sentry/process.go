@@ -69,7 +69,7 @@ func (ct *Container) newProcess(p *Process, stdio [3]int32) (*task.ThreadGroup, 
 	}
 	g, err := ct.sys.NewProcess(&task.InitArgs{
 		Seccomp: filter,
-		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: group, CPUs: ct.cpus(),
+		Cred:    id, FDs: fds, FS: fs, Namespaces: &spaces, Limits: ct.limits(p), TTY: tty, Container: ct.label, OOM: p.OOMAdj, Cgroup: group,
 		Exec:  task.ExecArgs{Path: path, Argv: p.Args, Envv: env},
 		Setup: func(t *task.Task) { ct.attributes(t, p) },
 	})

@@ -24,8 +24,8 @@ type Resources struct {
 	HostBound bool
 	// GuestMemory is what of MemoryMax the memory file can have; 0: no bound.
 	GuestMemory int64
-	// CPUs is how many processors new processes of the container may run on; 0
-	// is all. It counts for processes to come.
+	// CPUs is how many processors the container has; at most those that the
+	// sandbox began with.
 	CPUs int
 }
 
@@ -129,13 +129,11 @@ func (c *Container) SetResources(r Resources) {
 		g.SetOOMGroup(true)
 	}
 	if r.CPUs > 0 {
-		c.nproc.Store(int32(r.CPUs))
+		cpus := cgroup.FirstCPUs(r.CPUs)
+		g.SetCPUs(&cpus, false)
 	}
 	c.sys.WatchCgroup(g)
 }
-
-// cpus is how many processors a new process of the container may run on.
-func (c *Container) cpus() int { return int(c.nproc.Load()) }
 
 // A Usage is what a container uses, as its control group counts it.
 type Usage struct {

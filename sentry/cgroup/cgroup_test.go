@@ -63,7 +63,7 @@ func TestTree(t *testing.T) {
 func TestControllers(t *testing.T) {
 	c := mustMake(t, New().Root(), "c")
 	a := mustMake(t, c, "a")
-	if c.Controllers() != All || a.Controllers() != 0 || All.String() != "cpu memory pids" {
+	if c.Controllers() != All || a.Controllers() != 0 || All.String() != "cpuset cpu memory pids" {
 		t.Errorf("%v, %v", c.Controllers(), a.Controllers())
 	}
 	if e := a.SetSubtree(PIDs, 0); e != linux.ENOENT {

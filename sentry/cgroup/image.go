@@ -66,6 +66,9 @@ type GroupImage struct {
 	MaxBelow    int
 	Attrs       []FileImage
 	Silent      bool
+	HasCPUs     bool
+	CPUs        CPUs
+	CPUsBind    bool
 	Pressure    [Resources]PressureImage
 }
 
@@ -95,6 +98,9 @@ func saveGroup(s *checkpoint.Saver, g *Group) GroupImage {
 	}
 	sortFiles(im.Attrs)
 	im.Silent = g.silent
+	if own := g.cpus.Load(); own != nil {
+		im.HasCPUs, im.CPUs, im.CPUsBind = true, *own, g.cpusBind.Load()
+	}
 	for i := range g.pressure {
 		im.Pressure[i].Total = g.pressure[i].totalNS
 	}
@@ -137,6 +143,9 @@ func loadGroup(l *checkpoint.Loader, g *Group, im GroupImage) (err error) {
 	g.cpu.lostNS.Store(im.Throttling.LostNS)
 	g.subtree, g.freeze, g.maxDepth, g.maxDescendants = im.Subtree&All, im.Freeze, im.MaxDepth, im.MaxBelow
 	g.silent = im.Silent
+	if im.HasCPUs {
+		g.SetCPUs(&im.CPUs, im.CPUsBind)
+	}
 	for i := range im.Pressure {
 		g.pressure[i].totalNS, g.pressure[i].then = im.Pressure[i].Total, im.Pressure[i].Total
 	}

@@ -57,12 +57,16 @@ func (g *Group) ShareGroup() *Group {
 // run until the next deal, elapsed nanoseconds after the last one.
 func (d *Dealer) Deal(cpus int, elapsed int64, claims []Claim) []int {
 	granted := make([]int, len(claims))
-	want := 0
+	want := map[*Group]int{}
+	scarce := false
 	for i, c := range claims {
 		granted[i] = c.Tasks
-		want += c.Tasks
+		for g := c.Group; g != nil; g = g.parent {
+			want[g] += c.Tasks
+			scarce = scarce || want[g] > g.most(cpus)
+		}
 	}
-	if want <= cpus || elapsed <= 0 {
+	if !scarce || elapsed <= 0 {
 		d.paid = nil // nobody waits: all are even
 		return granted
 	}
@@ -70,13 +74,22 @@ func (d *Dealer) Deal(cpus int, elapsed int64, claims []Claim) []int {
 	root.fill(float64(cpus))
 	d.pay(cpus, elapsed, claims, leaves)
 	slices.SortStableFunc(leaves, func(a, b *dealNode) int { return cmp.Compare(d.paid[a.key], d.paid[b.key]) })
-	left := cpus
-	for _, n := range leaves {
+	left := map[*Group]int{}
+	for g := range want {
+		left[g] = g.most(cpus)
+	}
+	for i, n := range leaves {
 		c := claims[n.claim]
-		if left < cpus { // the first one's tasks share all that there is
-			granted[n.claim] = min(c.Tasks, left)
+		k := c.Tasks
+		for g := c.Group; g != nil; g = g.parent {
+			k = min(k, left[g])
 		}
-		left -= min(c.Tasks, left)
+		if i > 0 || k < min(c.Tasks, cpus) { // else its tasks share all that there is
+			granted[n.claim] = k
+		}
+		for g := c.Group; g != nil; g = g.parent {
+			left[g] -= k
+		}
 	}
 	return granted
 }
@@ -120,7 +133,7 @@ func dealTree(cpus int, elapsed int64, claims []Claim) (root *dealNode, leaves [
 			root = n
 		}
 	}
-	root.sum()
+	root.sum(cpus)
 	return root, leaves
 }
 
@@ -134,10 +147,11 @@ func (g *Group) share() float64 {
 }
 
 // sum adds up what is wanted in n and below.
-func (n *dealNode) sum() float64 {
+func (n *dealNode) sum(cpus int) float64 {
 	for _, c := range n.children {
-		n.demand += c.sum()
+		n.demand += c.sum(cpus)
 	}
+	n.demand = min(n.demand, float64(n.key.g.most(cpus)))
 	return n.demand
 }
 
@@ -191,8 +205,9 @@ func (d *Dealer) pay(cpus int, elapsed int64, claims []Claim, leaves []*dealNode
 // Forget has all claimants be even: a weight has changed.
 func (d *Dealer) Forget() { d.paid = nil }
 
-// Weighs reports whether the weight of a group in the tree matters: it is another
-// than others have, who compete with it.
+// Weighs reports whether there is something to deal: the weight of a group in the
+// tree is another than others have, who compete with it, or not all processors are
+// for a group.
 func (h *Hierarchy) Weighs() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -201,7 +216,7 @@ func (h *Hierarchy) Weighs() bool {
 
 func (g *Group) weighsLocked() bool {
 	for _, c := range g.children {
-		if c.weighsLocked() {
+		if c.cpusBind.Load() || c.weighsLocked() {
 			return true
 		}
 		if (c.Weight() != DefaultWeight || c.Idle()) && (len(g.children) > 1 || g.processes.Load() > 0) {

@@ -68,3 +68,43 @@ func TestDeal(t *testing.T) {
 		}
 	}
 }
+
+func TestDealWithinCPUs(t *testing.T) {
+	h := New()
+	c := mustMake(t, h.Root(), "c")
+	c.SetSubtree(All, 0)
+	a, b := mustMake(t, c, "a"), mustMake(t, c, "b")
+	two, last := FirstCPUs(2), CPUs{1 << 3}
+	a.SetCPUs(&two, true)
+	b.SetCPUs(&last, true)
+	a.SetSubtree(All, 0)
+	x, y := mustMake(t, a, "x"), mustMake(t, a, "y")
+	y.SetCPUs(&last, true) // none of a's: all of them
+	if x.EffectiveCPUs(4).String() != "0-1" || y.EffectiveCPUs(4) != two || b.EffectiveCPUs(4).String() != "3" || c.EffectiveCPUs(4).String() != "0-3" {
+		t.Error(x.EffectiveCPUs(4), y.EffectiveCPUs(4), b.EffectiveCPUs(4))
+	}
+	for g, want := range map[*Group]float64{x: 0.25, y: 0.25, b: 0.25} {
+		if had := deal(4, map[*Group]int{x: 4, y: 2, b: 1})[g]; math.Abs(had-want) > 0.01 {
+			t.Errorf("%s has had %.3f, not %.3f", g.Name(), had, want)
+		}
+	}
+	var d Dealer
+	for range 3 { // as many at once as there are processors
+		if n := d.Deal(4, 1e7, []Claim{{b, 3, 1e7}}); n[0] != 1 {
+			t.Errorf("%d tasks on one processor", n[0])
+		}
+	}
+	for s, want := range map[string]string{"0-3,7": "0-3,7", "": "", "5,1-2": "1-2,5"} {
+		if c, e := ParseCPUs(s); e != 0 || c.String() != want {
+			t.Errorf("%q: %v, %v", s, c, e)
+		}
+	}
+	for _, s := range []string{"x", "3-1", "-1", "1-", "4096"} {
+		if _, e := ParseCPUs(s); e == 0 {
+			t.Errorf("%q is taken", s)
+		}
+	}
+	if e := a.SetSubtree(0, CPUSet); e != 0 || y.OwnCPUs() != nil {
+		t.Error("what is off keeps its processors")
+	}
+}

@@ -17,19 +17,23 @@ const (
 	CPU Controllers = 1 << iota
 	Memory
 	PIDs
+	CPUSet
 
-	All = CPU | Memory | PIDs
+	All = CPU | Memory | PIDs | CPUSet
 )
 
-// names are the controllers' in the order of their bits.
-var names = [...]string{"cpu", "memory", "pids"}
+// names are the controllers' in the order that files list them in.
+var names = [...]struct {
+	c    Controllers
+	name string
+}{{CPUSet, "cpuset"}, {CPU, "cpu"}, {Memory, "memory"}, {PIDs, "pids"}}
 
 // String lists the set as cgroup.controllers does.
 func (c Controllers) String() string {
 	var list []string
-	for i, n := range names {
-		if c&(1<<i) != 0 {
-			list = append(list, n)
+	for _, n := range names {
+		if c&n.c != 0 {
+			list = append(list, n.name)
 		}
 	}
 	return strings.Join(list, " ")
@@ -37,11 +41,12 @@ func (c Controllers) String() string {
 
 // Parse returns the controller called name.
 func Parse(name string) (Controllers, bool) {
-	i := slices.Index(names[:], name)
-	if i < 0 {
-		return 0, false
+	for _, n := range names {
+		if n.name == name {
+			return n.c, true
+		}
 	}
-	return 1 << i, true
+	return 0, false
 }
 
 // Bounds of the tree, beside what cgroup.max.depth and cgroup.max.descendants
@@ -88,6 +93,8 @@ type Group struct {
 	frozen    atomic.Bool  // its own or an ancestor's freeze is on
 	throttled atomic.Bool
 	slowed    atomic.Bool
+	cpus      atomic.Pointer[CPUs] // cpuset.cpus; nil: not set
+	cpusBind  atomic.Bool
 	tasks     tasks
 	memory    memory
 	cpu       cpu
@@ -299,6 +306,11 @@ func (g *Group) SetSubtree(on, off Controllers) linux.Errno {
 		return linux.EBUSY
 	}
 	g.subtree = (g.subtree | on) &^ off
+	for _, c := range g.children {
+		if g.subtree&CPUSet == 0 {
+			c.SetCPUs(nil, false)
+		}
+	}
 	return 0
 }
 

@@ -3,6 +3,7 @@ package syscalls
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/cgroup"
 	"cordon/sentry/task"
 )
 
@@ -35,7 +36,7 @@ func cpuBytes(t *task.Task) int { return (t.System().CPUs() + 63) / 64 * 8 }
 
 // sysSchedSetaffinity is sched_setaffinity(2).
 //
-// Partial: the set is kept and has no effect
+// Partial: the set is kept and shown, and binds to no processor
 func sysSchedSetaffinity(t *task.Task, pid arg.PID, n uint32, mask arg.InBytes) (uintptr, error) {
 	b, err := mask.Bytes(t.MM(), int(min(n, uint32(cpuBytes(t)))))
 	if err != nil {
@@ -56,7 +57,7 @@ func sysSchedSetaffinity(t *task.Task, pid arg.PID, n uint32, mask arg.InBytes) 
 			some = true
 		}
 	}
-	if !some {
+	if !some || cgroup.CPUs(set).And(target.Group().Cgroup().EffectiveCPUs(t.System().CPUs())).Count() == 0 {
 		return 0, linux.EINVAL
 	}
 	target.EditSched(func(s *task.Scheduling) { s.Affinity = set })
@@ -72,8 +73,8 @@ func sysSchedGetaffinity(t *task.Task, pid arg.PID, n uint32, mask arg.OutBytes)
 	if err != nil {
 		return 0, err
 	}
-	s := schedOf(target)
-	b := arg.Bytes(&s.Affinity)[:min(int(n), cpuBytes(t))]
+	cpus := target.Affinity()
+	b := arg.Bytes(&cpus)[:min(int(n), cpuBytes(t))]
 	return uintptr(len(b)), mask.Store(t.MM(), b)
 }
 

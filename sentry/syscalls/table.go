@@ -206,7 +206,7 @@ var Table = [...]Row{
 	{200, 130, "tkill", h2(sysTkill), Full, ""},
 	{201, -1, "time", h1(sysTime), Full, ""},
 	{202, 98, "futex", h6(sysFutex), Partial, "FUTEX_FD is ENOSYS, as in Linux since 2.6.26"},
-	{203, 122, "sched_setaffinity", h3(sysSchedSetaffinity), Partial, "the set is kept and has no effect"},
+	{203, 122, "sched_setaffinity", h3(sysSchedSetaffinity), Partial, "the set is kept and shown, and binds to no processor"},
 	{204, 123, "sched_getaffinity", h3(sysSchedGetaffinity), Full, ""},
 	{205, -1, "set_thread_area", Handler{}, None, "for 32-bit programs only"},
 	{206, 0, "io_setup", Handler{}, None, "as without CONFIG_AIO"},

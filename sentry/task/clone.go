@@ -386,8 +386,6 @@ type InitArgs struct {
 	Setup func(t *Task)
 	// Cgroup is its control group; nil is the root.
 	Cgroup *cgroup.Group
-	// CPUs is on how many processors it may run; 0 is all.
-	CPUs int
 }
 
 // NewProcess makes a process that no task forked: the first one of the sandbox
@@ -403,9 +401,6 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	}
 	t.setNamespaces(a.Namespaces)
 	s.first.CompareAndSwap(nil, a.Namespaces)
-	for i := a.CPUs; i > 0 && i < s.CPUs(); i++ {
-		t.sched.Affinity[i/64] &^= 1 << (i % 64)
-	}
 	g := s.newGroup(t, a.Limits, signal.NewActions())
 	g.container, g.pids = a.Container, t.pidsFrom(s.pids)
 	g.oomAdj.Store(a.OOM)

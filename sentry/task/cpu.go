@@ -5,15 +5,14 @@ import (
 	"math/bits"
 	"runtime"
 
+	"cordon/sentry/cgroup"
 	"cordon/sentry/mm"
 )
 
 // CPU is the processor the task runs on, as far as the guest can tell: its
 // threads are spread over what it sees and they may use.
 func (t *Task) CPU() uint32 {
-	t.group.mu.Lock()
-	mask := t.sched.Affinity
-	t.group.mu.Unlock()
+	mask := t.Affinity()
 	n := 0
 	for _, w := range mask {
 		n += bits.OnesCount64(w)
@@ -33,6 +32,23 @@ func (t *Task) CPU() uint32 {
 	}
 	return 0
 }
+
+// Affinity is which processors the task may run on: those that it has chosen of
+// its control group's, or all of these if there is none (Linux:
+// kernel/sched/core.c __set_cpus_allowed_ptr_locked).
+func (t *Task) Affinity() [MaxCPUs / 64]uint64 {
+	t.group.mu.Lock()
+	mask := cgroup.CPUs(t.sched.Affinity)
+	t.group.mu.Unlock()
+	all := t.group.Cgroup().EffectiveCPUs(t.sys.CPUs())
+	if both := mask.And(all); both.Count() > 0 {
+		return both
+	}
+	return all
+}
+
+// CPUs is how many processors t's container has.
+func (t *Task) CPUs() int { return t.CgroupRoot().EffectiveCPUs(t.sys.CPUs()).Count() }
 
 // Yield lets others run (sched_yield(2)).
 func (t *Task) Yield() { runtime.Gosched() }

@@ -8,7 +8,7 @@ import (
 // mountTree has a script see the control groups at /tmp/cg with all controllers
 // on for what it makes there, itself in a group of its own.
 const mountTree = `mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg; cd /tmp/cg; mkdir own; echo $$ >own/cgroup.procs
-echo +memory +pids +cpu >cgroup.subtree_control || exit 1
+echo +memory +pids +cpu +cpuset >cgroup.subtree_control || exit 1
 into() { (echo 0 >$1/cgroup.procs; shift; exec "$@"); }
 `
 
@@ -21,7 +21,7 @@ sleep 60 & echo $! >a/b/cgroup.procs; cat /proc/$!/cgroup; cat a/cgroup.events; 
 echo $! >a/cgroup.procs 2>/dev/null || echo inner; echo 1 >a/cgroup.kill; wait $!; echo killed $?; cat a/cgroup.events; rmdir a/b a; echo gone $?
 mkdir d; echo 1 >d/cgroup.max.descendants; mkdir d/e; mkdir d/f 2>/dev/null || echo too many; echo 1000 >memory.max || echo not ours
 stat -f -c %t .; grep cgroup2 /proc/mounts`,
-		"cpu memory pids", "0::/own", ".*cgroup.freeze .*cpu.max .*memory.max .*pids.max .*", "", "pids", "busy", "not empty",
+		"cpuset cpu memory pids", "0::/own", ".*cgroup.freeze .*cpu.max .*memory.max .*pids.max .*", "", "pids", "busy", "not empty",
 		"0::/a/b", "populated 1", "in use", "inner", "killed 137", "populated 0", "gone 0", "too many", "not ours", "63677270", "none /tmp/cg cgroup2 .*nsdelegate.*")
 }
 
@@ -161,4 +161,14 @@ echo 10M >c/memory.high; n=0; until [ $n = 20 ] || [ $(total c/memory.pressure f
 grep -c 'full avg10=[0-9]*[.][0-9][0-9] avg60=.* avg300=.* total=[0-9]*$' /proc/pressure/io
 echo 0 >a/cgroup.pressure; ls a | grep -c '[ymu]*[.]pressure'`,
 		"Device or resource busy Invalid argument", `fired \[\(True, True\)\]`, "waited", "all", "throttled", "high", "1", "1")
+}
+
+func TestGroupsProcessors(t *testing.T) {
+	g := newGuest(t)
+	g.expect("", mountTree+`mkdir a; n=$(nproc); echo "$((n-1)),$((n-1))-$((n-1))" >a/cpuset.cpus; [ $(cat a/cpuset.cpus) = $((n-1)) ] && echo last
+[ $(cat a/cpuset.cpus.effective) = $((n-1)) ] && into a sh -c 'nproc; grep -c "Cpus_allowed_list:.$(cat /tmp/cg/a/cpuset.cpus)$" /proc/self/status; taskset 1 nproc || echo none'
+echo $n >a/cpuset.cpus || echo "no such"; end=$(($(date +%s)+2)); for i in 1 2 3 4; do into a take turns $end & done >/dev/null; wait
+awk '/usage_usec/{print "one", ($2 < 2400000)}' a/cpu.stat; echo >a/cpuset.cpus; into a sh -c '[ $(nproc) = '$n' ] && echo all'
+cat a/cpuset.mems.effective; echo 1 >a/cpuset.mems || echo "one node"; [ $(grep -c ^processor /proc/cpuinfo) = $n ] && echo same`,
+		"last", "1", "1", "none|1", "no such", "one 1", "all", "0", "one node", "same")
 }

@@ -118,3 +118,37 @@ func writeWeightNice(w *writer, g *cgroup.Group, s string) error {
 	w.sys.WeightChanged(g)
 	return nil
 }
+
+func readCPUs(_ *task.System, g *cgroup.Group) ([]byte, error) {
+	if own := g.OwnCPUs(); own != nil {
+		return line(own)
+	}
+	return line("")
+}
+
+// writeCPUs is cpuset.cpus (Linux: kernel/cgroup/cpuset.c update_cpumask).
+func writeCPUs(w *writer, g *cgroup.Group, s string) error {
+	if s == "" {
+		g.SetCPUs(nil, false)
+		w.sys.WeightChanged(g)
+		return nil
+	}
+	cpus, e := cgroup.ParseCPUs(s)
+	if e != 0 {
+		return e
+	}
+	if cpus.And(cgroup.FirstCPUs(w.sys.CPUs())) != cpus {
+		return linux.EINVAL
+	}
+	g.SetCPUs(&cpus, true)
+	w.sys.WeightChanged(g)
+	return nil
+}
+
+// writeMems is cpuset.mems: there is one node.
+func writeMems(_ *writer, _ *cgroup.Group, s string) error {
+	if s != "" && s != "0" {
+		return linux.EINVAL
+	}
+	return nil
+}

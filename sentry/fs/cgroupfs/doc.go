@@ -21,7 +21,8 @@
 //
 // # Differences
 //
-// Pressure is sampled, and triggers are not saved. There are the controllers cpu, memory and pids. There is no swap: its files say
+// Pressure is sampled, and triggers are not saved. There are the controllers cpuset, cpu, memory
+// and pids; a cpuset bounds how many tasks run at once, not where, and has no partitions. There is no swap: its files say
 // so. Memory is counted when a file is read: memory.current of many large
 // processes takes time.
 package cgroupfs

@@ -93,6 +93,11 @@ var entries = [...]entry{
 		}},
 
 	{name: "cpu.stat", mode: readOnly, inRoot: true, read: readCPUStat},
+	{name: "cpuset.cpus", mode: both, of: cgroup.CPUSet, read: readCPUs, write: writeCPUs},
+	{name: "cpuset.cpus.effective", mode: readOnly, of: cgroup.CPUSet, inRoot: true,
+		read: func(s *task.System, g *cgroup.Group) ([]byte, error) { return line(g.EffectiveCPUs(s.CPUs())) }},
+	{name: "cpuset.mems", mode: both, of: cgroup.CPUSet, read: constant(""), write: writeMems},
+	{name: "cpuset.mems.effective", mode: readOnly, of: cgroup.CPUSet, inRoot: true, read: constant("0")},
 	{name: "cpu.stat.local", mode: readOnly, of: cgroup.CPU,
 		read: func(_ *task.System, g *cgroup.Group) ([]byte, error) {
 			return keyed("throttled_usec", g.Throttling().LostNS/1000)

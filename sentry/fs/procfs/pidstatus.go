@@ -129,7 +129,7 @@ func capLines(b []byte, t *task.Task) []byte {
 }
 
 func cpuLines(b []byte, t *task.Task) []byte {
-	mask, n := t.Sched().Affinity, t.System().CPUs()
+	mask, n := t.Affinity(), t.System().CPUs()
 	b = append(b, "Cpus_allowed:\t"...)
 	b = appendCPUMask(b, mask[:], n)
 	b = append(b, "\nCpus_allowed_list:\t"...)

@@ -40,7 +40,7 @@ func (f *FileSystem) rootEntries() []entry {
 		text("cgroups", cgroupsText),
 		text("cmdline", constant(f.options.CommandLine+"\n")),
 		text("consoles", constant("")),
-		text("cpuinfo", func(*opening) ([]byte, error) { return f.cpus, nil }),
+		text("cpuinfo", cpuinfoText),
 		text("devices", func(o *opening) ([]byte, error) { return o.fs.sys.VFS.DevicesText(), nil }),
 		text("diskstats", constant("")),
 		text("execdomains", constant("0-0\tLinux           \t[kernel]\n")),

@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"bytes"
 	"fmt"
 
 	"cordon/platform/memfile"
@@ -66,7 +67,7 @@ func systemStatText(o *opening) ([]byte, error) {
 	user, system := o.fs.busy()
 	idle := o.fs.idle()
 	b := fmt.Appendf(nil, "cpu  %d 0 %d %d 0 0 0 0 0 0\n", user/tickNS, system/tickNS, idle/tickNS)
-	n := int64(sys.CPUs())
+	n := int64(o.cpus())
 	for i := range n {
 		b = fmt.Appendf(b, "cpu%d %d 0 %d %d 0 0 0 0 0 0\n", i, user/n/tickNS, system/n/tickNS, idle/n/tickNS)
 	}
@@ -213,4 +214,27 @@ func softirqsText(o *opening) ([]byte, error) {
 		b = append(b, '\n')
 	}
 	return b, nil
+}
+
+// cpus is how many processors the container of who reads has.
+func (o *opening) cpus() int {
+	if o.caller == nil {
+		return o.fs.sys.CPUs()
+	}
+	return o.caller.CPUs()
+}
+
+// cpuinfoText is /proc/cpuinfo: the first ones, as many as there are.
+func cpuinfoText(o *opening) ([]byte, error) {
+	text := o.fs.cpus
+	for n, at := o.cpus(), 0; ; n-- {
+		if n == 0 {
+			return text[:at], nil
+		}
+		end := bytes.Index(text[at:], []byte("\n\n"))
+		if end < 0 {
+			return text, nil
+		}
+		at += end + 2
+	}
 }
