@@ -40,7 +40,7 @@ var hoards = map[string]string{
 	"spaces":        "No space left on device|Invalid argument|Cannot allocate memory|Operation not permitted",
 	"segments":      "No space left on device",
 	"messages":      "Cannot allocate memory|No space left on device",
-	"mqueues":       "Cannot allocate memory|No space left on device",
+	"mqueues":       "Cannot allocate memory|Too many open files",
 	"filters":       "Cannot allocate memory",
 	"terminals":     "No space left on device|Cannot allocate memory",
 	"memfds":        "Too many open files|Too many open files in system|Cannot allocate memory",

@@ -478,7 +478,7 @@ static int mqueues(void)
 		return -1;
 	while (mq_send(q, data, sizeof data, 0) == 0)
 		;
-	return close(q);
+	return mq_unlink(name); // those with names outlive the process
 }
 
 static int filters(void)
