@@ -345,9 +345,9 @@ func (f *frameLink) endLocked() {
 
 // hold has frames wait in the socket; goOn has them come again.
 func (f *frameLink) hold() {
-	f.lookout.deaf(f.fd)
 	f.mu.Lock()
 	f.still = true
+	f.lookout.deaf(f.fd) // last, since who receives may pass on to the goroutine
 	f.mu.Unlock()
 }
 
