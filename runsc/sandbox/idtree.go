@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"syscall"
+
+	"cordon/runsc/userns"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +13,7 @@ import (
 // idTree clones what is at a root's path with its ids mapped, for a gofer that is in a
 // user namespace and could do neither.
 func (r *Root) idTree() (*os.File, error) {
-	userNS, err := namespaceOf(r.IDs)
+	userNS, err := userns.New(r.IDs.UID, r.IDs.GID)
 	if err != nil {
 		return nil, fmt.Errorf("making a user namespace of the mappings for %s: %w", r.Path, err)
 	}
@@ -37,21 +37,4 @@ func (r *Root) idTree() (*os.File, error) {
 		return nil, fmt.Errorf("mapping the ids of %s: %w", r.Path, err)
 	}
 	return tree, nil
-}
-
-// namespaceOf returns a user namespace that has the maps and no processes.
-func namespaceOf(m *IDMaps) (*os.File, error) {
-	// Who asks to be traced stands still from its exec on; its tracer is a thread.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	p, err := os.StartProcess("/proc/self/exe", []string{"runsc"}, &os.ProcAttr{Dir: "/", Env: []string{}, Sys: &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWUSER, Ptrace: true, Pdeathsig: unix.SIGKILL, UidMappings: m.UID, GidMappings: m.GID, GidMappingsEnableSetgroups: true,
-	}})
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", p.Pid))
-	p.Kill()
-	p.Wait()
-	return f, err
 }

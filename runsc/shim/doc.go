@@ -37,6 +37,6 @@
 // # Differences
 //
 // From runc's shim: io_uid and io_gid are given the client's FIFOs, where runc's has
-// pipes of its own between, and rootfs mounts that need a loop device or an idmapping
-// are refused.
+// pipes of its own between, and of rootfs mounts only overlays and bind mounts have ids
+// mapped.
 package shim

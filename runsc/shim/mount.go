@@ -46,8 +46,12 @@ func mountRootfs(rootfs string, mounts []*types.Mount) error {
 func mountOne(target string, m *types.Mount) error {
 	var flags uintptr
 	var data []string
+	options, maps, err := mountMaps(m.Options)
+	if err != nil {
+		return err
+	}
 	source, loop := m.Source, false
-	for _, o := range m.Options {
+	for _, o := range options {
 		f, isFlag := mountFlags[o]
 		switch {
 		case isFlag && f.clear:
@@ -56,17 +60,13 @@ func mountOne(target string, m *types.Mount) error {
 			flags |= f.flag
 		case o == "loop":
 			loop = true
-		case strings.HasPrefix(o, "uidmap=") || strings.HasPrefix(o, "gidmap="):
-			return fmt.Errorf("option %s is not supported", o)
 		default:
 			data = append(data, o)
 		}
 	}
-	fsType := m.Type
-	if flags&unix.MS_BIND != 0 {
-		fsType = ""
+	if maps != nil {
+		return mountMapped(target, source, m.Type, flags, data, maps)
 	}
-	text := strings.Join(data, ",")
 	if loop {
 		// Open until it is mounted: then it stays as long as that.
 		device, err := openLoop(source, flags&unix.MS_RDONLY != 0)
@@ -76,7 +76,15 @@ func mountOne(target string, m *types.Mount) error {
 		defer device.Close()
 		source = device.Name()
 	}
-	if m.Type == "overlay" && len(text) >= os.Getpagesize()-1 {
+	return mountPlain(target, source, m.Type, flags, data)
+}
+
+func mountPlain(target, source, fsType string, flags uintptr, data []string) error {
+	if flags&unix.MS_BIND != 0 {
+		fsType = ""
+	}
+	text := strings.Join(data, ",")
+	if fsType == "overlay" && len(text) >= os.Getpagesize()-1 {
 		if err := mountShortened(target, source, data, flags); err != nil {
 			return err
 		}
