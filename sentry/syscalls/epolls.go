@@ -65,9 +65,9 @@ func sysEpollCtl(t *task.Task, epfd linux.FD, op linux.EpollOp, fd linux.FD, eve
 	return 0, in.Control(op, fd, d.Description, ev, t.Cred().HasRoot(linux.CAP_BLOCK_SUSPEND))
 }
 
-// maxCollect is how many events one epoll_wait returns at most; Linux's own
-// bound is what fits in an int of bytes, which nobody's interest list reaches.
-const maxCollect = 4096
+// keptRoom is how many events a wait has room for whatever is ready, and how many
+// a harvest that is used again has: more are collected where more are ready.
+const keptRoom = 4096
 
 // epollEvents is what epoll_wait's callers have in common, with the deadline
 // worked out: 0 does not wait.
@@ -133,9 +133,11 @@ func (h *harvest) collect() bool {
 }
 
 func collect(t *task.Task, d *vfs.Description, in *epoll.Instance, events arg.Out[linux.EpollEvent], n int, deadline int64) (uintptr, error) {
-	n = min(n, maxCollect)
+	n = min(n, max(keptRoom, in.Ready()))
 	h := newHarvest(n)
-	defer harvests.Put(h)
+	if n <= keptRoom {
+		defer harvests.Put(h)
+	}
 	k := in.Collect(h.events[:n])
 	if k == 0 && deadline != 0 {
 		var err error

@@ -270,7 +270,7 @@ func (in *Instance) drop(refs *held) {
 // Collect fills dst with events that hold now and returns how many. It does not
 // wait: whoever does sleeps on Queue.
 func (in *Instance) Collect(dst []linux.EpollEvent) int {
-	turns := in.turns()
+	turns := in.Ready()
 	if turns == 0 {
 		return 0
 	}
@@ -311,8 +311,8 @@ func (in *Instance) checkLocked(it *item, refs *held) linux.EpollEvents {
 	return it.pollLocked()
 }
 
-// turns is how many items are on the ready list: what one look at all asks.
-func (in *Instance) turns() int {
+// Ready is how many files are on the list of those that may be ready.
+func (in *Instance) Ready() int {
 	in.readyMu.Lock()
 	n := in.ready
 	in.readyMu.Unlock()
@@ -369,14 +369,14 @@ func (in *Instance) takeLocked(it *item) {
 // Readiness implements vfs.Poller: an instance is readable while Collect would
 // find something. Items that are not ready after all leave the list.
 func (in *Instance) Readiness(mask wait.Events) wait.Events {
-	if mask&(wait.In|wait.RdNorm) == 0 || in.turns() == 0 {
+	if mask&(wait.In|wait.RdNorm) == 0 || in.Ready() == 0 {
 		return 0
 	}
 	var refs held
 	defer in.drop(&refs)
 	in.mu.LockNested()
 	defer in.mu.Unlock()
-	for turns := in.turns(); turns > 0; turns-- {
+	for turns := in.Ready(); turns > 0; turns-- {
 		it := in.pop()
 		if it == nil {
 			break
