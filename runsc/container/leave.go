@@ -15,22 +15,7 @@ import (
 // clear ends what runs and removes what is there. It is called with the lock
 // held and may be repeated after a failure.
 func (c *Container) clear() error {
-	heir, err := c.leave()
-	if err != nil {
-		return err
-	}
-	if err := c.State.Boot.Kill(killTimeout); err != nil {
-		return err
-	}
-	if err := c.State.Gofer.Kill(killTimeout); err != nil {
-		return err
-	}
-	if heir == nil {
-		err = c.sentry().killUnlessShared(c)
-	} else {
-		err = c.bequeath(heir)
-	}
-	if err != nil {
+	if err := c.depart(); err != nil {
 		return err
 	}
 	if err := cgroup.End(c.State.Groups, c.State.Cgroups); err != nil {
@@ -40,6 +25,31 @@ func (c *Container) clear() error {
 		return err
 	}
 	return c.removeDir()
+}
+
+// depart ends the container, and its sandbox if nobody else is in that.
+func (c *Container) depart() error {
+	// One who is to go on with the sandbox may be deleted meanwhile.
+	const heirs = 10
+	for try := 1; ; try++ {
+		heir, err := c.leave()
+		if err != nil {
+			return err
+		}
+		if err := c.State.Boot.Kill(killTimeout); err != nil {
+			return err
+		}
+		if err := c.State.Gofer.Kill(killTimeout); err != nil {
+			return err
+		}
+		if heir == nil {
+			return c.sentry().killUnlessShared(c)
+		}
+		if err = c.bequeath(heir); err == nil || try == heirs {
+			return err
+		}
+		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
+	}
 }
 
 // Maker is the process whose end ends a container that is being made.
