@@ -112,6 +112,9 @@ type Charger interface {
 
 // ChargeOf returns who is charged for what c makes, nil for nobody.
 func ChargeOf(c *Caller) Charger {
+	if c == nil {
+		return nil
+	}
 	if j, ok := c.Job.(interface{ Charger() Charger }); ok {
 		return j.Charger()
 	}

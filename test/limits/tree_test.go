@@ -31,9 +31,10 @@ func TestGroupsMemory(t *testing.T) {
 into a take memory; echo status $?; cat a/memory.events; take memory 40; echo beside $?
 echo 1 >a/memory.oom.group; into a sh -c 'sleep 60 & take memory; echo never'; echo status $?; tail -1 a/memory.events; cat a/cgroup.procs
 dd if=/dev/zero of=/tmp/file bs=1M count=0 2>/dev/null; into a dd if=/dev/zero of=/tmp/charged bs=1M count=5 2>/dev/null; cat a/memory.current; grep '^shmem' a/memory.stat
-rm /tmp/charged; cat a/memory.current`,
+rm /tmp/charged; cat a/memory.current
+up=$(which take); size=$(stat -c %s $up); into a sh -c ': >>'$up; [ $(cat a/memory.current) -ge $size ] && echo copied up; rm $up; cat a/memory.current`,
 		"20971520", "status 137", "max [1-9].*", "oom [1-9].*", "oom_kill 1", "memory", "beside 0", "status 137", "oom_group_kill 1",
-		"5242880", "shmem 5242880", "0")
+		"5242880", "shmem 5242880", "0", "copied up", "0")
 }
 
 func TestGroupsTasks(t *testing.T) {

@@ -17,8 +17,9 @@ const wholeFile = math.MaxUint64
 const copyChunk = 256 << 10
 
 // copyUp makes in have an upper file, with at most limit bytes of the lower
-// file's data: the caller truncates it to that.
-func (in *Inode) copyUp(limit uint64) error {
+// file's data: the caller truncates it to that. charge is who pays for it; nil:
+// nobody.
+func (in *Inode) copyUp(limit uint64, charge vfs.Charger) error {
 	if in.upper.Load() != nil {
 		return nil
 	}
@@ -33,7 +34,7 @@ func (in *Inode) copyUp(limit uint64) error {
 	in.mu.Lock()
 	a, xattrs := *in.own, in.xattrs
 	in.mu.Unlock()
-	u, err := in.fs.store.CreateTemp(&vfs.NewInode{Mode: a.Mode, UID: a.UID, GID: a.GID})
+	u, err := in.fs.store.CreateTemp(&vfs.NewInode{Mode: a.Mode, UID: a.UID, GID: a.GID, Charge: charge})
 	if err != nil {
 		return err
 	}

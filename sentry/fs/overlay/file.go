@@ -21,7 +21,7 @@ func (in *Inode) Open(c *vfs.Caller, p vfs.Path, flags linux.OpenFlags) (vfs.Fil
 		if flags&linux.O_TRUNC != 0 {
 			limit = 0
 		}
-		if err := in.copyUp(limit); err != nil {
+		if err := in.copyUp(limit, vfs.ChargeOf(c)); err != nil {
 			return nil, err
 		}
 	}

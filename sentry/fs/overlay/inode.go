@@ -213,7 +213,7 @@ func (in *Inode) SetAttr(set *vfs.SetAttr) error {
 		if in.kind != linux.S_IFREG {
 			return linux.EINVAL
 		}
-		if err := in.copyUp(set.Size); err != nil {
+		if err := in.copyUp(set.Size, nil); err != nil {
 			return err
 		}
 	}
