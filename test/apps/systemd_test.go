@@ -49,7 +49,7 @@ running
 // TestSystemd has systemd as process 1 of a container.
 func TestSystemd(t *testing.T) {
 	s := newSandbox(t)
-	root := debianRoot(t, systemdRoot, systemdPackages)
+	root := debianRoot(t, systemdRoot, systemdPackages, "units")
 	t.Run("services", func(t *testing.T) {
 		id, done := s.bootSystemd(t, root)
 		if out := s.ask(t, id, "systemctl", "is-system-running", "--wait"); out != "running\n" {
