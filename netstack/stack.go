@@ -125,9 +125,11 @@ func (s *Stack) Serial() uint64 { return s.serial }
 
 func wrapStack(s *stack.Stack) *Stack {
 	log.SetLevel(log.Warning) // the stack's own log goes to standard error
-	return &Stack{
+	out := &Stack{
 		s: s, endpoints: make(map[tcpip.Endpoint]*Endpoint), links: make(map[tcpip.NICID]linkEntry), halves: make(map[ends]*Endpoint),
 	}
+	out.answerSelf()
+	return out
 }
 
 // tune sets what a Linux machine has by default where the stack's own default differs.
