@@ -25,8 +25,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,6 +149,26 @@ static void empty_root(const struct followed *trees, int count)
 		fail("unmounting the old root");
 	if (chdir("/") < 0)
 		fail("chdir to the empty root");
+}
+
+long cordon_answer(int to, const void *data, size_t n, int fd)
+{
+	struct iovec iov = {(void *)data, n};
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {{0}};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (fd >= 0) {
+		msg.msg_control = control.room;
+		msg.msg_controllen = sizeof control.room;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	return sendmsg(to, &msg, MSG_NOSIGNAL);
 }
 
 void cordon_drop_rights(uint64_t keep, long id)

@@ -14,6 +14,10 @@ __attribute__((noreturn, format(printf, 1, 2))) void cordon_fail(const char *fmt
 // group id; less than zero is who it is.
 void cordon_drop_rights(uint64_t keep, long id);
 
+// cordon_answer sends n bytes to a socket, and the descriptor fd unless it is
+// less than zero. It returns what sendmsg does.
+long cordon_answer(int to, const void *data, size_t n, int fd);
+
 // cordon_only_calls has the kernel end the process if it makes a call that the
 // program does not allow.
 void cordon_only_calls(struct sock_fprog *prog);

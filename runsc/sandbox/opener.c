@@ -19,7 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "enter.h"
@@ -76,25 +75,10 @@ failed:
 }
 
 // answer sends an error number, or 0 and a descriptor.
-static int answer(int fd)
+static long answer(int fd)
 {
 	unsigned char e = fd < 0 ? -fd : 0;
-	struct iovec iov = {&e, 1};
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	if (fd >= 0) {
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof control.room;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	return sendmsg(FD_SENTRY, &msg, MSG_NOSIGNAL);
+	return cordon_answer(FD_SENTRY, &e, 1, fd);
 }
 
 void cordon_opener(void)

@@ -27,7 +27,6 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "enter.h"
@@ -121,22 +120,7 @@ static void own(void)
 // answer sends ans with n bytes of data, and fd unless it is less than zero.
 static void answer(size_t n, int fd)
 {
-	struct iovec iov = {&ans, offsetof(struct answer, data) + n};
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	if (fd >= 0) {
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof control.room;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	if (sendmsg(FD_SENTRY, &msg, MSG_NOSIGNAL) < 0)
+	if (cordon_answer(FD_SENTRY, &ans, offsetof(struct answer, data) + n, fd) < 0)
 		_exit(0);
 }
 
