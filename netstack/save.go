@@ -231,7 +231,7 @@ func (i *stackImage) restore(index int, links Links, pairs *Pairs) (*Stack, erro
 	tables := stack.DefaultTables(i.s.Clock(), i.s.InsecureRNG())
 	for j, t := range i.tables {
 		if j/2 < int(stack.NumTables) {
-			tables.ForceReplaceTable(stack.TableID(j/2), t, j%2 == 1)
+			tables.ReplaceTable(stack.TableID(j/2), t, j%2 == 1) // the usual ones start no tracking of connections
 		}
 	}
 	i.s.SetIPTables(tables)

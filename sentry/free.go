@@ -8,14 +8,17 @@ const (
 	freeLooks = 5000
 )
 
-// Free gives back what a stopped sandbox holds of its process: memory file and
-// descriptors. It is for processes that have many sandboxes, one after another;
+// Free gives back what a stopped sandbox holds of its process: memory file,
+// descriptors and network stack. It is for processes that have many sandboxes, one after another;
 // others end. It waits for the guest's processes to end, and leaves all as it is
 // when they do not.
 func (k *Kernel) Free() {
 	for range freeLooks {
 		if k.ended() {
 			k.notifier.Release()
+			if s := k.Stack(); s != nil {
+				s.Close()
+			}
 			k.sys.Memory.Close()
 			return
 		}
