@@ -135,7 +135,7 @@ func (t *Task) exit() {
 
 // leaveGroupTreeLocked takes the task out of its process.
 func (t *Task) leaveGroupTreeLocked() {
-	s, g := t.sys, t.group
+	g := t.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.tasks = without(g.tasks, t)
@@ -145,13 +145,8 @@ func (t *Task) leaveGroupTreeLocked() {
 		g.pending = signal.Pending{}
 	}
 	t.exitState = zombie
-	if t == g.leader {
-		return
-	}
-	g.Cgroup().MoveTasks(-1)
-	if !t.traced() {
-		t.exitState = dead
-		delete(s.tasks, t.TID())
+	if t != g.leader && !t.traced() {
+		t.buryLocked()
 	}
 }
 

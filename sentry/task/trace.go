@@ -247,11 +247,15 @@ func (t *Task) unwaitedTreeLocked() {
 // buryTreeLocked forgets a thread that has ended and is not its process's first.
 func (t *Task) buryTreeLocked() {
 	t.group.mu.Lock()
+	defer t.group.mu.Unlock()
+	t.buryLocked()
+}
+
+// buryLocked is buryTreeLocked with group.mu held, too.
+func (t *Task) buryLocked() {
 	t.exitState = dead
-	t.group.mu.Unlock()
-	if t.sys.tasks[t.TID()] == t {
-		delete(t.sys.tasks, t.TID())
-	}
+	delete(t.sys.tasks, t.TID())
+	t.group.Cgroup().MoveTasks(-1)
 }
 
 // tellTracerTreeLocked sends SIGCHLD for a tracee's stop or end, and wakes who waits.
