@@ -103,7 +103,11 @@ func (w *world) validate(tools, binary string, programs []string) (map[string]ve
 		failed := err != nil || r.code != 0 || strings.Contains("\n"+r.stdout, "\nnot ok")
 		all[p] = verdict{!failed, fmt.Sprintf("%v: %v", r, err)}
 		// A program that fails leaves its container.
-		left, err := w.try(commandTimeout, "", "sh", "-c", fmt.Sprintf("for c in $(%[1]s list -q); do %[1]s delete -f $c; done", script))
+		clear := fmt.Sprintf("for c in $(%[1]s list -q); do %[1]s delete -f $c; done", script)
+		if filepath.Base(binary) == "runc" { // without a mount namespace of the container's it mounts in its own
+			clear += fmt.Sprintf("; grep -o ' %s/tmp/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l", place)
+		}
+		left, err := w.try(commandTimeout, "", "sh", "-c", clear)
 		if err != nil {
 			return nil, fmt.Errorf("clearing away after %s: %v: %w", p, left, err)
 		}
