@@ -133,47 +133,22 @@ func (s *Stack) restorePorts(links []linkImage) error {
 	return nil
 }
 
-func (*bridgeImage) StateTypeName() string { return "cordon/netstack.bridgeImage" }
-func (*bridgeImage) StateFields() []string { return []string{"numbers", "given", "had", "stations"} }
-func (i *bridgeImage) StateSave(m state.Sink) {
-	m.Save(0, &i.numbers)
-	m.Save(1, &i.given)
-	m.Save(2, &i.had)
-	m.Save(3, &i.stations)
-}
-func (i *bridgeImage) StateLoad(_ context.Context, m state.Source) {
-	m.Load(0, &i.numbers)
-	m.Load(1, &i.given)
-	m.Load(2, &i.had)
-	m.Load(3, &i.stations)
-}
+func (*bridgeImage) StateTypeName() string                         { return "cordon/netstack.bridgeImage" }
+func (*bridgeImage) StateFields() []string                         { return []string{"numbers", "given", "had", "stations"} }
+func (i *bridgeImage) parts() []any                                { return []any{&i.numbers, &i.given, &i.had, &i.stations} }
+func (i *bridgeImage) StateSave(m state.Sink)                      { saveParts(m, i.parts()) }
+func (i *bridgeImage) StateLoad(_ context.Context, m state.Source) { loadParts(m, i.parts()) }
 
-func (*portImage) StateTypeName() string { return "cordon/netstack.portImage" }
-func (*portImage) StateFields() []string { return []string{"master", "numbers"} }
-func (i *portImage) StateSave(m state.Sink) {
-	m.Save(0, &i.master)
-	m.Save(1, &i.numbers)
-}
-func (i *portImage) StateLoad(_ context.Context, m state.Source) {
-	m.Load(0, &i.master)
-	m.Load(1, &i.numbers)
-}
+func (*portImage) StateTypeName() string                         { return "cordon/netstack.portImage" }
+func (*portImage) StateFields() []string                         { return []string{"master", "numbers"} }
+func (i *portImage) parts() []any                                { return []any{&i.master, &i.numbers} }
+func (i *portImage) StateSave(m state.Sink)                      { saveParts(m, i.parts()) }
+func (i *portImage) StateLoad(_ context.Context, m state.Source) { loadParts(m, i.parts()) }
 
 func (*stationImage) StateTypeName() string { return "cordon/netstack.stationImage" }
 func (*stationImage) StateFields() []string {
 	return []string{"addr", "port", "local", "static", "sticky"}
 }
-func (i *stationImage) StateSave(m state.Sink) {
-	m.Save(0, &i.addr)
-	m.Save(1, &i.port)
-	m.Save(2, &i.local)
-	m.Save(3, &i.static)
-	m.Save(4, &i.sticky)
-}
-func (i *stationImage) StateLoad(_ context.Context, m state.Source) {
-	m.Load(0, &i.addr)
-	m.Load(1, &i.port)
-	m.Load(2, &i.local)
-	m.Load(3, &i.static)
-	m.Load(4, &i.sticky)
-}
+func (i *stationImage) parts() []any                                { return []any{&i.addr, &i.port, &i.local, &i.static, &i.sticky} }
+func (i *stationImage) StateSave(m state.Sink)                      { saveParts(m, i.parts()) }
+func (i *stationImage) StateLoad(_ context.Context, m state.Source) { loadParts(m, i.parts()) }

@@ -16,13 +16,8 @@ func (e *Endpoint) SetOwner(uid, gid uint32) { e.ep.SetOwner(&owner{uid, gid}) }
 func (o *owner) KUID() uint32 { return o.uid }
 func (o *owner) KGID() uint32 { return o.gid }
 
-func (*owner) StateTypeName() string { return "cordon/netstack.owner" }
-func (*owner) StateFields() []string { return []string{"uid", "gid"} }
-func (o *owner) StateSave(m state.Sink) {
-	m.Save(0, &o.uid)
-	m.Save(1, &o.gid)
-}
-func (o *owner) StateLoad(_ context.Context, m state.Source) {
-	m.Load(0, &o.uid)
-	m.Load(1, &o.gid)
-}
+func (*owner) StateTypeName() string                         { return "cordon/netstack.owner" }
+func (*owner) StateFields() []string                         { return []string{"uid", "gid"} }
+func (o *owner) parts() []any                                { return []any{&o.uid, &o.gid} }
+func (o *owner) StateSave(m state.Sink)                      { saveParts(m, o.parts()) }
+func (o *owner) StateLoad(_ context.Context, m state.Source) { loadParts(m, o.parts()) }
