@@ -44,13 +44,21 @@ func (c *Count) IncRef() {
 
 // TryIncRef adds a reference unless the object is already dead.
 func (c *Count) TryIncRef() bool {
+	if !Try(&c.n) {
+		return false
+	}
+	c.owner.taken()
+	return true
+}
+
+// Try adds one to a number of references unless there is none any more.
+func Try(refs *atomic.Int64) bool {
 	for {
-		n := c.n.Load()
+		n := refs.Load()
 		if n <= 0 {
 			return false
 		}
-		if c.n.CompareAndSwap(n, n+1) {
-			c.owner.taken()
+		if refs.CompareAndSwap(n, n+1) {
 			return true
 		}
 	}

@@ -1,6 +1,9 @@
 package ipc
 
-import "cordon/sentry/cred"
+import (
+	"cordon/internal/refs"
+	"cordon/sentry/cred"
+)
 
 // IncRef and DecRef count who is in the namespace or keeps it: tasks, containers,
 // files that stand for it. The last DecRef ends it: what it has goes, as far as
@@ -8,17 +11,7 @@ import "cordon/sentry/cred"
 func (ns *Namespace) IncRef() { ns.refs.Add(1) }
 
 // TryIncRef is IncRef for one who holds no reference; false when it has ended.
-func (ns *Namespace) TryIncRef() bool {
-	for {
-		r := ns.refs.Load()
-		if r <= 0 {
-			return false
-		}
-		if ns.refs.CompareAndSwap(r, r+1) {
-			return true
-		}
-	}
-}
+func (ns *Namespace) TryIncRef() bool { return refs.Try(&ns.refs) }
 
 // DecRef undoes an IncRef. No lock is held.
 func (ns *Namespace) DecRef() {

@@ -7,6 +7,7 @@ import (
 	"cordon/internal/check"
 	"cordon/internal/linux"
 	"cordon/internal/lock"
+	"cordon/internal/refs"
 	"cordon/internal/seg"
 	"cordon/platform"
 	"cordon/platform/memfile"
@@ -119,17 +120,7 @@ func (m *MemoryManager) setUp() {
 }
 
 // IncUsers takes a reference unless the space is already gone.
-func (m *MemoryManager) IncUsers() bool {
-	for {
-		n := m.users.Load()
-		if n == 0 {
-			return false
-		}
-		if m.users.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (m *MemoryManager) IncUsers() bool { return refs.Try(&m.users) }
 
 // DecUsers drops a reference; the last one releases everything. No guest
 // thread runs in the space by then.

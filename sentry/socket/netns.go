@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"cordon/internal/linux"
+	"cordon/internal/refs"
 	"cordon/netstack"
 	"cordon/sentry/cred"
 )
@@ -21,17 +22,7 @@ type Finder interface {
 func (n *Namespace) IncRef() { n.refs.Add(1) }
 
 // TryIncRef is IncRef for one who holds no reference; false when the namespace has ended.
-func (n *Namespace) TryIncRef() bool {
-	for {
-		r := n.refs.Load()
-		if r <= 0 {
-			return false
-		}
-		if n.refs.CompareAndSwap(r, r+1) {
-			return true
-		}
-	}
-}
+func (n *Namespace) TryIncRef() bool { return refs.Try(&n.refs) }
 
 func (n *Namespace) DecRef() {
 	if n.refs.Add(-1) == 0 && n.Stack != nil {

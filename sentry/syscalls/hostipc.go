@@ -141,15 +141,7 @@ func hostShmat(t *task.Task, h *ipc.Host, c *ipc.Caller, id int32, flags linux.S
 	}
 	defer s.DecRef()
 	o.Len, o.Mappable, o.File = s.Size(), s, s
-	o.MaxProt = linux.PROT_READ | linux.PROT_WRITE | linux.PROT_EXEC
-	if flags&linux.SHM_RDONLY != 0 {
-		o.MaxProt &^= linux.PROT_WRITE
-	}
-	at, err := t.MM().MMap(t.Context(), o)
-	if err == linux.EEXIST {
-		err = linux.EINVAL
-	}
-	return uintptr(at), err
+	return mapSegment(t, flags, o)
 }
 
 // hostWait makes a call again and again until it is not busy.

@@ -91,6 +91,11 @@ func sysShmat(t *task.Task, id int32, addr arg.Addr, flags linux.ShmFlags) (uint
 	}
 	defer s.Detach()
 	o.Len, o.Mappable, o.File = s.Size(), s, s
+	return mapSegment(t, flags, o)
+}
+
+// mapSegment maps a segment that o names.
+func mapSegment(t *task.Task, flags linux.ShmFlags, o mm.MMapOpts) (uintptr, error) {
 	o.MaxProt = linux.PROT_READ | linux.PROT_WRITE | linux.PROT_EXEC
 	if flags&linux.SHM_RDONLY != 0 {
 		o.MaxProt &^= linux.PROT_WRITE

@@ -5,6 +5,7 @@ import (
 
 	"cordon/internal/linux"
 	"cordon/internal/lock"
+	"cordon/internal/refs"
 	"cordon/sentry/cred"
 	"cordon/sentry/memmap"
 	"cordon/sentry/wait"
@@ -166,17 +167,7 @@ type DirectIO interface {
 func (d *Description) IncRef() { d.refs.Add(1) }
 
 // TryIncRef adds a reference unless the last has gone.
-func (d *Description) TryIncRef() bool {
-	for {
-		n := d.refs.Load()
-		if n == 0 {
-			return false
-		}
-		if d.refs.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (d *Description) TryIncRef() bool { return refs.Try(&d.refs) }
 
 // DecRef drops a reference; the last one closes the file.
 func (d *Description) DecRef() {

@@ -304,11 +304,11 @@ func saveMount(s *checkpoint.Saver, m *Mount) MountImage {
 	return MountImage{
 		VFS: s.Ref(m.vfs), SB: s.Ref(m.sb), Root: s.Ref(m.root), ID: m.id, Unique: m.unique, Source: m.source,
 		Flags: m.flags.Load(), Refs: m.refs.Load(), NS: s.Ref(m.ns), Parent: s.Ref(m.parent), Point: s.Ref(m.point),
-		Children: refs(s, m.children), Group: s.Ref(m.group), Master: s.Ref(m.master), Unbind: m.unbind, Expire: m.expire, IDMap: s.Ref(m.idmap.Load()),
+		Children: refsTo(s, m.children), Group: s.Ref(m.group), Master: s.Ref(m.master), Unbind: m.unbind, Expire: m.expire, IDMap: s.Ref(m.idmap.Load()),
 	}
 }
 
-func refs[T any](s *checkpoint.Saver, list []*T) []checkpoint.Ref {
+func refsTo[T any](s *checkpoint.Saver, list []*T) []checkpoint.Ref {
 	var out []checkpoint.Ref
 	for _, p := range list {
 		out = append(out, s.Ref(p))
@@ -412,7 +412,7 @@ type GroupImage struct {
 }
 
 func saveGroup(s *checkpoint.Saver, p *peerGroup) GroupImage {
-	return GroupImage{ID: p.id, Peers: refs(s, p.peers), Slave: refs(s, p.slave)}
+	return GroupImage{ID: p.id, Peers: refsTo(s, p.peers), Slave: refsTo(s, p.slave)}
 }
 
 func loadGroup(l *checkpoint.Loader, p *peerGroup, im GroupImage) error {

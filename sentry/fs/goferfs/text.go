@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cordon/gofer/client"
+	"cordon/internal/refs"
 	"cordon/sentry/memmap"
 )
 
@@ -46,14 +47,4 @@ func isSettled(v memmap.TextVersion, now time.Time) bool {
 }
 
 // tryRef takes a reference unless the file is being closed.
-func (f *hostFile) tryRef() bool {
-	for {
-		n := f.refs.Load()
-		if n <= 0 {
-			return false
-		}
-		if f.refs.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (f *hostFile) tryRef() bool { return refs.Try(&f.refs) }
