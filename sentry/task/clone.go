@@ -54,10 +54,10 @@ func (t *Task) Clone(a *linux.CloneArgs, before func(child *Task) linux.Errno) (
 	}
 	id, event := c.TID(), t.traceChild(c, a)
 	c.Start()
-	t.traceClone(event, c, t.FromRootPID(id))
+	t.traceClone(event, id)
 	if a.Flags&linux.CLONE_VFORK != 0 {
 		t.awaitVfork()
-		t.traceVforkDone(id, t.FromRootPID(id))
+		t.traceVforkDone(id)
 	}
 	return c, 0
 }

@@ -41,7 +41,7 @@ func (t *Task) deliver(info *linux.SigInfo) {
 	stepping := t.singleStep
 	t.runHandler(info, &act)
 	if stepping && t.traced() {
-		t.traceStop(stopGroup, uint32(linux.SIGTRAP), t.eventInfo(linux.SIGTRAP, uint32(linux.SIGTRAP)), 0)
+		t.traceStop(stopGroup, uint32(linux.SIGTRAP), t.eventInfo(uint32(linux.SIGTRAP)), 0)
 	}
 }
 

@@ -154,21 +154,22 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 	return g.err
 }
 
-// runRestored is run for a restored task. It gives the context its extended
+// run is Task.run for a restored task. It gives the context its extended
 // state, which only the task's own goroutine may, and ends a vfork that was
 // waiting for child.
-func (t *Task) runRestored(child int32) {
+func (r restart) run() {
+	t := r.t
 	t.lockThread()
 	defer t.sys.unlockThread()
 	t.switched.Store(t.sys.Clocks.Monotonic.Now())
 	if len(t.frozenFPU) > 0 {
 		t.ctx.SetFPU(t.frozenFPU)
 	}
-	t.goOn()
-	if child != 0 {
+	t.goOn(r.stop)
+	if r.child != 0 {
 		t.awaitVfork()
-		t.traceVforkDone(child, t.FromRootPID(child))
-		t.finishCall(uintptr(t.FromRootPID(child)), nil)
+		t.traceVforkDone(r.child)
+		t.finishCall(uintptr(t.FromRootPID(r.child)), nil)
 		if t.traced() {
 			t.leaveTraced()
 		}

@@ -40,6 +40,7 @@ func (t *Task) sleptTreeLocked() bool {
 type restart struct {
 	t     *Task
 	child int32 // whose vfork it waits for
+	stop  standing
 }
 
 // StartRestored lets the tasks of a restored system go on, and its clocks.
@@ -55,21 +56,21 @@ func (y *System) StartRestored() {
 	if y.Turn != nil {
 		all := append(slept, others...)
 		for i, enter := range y.Turn.Join(len(slept), len(others)) {
-			go func() { enter(); all[i].t.runRestored(all[i].child) }()
+			go func() { enter(); all[i].run() }()
 		}
 		return
 	}
 	for _, s := range slept {
 		sleeps := s.t.times.voluntary.Load()
 		calls.again.Store(s.t)
-		go s.t.runRestored(s.child)
+		go s.run()
 		for calls.again.Load() != nil && s.t.times.voluntary.Load() == sleeps && s.t.MM() != nil {
 			runtime.Gosched()
 		}
 		calls.again.Store(nil)
 	}
 	for _, s := range others {
-		go s.t.runRestored(s.child)
+		go s.run()
 	}
 }
 
@@ -83,7 +84,7 @@ func (y *System) restarts() (slept, others []restart) {
 			continue
 		}
 		y.live++
-		s := restart{t: t}
+		s := restart{t: t, stop: t.standing()}
 		if t.vforkPending.Load() {
 			for _, c := range y.tasks {
 				if c.vforkParent == t {

@@ -300,12 +300,12 @@ func (t *Task) tryTraceesTreeLocked(o *WaitOptions) (res WaitResult, any bool) {
 // traceeStateTreeLocked is ThreadGroup.stateTreeLocked for a tracee.
 func (t *Task) traceeStateTreeLocked(o *WaitOptions) (WaitResult, bool) {
 	g := t.group
+	if t == g.leader && g.zombieNow {
+		return g.stateTreeLocked(o)
+	}
 	keep := o.Options&linux.WNOWAIT != 0
 	r := WaitResult{PID: t.TID(), UID: t.Cred().RUID}
-	switch {
-	case t == g.leader && g.zombieNow:
-		return g.zombieTracee(r, o, keep)
-	case t != g.leader && t.exitState == zombie:
+	if t != g.leader && t.exitState == zombie {
 		if o.Options&linux.WEXITED == 0 {
 			return r, false
 		}
@@ -324,30 +324,5 @@ func (t *Task) traceeStateTreeLocked(o *WaitOptions) (WaitResult, bool) {
 		r.Status, r.Trapped = linux.WaitStopped(linux.Signal(x.status)), true
 		return r, true
 	}
-	if o.Options&linux.WCONTINUED != 0 && t == g.leader && g.stop.continued && x.stop == 0 {
-		g.stop.continued = keep
-		r.Status = linux.WaitContinued
-		return r, true
-	}
-	return r, false
-}
-
-// zombieTracee takes a process that has ended: for good if it is the waiter's child, too.
-func (g *ThreadGroup) zombieTracee(r WaitResult, o *WaitOptions, keep bool) (WaitResult, bool) {
-	if o.Options&linux.WEXITED == 0 {
-		return r, false
-	}
-	r.Status = g.status
-	r.Usage = g.gone
-	r.Usage.Add(g.reaped)
-	switch {
-	case keep:
-	case g.deferredTreeLocked():
-		g.leader.unlinkTreeLocked()
-		g.leader.unwaitedTreeLocked()
-	default:
-		g.leader.unlinkTreeLocked()
-		g.reapTreeLocked()
-	}
-	return r, true
+	return r, x.stop == stopNone && t == g.leader && g.takeContinuedLocked(o, keep, &r.Status)
 }

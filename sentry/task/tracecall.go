@@ -22,7 +22,7 @@ func (t *Task) enterTraced() bool {
 	t.complete()
 	t.regs.RAX = uint64(linux.ENOSYS.Result())
 	status := x.callStatus()
-	if x = t.traceStop(kind, status, t.eventInfo(linux.SIGTRAP, status), linux.PTRACE_EVENTMSG_SYSCALL_ENTRY); x == nil {
+	if x = t.traceStop(kind, status, t.eventInfo(status), linux.PTRACE_EVENTMSG_SYSCALL_ENTRY); x == nil {
 		return t.work.Load()&workKill == 0
 	}
 	return t.enterAfterStop(x, kind)
@@ -85,7 +85,7 @@ func (t *Task) leaveTraced() {
 		return
 	}
 	status := x.callStatus()
-	if x = t.traceStop(stopExit, status, t.eventInfo(linux.SIGTRAP, status), linux.PTRACE_EVENTMSG_SYSCALL_EXIT); x != nil {
+	if x = t.traceStop(stopExit, status, t.eventInfo(status), linux.PTRACE_EVENTMSG_SYSCALL_EXIT); x != nil {
 		t.sendFromTracer(x)
 	}
 }
@@ -124,28 +124,23 @@ func (t *Task) filterAfterStop() bool {
 	return true
 }
 
-// traceClone stops for a child that t has made, whose number is result in t's eyes.
-func (t *Task) traceClone(event uint32, c *Task, result int32) {
+// traceClone stops for the event that t has made child, 0 for none.
+func (t *Task) traceClone(event uint32, child int32) {
 	x := t.trace.Load()
 	if x == nil || event == 0 {
 		return
 	}
 	t.group.mu.Lock()
-	x.result = uint64(result)
+	x.result = uint64(t.FromRootPID(child))
 	t.group.mu.Unlock()
-	t.traceEvent(stopEvent, event, uint64(uint32(x.tracer.FromRootPID(c.TID()))))
+	t.traceEvent(stopEvent, event, uint64(uint32(x.tracer.FromRootPID(child))))
 }
 
 // traceVforkDone stops when the child of a vfork does not need t's memory any more.
-func (t *Task) traceVforkDone(child, result int32) {
-	x := t.trace.Load()
-	if x == nil || !x.has(linux.PTRACE_O_TRACEVFORKDONE) {
-		return
+func (t *Task) traceVforkDone(child int32) {
+	if x := t.trace.Load(); x != nil && x.has(linux.PTRACE_O_TRACEVFORKDONE) {
+		t.traceClone(linux.PTRACE_EVENT_VFORK_DONE, child)
 	}
-	t.group.mu.Lock()
-	x.result = uint64(result)
-	t.group.mu.Unlock()
-	t.traceEvent(stopEvent, linux.PTRACE_EVENT_VFORK_DONE, uint64(uint32(x.tracer.FromRootPID(child))))
 }
 
 // traceExec stops t as its new program; was is its number before.
@@ -181,19 +176,34 @@ func (t *Task) traceEnd() {
 	t.traceEvent(stopEnd, linux.PTRACE_EVENT_EXIT, uint64(code))
 }
 
+// A standing says where a tracee stood still when it was saved. It is read before
+// any task runs, since the tracer ends the stop as soon as it does.
+type standing struct {
+	x      *tracing
+	kind   stopKind
+	info   linux.SigInfo
+	result uint64
+}
+
+// standing returns where t, which does not run yet, stands still.
+func (t *Task) standing() standing {
+	x := t.trace.Load()
+	if x == nil {
+		return standing{}
+	}
+	return standing{x, x.stop, x.info, x.result}
+}
+
 // goOn is what a restored tracee does that stood still when it was saved, but for what
 // its run loop does anyway.
-func (t *Task) goOn() {
-	x := t.trace.Load()
-	if x == nil || x.stop == stopNone {
+func (t *Task) goOn(s standing) {
+	if s.kind == stopNone {
 		return
 	}
-	kind := x.stop
-	info := x.info
-	t.standStill(x)
-	switch kind {
+	t.standStill(s.x, s.kind)
+	switch s.kind {
 	case stopEntry, stopEmu:
-		if t.enterAfterStop(x, kind) {
+		if t.enterAfterStop(s.x, s.kind) {
 			t.makeCall()
 		}
 	case stopFilter:
@@ -201,20 +211,20 @@ func (t *Task) goOn() {
 			t.makeCallUnless(true)
 		}
 	case stopExit:
-		t.sendFromTracer(x)
+		t.sendFromTracer(s.x)
 	case stopSignal:
-		if t.signalAfterStop(x, &info) {
-			t.deliver(&info)
+		if t.signalAfterStop(s.x, &s.info) {
+			t.deliver(&s.info)
 		}
 	case stopEvent:
 		if !t.vforkPending.Load() {
-			t.finishCall(uintptr(x.result), nil)
+			t.finishCall(uintptr(s.result), nil)
 			t.leaveTraced()
 		}
 	case stopExec:
 		t.leaveTraced()
 	case stopEnd:
-		x.ended = true
+		s.x.ended = true
 		t.runState = Exiting
 	}
 }

@@ -25,7 +25,7 @@ const (
 func (t *Task) traceStop(kind stopKind, status uint32, info *linux.SigInfo, message uint64) *tracing {
 	s, g := t.sys, t.group
 	t.complete()
-	t.showRestart(kind)
+	t.showRestart()
 	s.tree.RLock()
 	g.mu.Lock()
 	x := t.trace.Load()
@@ -49,13 +49,12 @@ func (t *Task) traceStop(kind stopKind, status uint32, info *linux.SigInfo, mess
 	g.mu.Unlock()
 	t.tellTracerTreeLocked(x, linux.CLD_TRAPPED, int32(status&0x7f))
 	s.tree.RUnlock()
-	t.standStill(x)
+	t.standStill(x, kind)
 	return x
 }
 
-// standStill waits for the end of the stop that x says.
-func (t *Task) standStill(x *tracing) {
-	kind := x.stop
+// standStill waits for the end of a stop of this kind, which x may have seen already.
+func (t *Task) standStill(x *tracing, kind stopKind) {
 	killed := uint32(0)
 	if kind == stopEnd {
 		// It has been told to end already; only SIGKILL ends this.
@@ -111,10 +110,13 @@ func (t *Task) mayGoOn(x *tracing, kind stopKind) bool {
 
 // takeChanges is the end of a stop: what the tracer has changed takes effect.
 func (t *Task) takeChanges(x *tracing, kind stopKind) {
-	if x.fpuSet {
-		t.ctx.SetFPU(x.fpu)
-	}
+	t.group.mu.Lock()
+	fpu, set := x.fpu, x.fpuSet
 	x.fpu, x.fpuSet = nil, false
+	t.group.mu.Unlock()
+	if set {
+		t.ctx.SetFPU(fpu)
+	}
 	t.singleStep = TraceMode(x.mode.Load()).steps() && t.traced()
 	switch kind {
 	case stopEntry, stopEmu, stopFilter, stopEvent, stopEnd:
@@ -125,7 +127,7 @@ func (t *Task) takeChanges(x *tracing, kind stopKind) {
 
 // showRestart makes the registers say how an interrupted call goes on, as they do in
 // Linux.
-func (t *Task) showRestart(kind stopKind) {
+func (t *Task) showRestart() {
 	switch t.restart {
 	case 0:
 	case RestartNoStop:
@@ -156,8 +158,8 @@ func (t *Task) readRestart() {
 }
 
 // eventInfo is the siginfo of a stop that is no signal's (Linux: ptrace_do_notify).
-func (t *Task) eventInfo(signo linux.Signal, code uint32) *linux.SigInfo {
-	info := &linux.SigInfo{Signo: signo, Code: linux.SigCode(code)}
+func (t *Task) eventInfo(status uint32) *linux.SigInfo {
+	info := &linux.SigInfo{Signo: linux.SIGTRAP, Code: linux.SigCode(status)}
 	info.SetPID(t.OwnTID())
 	info.SetUID(t.Cred().UserNS.FromRootUID(t.Cred().RUID))
 	return info
@@ -166,7 +168,7 @@ func (t *Task) eventInfo(signo linux.Signal, code uint32) *linux.SigInfo {
 // traceEvent stops for an event.
 func (t *Task) traceEvent(kind stopKind, event uint32, message uint64) {
 	status := uint32(linux.SIGTRAP) | event<<8
-	t.traceStop(kind, status, t.eventInfo(linux.SIGTRAP, status), message)
+	t.traceStop(kind, status, t.eventInfo(status), message)
 }
 
 // traceSignal stops before info is delivered. It reports whether there is a signal to
@@ -227,7 +229,7 @@ func (t *Task) stopEventFor(sig linux.Signal) {
 		sig = linux.SIGTRAP
 	}
 	status := uint32(sig) | linux.PTRACE_EVENT_STOP<<8
-	t.traceStop(stopGroup, status, t.eventInfo(linux.SIGTRAP, status), 0)
+	t.traceStop(stopGroup, status, t.eventInfo(status), 0)
 }
 
 // parkTraced is park for a tracee: its tracer may let it go on although the process is

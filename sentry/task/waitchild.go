@@ -107,7 +107,8 @@ func (t *Task) wantsIDTreeLocked(c *ThreadGroup, tid int32, o *WaitOptions) bool
 	return true
 }
 
-// stateTreeLocked takes (or with WNOWAIT looks at) a change of c's state.
+// stateTreeLocked takes (or with WNOWAIT looks at) a change of c's state. An end that its
+// tracer takes is then its parent's to wait for.
 func (c *ThreadGroup) stateTreeLocked(o *WaitOptions) (WaitResult, bool) {
 	keep := o.Options&linux.WNOWAIT != 0
 	r := WaitResult{PID: c.idTreeLocked(), UID: c.leader.Cred().RUID}
@@ -118,7 +119,12 @@ func (c *ThreadGroup) stateTreeLocked(o *WaitOptions) (WaitResult, bool) {
 		r.Status = c.status
 		r.Usage = c.gone
 		r.Usage.Add(c.reaped)
-		if !keep {
+		switch {
+		case keep:
+		case c.deferredTreeLocked():
+			c.leader.unlinkTreeLocked()
+			c.leader.unwaitedTreeLocked()
+		default:
 			c.reapTreeLocked()
 		}
 		return r, true
@@ -135,17 +141,21 @@ func (c *ThreadGroup) stateTreeLocked(o *WaitOptions) (WaitResult, bool) {
 func (c *ThreadGroup) takeChange(o *WaitOptions, keep bool, status *linux.WaitStatus) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case o.Options&linux.WSTOPPED != 0 && c.stop.complete && !c.stop.reported:
+	if o.Options&linux.WSTOPPED != 0 && c.stop.complete && !c.stop.reported {
 		c.stop.reported = !keep
 		*status = linux.WaitStopped(c.stop.signal)
 		return true
-	case o.Options&linux.WCONTINUED != 0 && c.stop.continued:
-		c.stop.continued = keep
-		*status = linux.WaitContinued
-		return true
 	}
-	return false
+	return c.takeContinuedLocked(o, keep, status)
+}
+
+func (c *ThreadGroup) takeContinuedLocked(o *WaitOptions, keep bool, status *linux.WaitStatus) bool {
+	if o.Options&linux.WCONTINUED == 0 || !c.stop.continued {
+		return false
+	}
+	c.stop.continued = keep
+	*status = linux.WaitContinued
+	return true
 }
 
 // ChildEvents returns the SIGCHLD code and status for a wait status
