@@ -382,6 +382,10 @@ type Rester interface {
 	Yield() bool
 	Risen()
 
+	// Bulk says that the guest's call has moved much to or from outside the sandbox,
+	// where somebody needs a CPU for as much. Owner only.
+	Bulk()
+
 	// Roused is called when another thread wakes the owner. Anyone calls it.
 	Roused()
 }

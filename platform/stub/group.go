@@ -99,6 +99,10 @@ func (p *Placer) Wait(h *Place) int32 {
 		return guestLooks
 	}
 	h.began = p.now()
+	if h.bulk > 0 {
+		h.bulk--
+		return 0
+	}
 	if h.streak >= quickStreak && p.mayGroup(h.began) && p.join(h) {
 		return guestLooks
 	}

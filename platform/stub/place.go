@@ -41,6 +41,8 @@ type Place struct {
 	answered int    // calls since the owner last let others have the CPU
 	yields   int    // since it rests
 	count    int    // calls that calls does not have yet
+	bulk     int    // runs of the guest for which it is taken for one that moves much
+	roams    bool   // its owner sleeps unbound
 	looks    *Group // in which group's looking it counts
 
 	// task-only, and guarded by Placer.mu as well while in a group: out says that the

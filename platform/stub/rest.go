@@ -38,6 +38,9 @@ func (p *Placer) Risen(h *Place) {
 	if h.resting.Load() {
 		h.resting.Store(false)
 	}
+	if h.roams {
+		p.alight(h)
+	}
 	h.settle()
 }
 
@@ -48,6 +51,9 @@ func (p *Placer) Risen(h *Place) {
 // in between, because to yield is cheaper than to sleep and to be woken.
 func (p *Placer) Rest(h *Place) bool {
 	h.resting.Store(true)
+	if h.bulk > 0 {
+		p.roam(h)
+	}
 	if !h.out {
 		return false
 	}

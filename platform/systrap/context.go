@@ -85,6 +85,9 @@ func (c *Context) Rest() bool { return c.p.place.Rest(&c.place) }
 // Yield implements platform.Rester.
 func (c *Context) Yield() bool { return c.p.place.Yield(&c.place) }
 
+// Bulk implements platform.Rester.
+func (c *Context) Bulk() { c.p.place.Bulk(&c.place) }
+
 // Roused implements platform.Rester.
 func (c *Context) Roused() { c.p.place.Roused(&c.place) }
 

@@ -297,7 +297,7 @@ func (m *MemoryManager) stringMapped(addr uint64, max int, long []byte) (_ []byt
 func (m *MemoryManager) Blocks(addr, n uint64, a usermem.Access, fn func(blocks [][]byte) (uint64, error)) (uint64, error) {
 	prot := protOf(a)
 	var done uint64
-	arr := blockArrays.Get().(*[8][]byte)
+	arr := blockArrays.Get().(*[maxBlocks][]byte)
 	defer blockArrays.Put(arr)
 	for tries := 0; done < n; tries++ {
 		blocks, size, bounce := m.pin(addr+done, n-done, prot, arr[:0])
@@ -326,8 +326,12 @@ func (m *MemoryManager) Blocks(addr, n uint64, a usermem.Access, fn func(blocks 
 	return done, nil
 }
 
+// maxBlocks is how many pieces of memory one call of the host's may be about: a private mapping that was stored to little
+// by little lies in pieces of a page.
+const maxBlocks = 64
+
 // blockArrays spares each Blocks an allocation.
-var blockArrays = sync.Pool{New: func() any { return new([8][]byte) }}
+var blockArrays = sync.Pool{New: func() any { return new([maxBlocks][]byte) }}
 
 // pin returns windows of memory at addr that stay as they are until unpin,
 // which the caller owes if size is not zero. bounce says that the memory at

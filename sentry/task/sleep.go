@@ -156,6 +156,13 @@ func (t *Task) uninterruptible(ready func() bool) bool {
 	return true
 }
 
+// Bulk says that t's call has moved much to or from outside the sandbox. Task-only.
+func (t *Task) Bulk() {
+	if t.rester != nil {
+		t.rester.Bulk()
+	}
+}
+
 // rest waits for the token.
 func (t *Task) rest() {
 	if turn := t.sys.Turn; turn != nil {

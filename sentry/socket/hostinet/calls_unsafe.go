@@ -90,9 +90,10 @@ type message struct {
 	flags         int // of a received one
 }
 
-// move is sendmsg(2) or recvmsg(2); m is then cut to what came.
+// move is sendmsg(2) or recvmsg(2); m is then cut to what came. It waits for nothing, and what it copies is over before Go's
+// monitor has given the caller's processor to another thread, which would be woken for nothing.
 func move(nr uintptr, fd int, m *message, flags int) (int, error) {
-	var few [16]unix.Iovec
+	var few [64]unix.Iovec
 	iovs := few[:0]
 	for _, b := range m.data[:min(len(m.data), linux.IOV_MAX)] {
 		if len(b) > 0 {
@@ -103,9 +104,12 @@ func move(nr uintptr, fd int, m *message, flags int) (int, error) {
 		Name: unsafe.SliceData(m.name), Namelen: uint32(len(m.name)), Iov: unsafe.SliceData(iovs), Iovlen: uint64(len(iovs)),
 		Control: unsafe.SliceData(m.control), Controllen: uint64(len(m.control)),
 	}
-	n, err := call(nr, uintptr(fd), uintptr(unsafe.Pointer(&h)), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0)
-	if err != nil {
-		return 0, err
+	n, _, errno := unix.RawSyscall(nr, uintptr(fd), uintptr(unsafe.Pointer(&h)), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL))
+	for errno == unix.EINTR {
+		n, _, errno = unix.RawSyscall(nr, uintptr(fd), uintptr(unsafe.Pointer(&h)), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL))
+	}
+	if errno != 0 {
+		return 0, linux.Errno(errno)
 	}
 	if nr == unix.SYS_RECVMSG {
 		m.name, m.control = m.name[:min(h.Namelen, uint32(len(m.name)))], m.control[:min(h.Controllen, uint64(len(m.control)))]
