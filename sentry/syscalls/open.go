@@ -39,14 +39,28 @@ func loadAt(t *task.Task, dir linux.FD, path arg.Path) (string, place, error) {
 	return s, p, err
 }
 
-// loadAt is loadAt with a path that holds until s.put.
-func (s *scratch) loadAt(t *task.Task, c *vfs.Caller, dir linux.FD, path arg.Path) (string, place, error) {
-	text, err := s.loadPath(t, path)
-	if err != nil {
-		return "", place{}, err
+// A named is a path and where it starts. It holds until drop, which has to be called.
+type named struct {
+	place
+	path string
+	text *scratch
+}
+
+// nameAt is loadAt without memory of the path's own.
+func nameAt(t *task.Task, c *vfs.Caller, dir linux.FD, path arg.Path) (n named, err error) {
+	n.text = getScratch()
+	if n.path, err = n.text.loadPath(t, path); err == nil {
+		n.place, err = placeOf(t, c, dir, n.path)
 	}
-	p, err := placeOf(t, c, dir, text)
-	return text, p, err
+	if err != nil {
+		n.text.put()
+	}
+	return n, err
+}
+
+func (n *named) drop() {
+	n.place.drop()
+	n.text.put()
 }
 
 // openKnown are the flags that open(2) does not ignore.

@@ -11,18 +11,17 @@ import (
 // path with AT_EMPTY_PATH. The place's drop is to be called.
 func resolve(t *task.Task, dir linux.FD, path arg.Path, flags vfs.WalkFlags) (vfs.Path, place, error) {
 	c := t.Caller()
-	sc := getScratch()
-	defer sc.put()
-	s, at, err := sc.loadAt(t, c, dir, path)
+	n, err := nameAt(t, c, dir, path)
 	if err != nil {
 		return vfs.Path{}, place{}, err
 	}
-	p, err := vfs.Resolve(c, at.at, s, flags)
+	p, err := vfs.Resolve(c, n.at, n.path, flags)
+	n.text.put()
 	if err != nil {
-		at.drop()
+		n.place.drop()
 		return vfs.Path{}, place{}, err
 	}
-	return p, at, nil
+	return p, n.place, nil
 }
 
 // walkFlags turns AT_ flags into those of a walk, refusing unknown ones.
@@ -61,19 +60,12 @@ func sysNewfstatat(t *task.Task, dir linux.FD, path arg.Path, out arg.Out[linux.
 }
 
 func stat(t *task.Task, dir linux.FD, path arg.Path, w vfs.WalkFlags, out arg.Out[linux.Stat]) (uintptr, error) {
-	c := t.Caller()
-	sc := getScratch()
-	defer sc.put()
-	s, at, err := sc.loadAt(t, c, dir, path)
+	p, at, err := resolve(t, dir, path, w)
 	if err != nil {
 		return 0, err
 	}
 	defer at.drop()
-	p, err := vfs.Resolve(c, at.at, s, w)
-	if err != nil {
-		return 0, err
-	}
-	st, err := vfs.Stat(c, p)
+	st, err := vfs.Stat(t.Caller(), p)
 	if err != nil {
 		return 0, err
 	}
@@ -152,14 +144,12 @@ func access(t *task.Task, dir linux.FD, path arg.Path, mode linux.AccessMode, fl
 		return 0, linux.EINVAL
 	}
 	c := t.Caller()
-	sc := getScratch()
-	defer sc.put()
-	s, at, err := sc.loadAt(t, c, dir, path)
+	n, err := nameAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
-	defer at.drop()
-	return 0, vfs.AccessPath(c, at.at, s, mode, flags)
+	defer n.drop()
+	return 0, vfs.AccessPath(c, n.at, n.path, mode, flags)
 }
 
 // sysMkdir is mkdir(2).
@@ -170,14 +160,12 @@ func sysMkdir(t *task.Task, path arg.Path, mode arg.Mode) (uintptr, error) {
 // sysMkdirat is mkdirat(2).
 func sysMkdirat(t *task.Task, dir linux.FD, path arg.Path, mode arg.Mode) (uintptr, error) {
 	c := t.Caller()
-	sc := getScratch()
-	defer sc.put()
-	s, at, err := sc.loadAt(t, c, dir, path)
+	n, err := nameAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
-	defer at.drop()
-	return 0, vfs.Mkdir(c, at.at, s, linux.FileMode(mode))
+	defer n.drop()
+	return 0, vfs.Mkdir(c, n.at, n.path, linux.FileMode(mode))
 }
 
 // sysMknod is mknod(2).
@@ -188,14 +176,12 @@ func sysMknod(t *task.Task, path arg.Path, mode arg.Mode, dev arg.Dev) (uintptr,
 // sysMknodat is mknodat(2).
 func sysMknodat(t *task.Task, dir linux.FD, path arg.Path, mode arg.Mode, dev arg.Dev) (uintptr, error) {
 	c := t.Caller()
-	sc := getScratch()
-	defer sc.put()
-	s, at, err := sc.loadAt(t, c, dir, path)
+	n, err := nameAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
-	defer at.drop()
-	return 0, vfs.Mknod(c, at.at, s, linux.FileMode(mode), uint64(dev))
+	defer n.drop()
+	return 0, vfs.Mknod(c, n.at, n.path, linux.FileMode(mode), uint64(dev))
 }
 
 // sysUnlink is unlink(2).
@@ -212,17 +198,15 @@ func sysUnlinkat(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFlags)
 		return 0, linux.EINVAL
 	}
 	c := t.Caller()
-	sc := getScratch()
-	defer sc.put()
-	s, at, err := sc.loadAt(t, c, dir, path)
+	n, err := nameAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
-	defer at.drop()
+	defer n.drop()
 	if flags != 0 {
-		return 0, vfs.Rmdir(c, at.at, s)
+		return 0, vfs.Rmdir(c, n.at, n.path)
 	}
-	return 0, vfs.Unlink(c, at.at, s)
+	return 0, vfs.Unlink(c, n.at, n.path)
 }
 
 // sysRename is rename(2).
@@ -305,23 +289,21 @@ func sysReadlink(t *task.Task, path arg.Path, buf arg.OutBytes, n arg.Count) (ui
 }
 
 // sysReadlinkat is readlinkat(2).
-func sysReadlinkat(t *task.Task, dir linux.FD, path arg.Path, buf arg.OutBytes, n arg.Count) (uintptr, error) {
-	if n <= 0 {
+func sysReadlinkat(t *task.Task, dir linux.FD, path arg.Path, buf arg.OutBytes, size arg.Count) (uintptr, error) {
+	if size <= 0 {
 		return 0, linux.EINVAL
 	}
 	c := t.Caller()
-	sc := getScratch()
-	defer sc.put()
-	s, at, err := sc.loadAt(t, c, dir, path)
+	n, err := nameAt(t, c, dir, path)
 	if err != nil {
 		return 0, err
 	}
-	defer at.drop()
-	text, err := vfs.Readlink(c, at.at, s)
+	defer n.drop()
+	text, err := vfs.Readlink(c, n.at, n.path)
 	if err != nil {
 		return 0, err
 	}
-	b := []byte(text)[:min(len(text), int(n))]
+	b := []byte(text)[:min(len(text), int(size))]
 	return uintptr(len(b)), buf.Store(t.MM(), b)
 }
 

@@ -3,6 +3,7 @@ package syscalls
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/mm"
 	"cordon/sentry/socket"
 	"cordon/sentry/task"
 	"cordon/sentry/usermem"
@@ -43,17 +44,33 @@ func writable(t *task.Task, fd linux.FD) (vfs.Borrowed, error) {
 	return d, err
 }
 
+// A sequence is memory of the guest's: a buffer, or a vector of them.
+type sequence interface {
+	Seq(m *mm.MemoryManager, n uint64) (usermem.Seq, error)
+}
+
+// lent returns fd's description, if it can be used so, and the memory to read into
+// or to write from.
+func lent[S sequence](t *task.Task, use func(*task.Task, linux.FD) (vfs.Borrowed, error), fd linux.FD, mem S, n arg.Size) (vfs.Borrowed, *usermem.Seq, error) {
+	d, err := use(t, fd)
+	if err != nil {
+		return d, nil, err
+	}
+	seq := t.Buffers()
+	if *seq, err = mem.Seq(t.MM(), uint64(n)); err != nil {
+		d.DecRef()
+		return vfs.Borrowed{}, nil, err
+	}
+	return d, seq, nil
+}
+
 // sysRead is read(2).
 func sysRead(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size) (uintptr, error) {
-	d, err := readable(t, fd)
+	d, seq, err := lent(t, readable, fd, buf, n)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
 	return read(t, d.Description, seq)
 }
 
@@ -88,39 +105,22 @@ func restartable(err error) error {
 
 // sysReadv is readv(2).
 func sysReadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size) (uintptr, error) {
-	d, err := readable(t, fd)
+	d, seq, err := lent(t, readable, fd, iov, n)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
 	return read(t, d.Description, seq)
 }
 
 // sysPread64 is pread(2).
 func sysPread64(t *task.Task, fd linux.FD, buf arg.OutBytes, n arg.Size, off arg.Off) (uintptr, error) {
-	if off < 0 {
-		return 0, linux.EINVAL
-	}
-	d, err := readable(t, fd)
-	if err != nil {
-		return 0, err
-	}
-	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
-	k, err := d.PRead(t.Caller(), seq, int64(off))
-	return result1(k, err)
+	return pread(t, fd, buf, n, off, 0)
 }
 
 // sysPreadv is preadv(2). On amd64 the offset is one register.
 func sysPreadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.Off, _ arg.Off) (uintptr, error) {
-	return preadv(t, fd, iov, n, off, 0)
+	return pread(t, fd, iov, n, off, 0)
 }
 
 // rwKnown are the flags of preadv2 and pwritev2 that need no support of the
@@ -133,55 +133,43 @@ func sysPreadv2(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.O
 		if flags&^rwKnown != 0 {
 			return 0, linux.EOPNOTSUPP
 		}
-		d, err := readable(t, fd)
+		d, seq, err := lent(t, readable, fd, iov, n)
 		if err != nil {
 			return 0, err
 		}
 		defer d.DecRef()
-		seq := t.Buffers()
-		if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
-			return 0, err
-		}
 		if flags&linux.RWF_NOWAIT != 0 {
 			k, err := d.Read(t.Caller(), seq)
 			return result1(k, err)
 		}
 		return read(t, d.Description, seq)
 	}
-	return preadv(t, fd, iov, n, off, flags)
+	return pread(t, fd, iov, n, off, flags)
 }
 
-func preadv(t *task.Task, fd linux.FD, iov arg.OutVec, n arg.Size, off arg.Off, flags linux.RWFlags) (uintptr, error) {
+func pread[S sequence](t *task.Task, fd linux.FD, mem S, n arg.Size, off arg.Off, flags linux.RWFlags) (uintptr, error) {
 	if off < 0 {
 		return 0, linux.EINVAL
 	}
 	if flags&^rwKnown != 0 {
 		return 0, linux.EOPNOTSUPP
 	}
-	d, err := readable(t, fd)
+	d, seq, err := lent(t, readable, fd, mem, n)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
 	k, err := d.PRead(t.Caller(), seq, int64(off))
 	return result1(k, err)
 }
 
 // sysWrite is write(2).
 func sysWrite(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size) (uintptr, error) {
-	d, err := writable(t, fd)
+	d, seq, err := lent(t, writable, fd, buf, n)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
 	return write(t, d.Description, seq)
 }
 
@@ -239,15 +227,11 @@ func written(t *task.Task, c *vfs.Caller, done uint64, err error) (uintptr, erro
 
 // sysWritev is writev(2).
 func sysWritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size) (uintptr, error) {
-	d, err := writable(t, fd)
+	d, seq, err := lent(t, writable, fd, iov, n)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
 	return write(t, d.Description, seq)
 }
 
@@ -256,18 +240,7 @@ func sysPwrite64(t *task.Task, fd linux.FD, buf arg.InBytes, n arg.Size, off arg
 	if off < 0 {
 		return 0, linux.EINVAL
 	}
-	d, err := writable(t, fd)
-	if err != nil {
-		return 0, err
-	}
-	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = buf.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
-	c := t.Caller()
-	k, err := d.PWrite(c, seq, int64(off))
-	return written(t, c, uint64(k), err)
+	return pwrite(t, fd, buf, n, off, 0)
 }
 
 // sysPwritev is pwritev(2).
@@ -275,7 +248,7 @@ func sysPwritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.Of
 	if off < 0 {
 		return 0, linux.EINVAL
 	}
-	return pwritev(t, fd, iov, n, off, 0)
+	return pwrite(t, fd, iov, n, off, 0)
 }
 
 // sysPwritev2 is pwritev2(2).
@@ -286,19 +259,15 @@ func sysPwritev2(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.O
 	if flags&linux.RWF_APPEND != 0 && flags&linux.RWF_NOAPPEND != 0 || off < -1 {
 		return 0, linux.EINVAL
 	}
-	return pwritev(t, fd, iov, n, off, flags)
+	return pwrite(t, fd, iov, n, off, flags)
 }
 
-func pwritev(t *task.Task, fd linux.FD, iov arg.InVec, n arg.Size, off arg.Off, flags linux.RWFlags) (uintptr, error) {
-	d, err := writable(t, fd)
+func pwrite[S sequence](t *task.Task, fd linux.FD, mem S, n arg.Size, off arg.Off, flags linux.RWFlags) (uintptr, error) {
+	d, seq, err := lent(t, writable, fd, mem, n)
 	if err != nil {
 		return 0, err
 	}
 	defer d.DecRef()
-	seq := t.Buffers()
-	if *seq, err = iov.Seq(t.MM(), uint64(n)); err != nil {
-		return 0, err
-	}
 	if off == -1 && !d.Seekable() {
 		return write(t, d.Description, seq)
 	}
