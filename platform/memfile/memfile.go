@@ -90,6 +90,7 @@ type File struct {
 
 	// atomic
 	asked atomic.Uint64 // mincore calls
+	wait  atomic.Pointer[func()]
 
 	worker sync.WaitGroup // punchAll
 

@@ -92,19 +92,41 @@ func (f *File) each(r Range, fn func(at uint64, b []byte)) {
 	}
 }
 
-// Zero clears r.
-func (f *File) Zero(r Range) { f.each(r, func(_ uint64, b []byte) { clear(b) }) }
+// Zero clears r. A page that is refused has no memory, and so is zero.
+func (f *File) Zero(r Range) {
+	f.each(r, func(at uint64, b []byte) {
+		if !Clear(b) {
+			eachPage(b, at, func(_ int, page []byte) { Clear(page) })
+		}
+	})
+}
 
-// ReadAt copies from the file. Unlike a read of a file it has no end.
+// ReadAt copies from the file. Unlike a read of a file it has no end. A page that is
+// refused has no memory, and so is zero.
 func (f *File) ReadAt(p []byte, off uint64) int {
-	f.each(Range{off, off + uint64(len(p))}, func(at uint64, b []byte) { copy(p[at-off:], b) })
+	f.each(Range{off, off + uint64(len(p))}, func(at uint64, b []byte) {
+		to := p[at-off:][:len(b)]
+		if Copy(to, b) {
+			return
+		}
+		eachPage(b, at, func(i int, page []byte) {
+			if !Copy(to[i:], page) {
+				clear(to[i : i+len(page)])
+			}
+		})
+	})
 	return len(p)
 }
 
-// WriteAt copies to the file.
-func (f *File) WriteAt(p []byte, off uint64) int {
-	f.each(Range{off, off + uint64(len(p))}, func(at uint64, b []byte) { copy(b, p[at-off:]) })
-	return len(p)
+// WriteAt copies to the file. It is short where the host refuses a page.
+func (f *File) WriteAt(p []byte, off uint64) (done int) {
+	refused := false
+	f.each(Range{off, off + uint64(len(p))}, func(at uint64, b []byte) {
+		if refused = refused || !Copy(b, p[at-off:]); !refused {
+			done += len(b)
+		}
+	})
+	return done
 }
 
 // Committed returns how many bytes of r (a page multiple) have memory.
@@ -220,10 +242,12 @@ func (f *File) AllocCopy(src Range, o Options) (r Range, committed bool, err lin
 	at := func(off uint64) uint64 { return r.Start + (off - src.Start) }
 	done := src.Start
 	for _, run := range runs {
-		if committed {
+		switch {
+		case err != 0:
+		case committed:
 			f.zeroSome(Range{at(done), at(run.Start)})
-			f.copyWithin(run, at(run.Start))
-		} else if err == 0 {
+			err = f.copyWithin(run, at(run.Start))
+		default:
 			err = f.writeWithin(run, at(run.Start))
 		}
 		done = run.End
@@ -249,12 +273,17 @@ func (f *File) zeroSome(r Range) {
 }
 
 // copyWithin copies src to the pages at to, which have memory.
-func (f *File) copyWithin(src Range, to uint64) {
+func (f *File) copyWithin(src Range, to uint64) linux.Errno {
 	for src.Start < src.End {
 		b := f.Window(src)
-		n := copy(f.Window(Range{to, to + uint64(len(b))}), b)
-		src.Start, to = src.Start+uint64(n), to+uint64(n)
+		w := f.Window(Range{to, to + uint64(len(b))})
+		if !Copy(w, b) {
+			return linux.ENOMEM
+		}
+		n := uint64(len(w))
+		src.Start, to = src.Start+n, to+n
 	}
+	return 0
 }
 
 // writeWithin copies src to the pages at to, which have none: a write(2) makes

@@ -1,7 +1,6 @@
 package mm
 
 import (
-	"bytes"
 	"sync"
 
 	"cordon/internal/linux"
@@ -123,7 +122,10 @@ func (m *MemoryManager) readRaw(addr uint64, dst []byte, prot linux.Prot) (done 
 		text = text || p.prot&linux.PROT_EXEC != 0
 		n = min(n, uint64(len(dst)-done))
 		if b := m.window(p, off, n); b != nil {
-			done += copy(dst[done:], b)
+			if !memfile.Copy(dst[done:], b) {
+				break
+			}
+			done += min(len(b), len(dst)-done)
 			continue
 		}
 		k := readBack(p.back, dst[done:done+int(n)], off)
@@ -159,7 +161,10 @@ func (m *MemoryManager) writeMapped(addr uint64, src []byte, prot linux.Prot) in
 		}
 		n = min(n, uint64(len(src)-done))
 		if b := m.window(p, off, n); b != nil {
-			done += copy(b, src[done:])
+			if !memfile.Copy(b, src[done:]) {
+				break
+			}
+			done += min(len(b), len(src)-done)
 			continue
 		}
 		k := writeBack(p.back, src[done:done+int(n)], off)
@@ -179,7 +184,9 @@ func (m *MemoryManager) zeroMapped(addr, n uint64) uint64 {
 		}
 		k = min(k, n-done)
 		if b := m.window(p, off, k); b != nil {
-			clear(b)
+			if !memfile.Clear(b) {
+				break
+			}
 			done += uint64(len(b))
 			continue
 		}
@@ -192,10 +199,14 @@ func (m *MemoryManager) zeroMapped(addr, n uint64) uint64 {
 	return done
 }
 
-// faultIn makes a translation for an access of ours at addr.
+// faultIn makes a translation for an access of ours at addr. When that was not enough
+// the last time the host may have refused a page, and another try waits for room.
 func (m *MemoryManager) faultIn(addr uint64, prot linux.Prot, tries int) error {
 	if tries > maxRetries || m.fault(addr, prot, false) != nil {
 		return linux.EFAULT
+	}
+	if tries > 0 && !m.dying.Load() {
+		m.cfg.Memory.AwaitRoom()
 	}
 	return nil
 }
@@ -283,8 +294,10 @@ func (m *MemoryManager) stringMapped(addr uint64, max int, long []byte) (_ []byt
 		}
 		b = b[:k]
 	}
-	i := bytes.IndexByte(b, 0)
+	i, ok := memfile.IndexByte(b, 0)
 	switch {
+	case !ok:
+		return long, "", false
 	case i < 0:
 		return append(long, b...), "", false
 	case long == nil:
@@ -299,7 +312,7 @@ func (m *MemoryManager) Blocks(addr, n uint64, a usermem.Access, fn func(blocks 
 	var done uint64
 	arr := blockArrays.Get().(*[maxBlocks][]byte)
 	defer blockArrays.Put(arr)
-	for tries := 0; done < n; tries++ {
+	for tries, refusals := 0, 0; done < n; tries++ {
 		blocks, size, bounce := m.pin(addr+done, n-done, prot, arr[:0])
 		if size == 0 && !bounce {
 			if err := m.faultIn(addr+done, prot, tries); err != nil {
@@ -318,7 +331,14 @@ func (m *MemoryManager) Blocks(addr, n uint64, a usermem.Access, fn func(blocks 
 		}
 		used, err := fn(blocks)
 		m.unpin()
+		if used == 0 && err == linux.EFAULT {
+			// The host refused a page to a call of ours.
+			if refusals++; m.faultIn(addr+done, prot, refusals) == nil {
+				continue
+			}
+		}
 		done += used
+		refusals = 0
 		if err != nil || used < size {
 			return done, err
 		}

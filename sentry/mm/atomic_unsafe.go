@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 
@@ -18,9 +19,15 @@ func (m *MemoryManager) word(addr uint64, n uint64, prot linux.Prot, fn func(p u
 		m.active.RLock()
 		if p, off, _ := m.mapped(addr, prot); p != nil {
 			if b := m.window(p, off, n); b != nil {
-				fn(unsafe.Pointer(&b[0]))
+				ok := touchWord(b, fn)
 				m.active.RUnlock()
-				return nil
+				if ok {
+					return nil
+				}
+				if err := m.faultIn(addr, prot, tries); err != nil {
+					return err
+				}
+				continue
 			}
 			err := wordAt(p.back, off, n, prot, fn)
 			m.active.RUnlock()
@@ -31,6 +38,18 @@ func (m *MemoryManager) word(addr uint64, n uint64, prot linux.Prot, fn func(p u
 			return err
 		}
 	}
+}
+
+// touchWord calls fn with b. It reports false if the host refused the page.
+func touchWord(b []byte, fn func(p unsafe.Pointer)) (ok bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if !ok {
+			_ = recover()
+		}
+	}()
+	fn(unsafe.Pointer(&b[0]))
+	return true
 }
 
 // wordAt serves a file without windows. It is not atomic against guests that

@@ -138,7 +138,10 @@ func (m *MemoryManager) copyPages(p *pma, off uint64, chunk seg.Range, hole bool
 	default:
 		o.Dirty = true
 		if to, _, err = f.Alloc(n, o); err == 0 {
-			m.readPages(p.back, off, to)
+			if err = m.readPages(p.back, off, to); err != 0 {
+				f.DecRef(to)
+				return 0, false, err
+			}
 			f.Filled(to)
 			committed = true
 		}
@@ -147,19 +150,25 @@ func (m *MemoryManager) copyPages(p *pma, off uint64, chunk seg.Range, hole bool
 }
 
 // readPages fills memory from a host file; what the file does not have is zero.
-func (m *MemoryManager) readPages(back memmap.Backing, off uint64, to memfile.Range) {
+func (m *MemoryManager) readPages(back memmap.Backing, off uint64, to memfile.Range) linux.Errno {
 	for to.Start < to.End {
 		b := m.cfg.Memory.Window(to)
 		done := 0
 		for done < len(b) {
 			n, err := back.ReadAt(b[done:], off+uint64(done))
+			if err == linux.EFAULT {
+				return linux.ENOMEM // the host refuses memory
+			}
 			if n <= 0 || err != nil {
 				break
 			}
 			done += n
 		}
-		clear(b[done:])
+		if !memfile.Clear(b[done:]) {
+			return linux.ENOMEM
+		}
 		to.Start += uint64(len(b))
 		off += uint64(len(b))
 	}
+	return 0
 }

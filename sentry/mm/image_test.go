@@ -132,7 +132,7 @@ func TestImageCoversState(t *testing.T) {
 		"cfg": "Limits, Fixed, Total and the slots", "hugeOK": setup, "patcher": "the platform makes a new one", "parentHabits": "learned again", "habits": "learned again",
 		"mapping": "a lock", "sizes": "counted from the VMAs", "active": "a lock", "ops": rebuilt, "held": "a new stub has nothing",
 		"generation": rebuilt, "spurious": rebuilt, "deferred": "no I/O is under way", "brkSpare": rebuilt, "stackSpare": rebuilt, "vacant": rebuilt,
-		"lost": rebuilt, "pins": "no I/O is under way", "as": rebuilt, "sleepers": "they sleep again", "lent": "lent anew", "patches": "the pages are saved as they were", "arenas": "the platform makes new ones",
+		"lost": rebuilt, "pins": "no I/O is under way", "dying": "the process is ending", "as": rebuilt, "sleepers": "they sleep again", "lent": "lent anew", "patches": "the pages are saved as they were", "arenas": "the platform makes new ones",
 	}); err != nil {
 		t.Error(err)
 	}

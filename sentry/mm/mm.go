@@ -82,6 +82,7 @@ type MemoryManager struct {
 
 	// atomic
 	users atomic.Int64
+	dying atomic.Bool  // killed for memory: its copies do not wait for some
 	pins  atomic.Int64 // Blocks callbacks that see windows
 	as    atomic.Pointer[platform.AddressSpace]
 	lent  atomic.Pointer[loan]
@@ -121,6 +122,10 @@ func (m *MemoryManager) setUp() {
 
 // IncUsers takes a reference unless the space is already gone.
 func (m *MemoryManager) IncUsers() bool { return refs.Try(&m.users) }
+
+// Dying says that the processes of the space were killed to make room: their copies do
+// not wait for some.
+func (m *MemoryManager) Dying() { m.dying.Store(true) }
 
 // DecUsers drops a reference; the last one releases everything. No guest
 // thread runs in the space by then.

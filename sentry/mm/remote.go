@@ -3,6 +3,7 @@ package mm
 import (
 	"cordon/internal/linux"
 	"cordon/internal/seg"
+	"cordon/platform/memfile"
 )
 
 // Remote is the space as a debugger reaches it (/proc/pid/mem, ptrace(2)).
@@ -85,7 +86,10 @@ func (m *MemoryManager) pokeMapped(addr uint64, src []byte) int {
 	q := *p
 	q.prot = effective(linux.PROT_WRITE)
 	if b := m.window(&q, off, uint64(n)); b != nil {
-		return copy(b, src[:n])
+		if !memfile.Copy(b, src[:n]) {
+			return 0
+		}
+		return n
 	}
 	k, _ := p.back.WriteAt(src[:n], off)
 	return k

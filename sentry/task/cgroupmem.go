@@ -226,7 +226,11 @@ func (s *System) outOfMemory(cg *cgroup.Group) bool {
 		e := OOMEvent{v.container, v.ID(), v.Leader().Name()}
 		s.tree.Lock()
 		v.killTreeLocked()
+		m := v.leader.MM()
 		s.tree.Unlock()
+		if m != nil {
+			m.Dying()
+		}
 		if s.OnOOM != nil {
 			s.OnOOM(e)
 		}
@@ -319,7 +323,22 @@ func (t *Task) makeRoom(addr uint64) bool {
 
 // SetGuestMemory says how large the memory file can become, in bytes; 0 is no
 // bound.
-func (s *System) SetGuestMemory(n int64) { s.watch.guest.Store(n) }
+func (s *System) SetGuestMemory(n int64) {
+	s.watch.guest.Store(n)
+	s.Memory.OnRefused(s.awaitRoom)
+}
+
+// awaitRoom holds a copy of the Sentry's own that found the memory file full. Locks may
+// be held: who is to go is the watch's to say, and it is waited for a little only.
+func (s *System) awaitRoom() {
+	const looks = 10
+	for range looks {
+		if !s.memoryFull() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
 
 // roomTreeLocked reports whether the host's limit has room for another task.
 func (s *System) roomTreeLocked() bool { return s.hasRoomTreeLocked(0) }

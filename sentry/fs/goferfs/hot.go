@@ -1,8 +1,7 @@
 package goferfs
 
 import (
-	"runtime/debug"
-
+	"cordon/platform/memfile"
 	"cordon/sentry/memmap"
 	"cordon/sentry/usermem"
 )
@@ -35,7 +34,7 @@ func (m *mover) hot(dst *usermem.Seq) (n int, ok bool, err error) {
 	}
 	b := m.buf[:size]
 	w := f.Window(memmap.Range{Start: start, End: start + size})
-	if uint64(len(w)) < size || !copyMapped(b, w) {
+	if uint64(len(w)) < size || !memfile.Copy(b, w) {
 		return 0, false, nil
 	}
 	n, err = dst.CopyOut(b)
@@ -43,16 +42,4 @@ func (m *mover) hot(dst *usermem.Seq) (n int, ok bool, err error) {
 		err = nil
 	}
 	return n, true, err
-}
-
-// copyMapped copies from pages that the host may take away. It holds no lock.
-func copyMapped(to, from []byte) (ok bool) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if !ok {
-			_ = recover()
-		}
-	}()
-	copy(to, from)
-	return true
 }

@@ -29,7 +29,20 @@ type MemoryFile struct{ memmap.Memory }
 // Alloc implements Memory. Pages cost nothing until they are touched.
 func (m MemoryFile) Alloc(n uint64) (memmap.Range, linux.Errno) {
 	r, _, err := m.File.Alloc(n, memfile.Options{Kind: memfile.Shared})
-	return memmap.Range(r), err
+	if err != 0 {
+		return memmap.Range{}, err
+	}
+	// As in Linux, a ring has its pages from the beginning: frames come when nobody
+	// can be refused one.
+	zeros := make([]byte, min(n, 64<<10))
+	for at := r.Start; at < r.End; at += uint64(len(zeros)) {
+		if m.File.Fill(zeros[:min(uint64(len(zeros)), r.End-at)], at) != 0 {
+			m.File.DecRef(r)
+			return memmap.Range{}, linux.ENOMEM
+		}
+	}
+	m.File.Filled(r)
+	return memmap.Range(r), 0
 }
 
 // A Provider makes packet sockets.
