@@ -21,17 +21,21 @@ func (p *Pending) Len() int { return p.n }
 
 // Add queues info. Signal is marked pending even when limit instances are
 // queued already; then its info is lost and Add reports false (a sender by
-// sigqueue(3) gets EAGAIN, unless the signal is a standard one).
+// sigqueue(3) gets EAGAIN, unless the signal is a standard one). A standard
+// signal is queued once, and once more for each timer that sends it: a timer
+// stands still until its own is taken (Linux: kernel/signal.c
+// posixtimer_send_sigqueue).
 func (p *Pending) Add(info *linux.SigInfo, limit uint64) bool {
 	s := info.Signo
 	if !s.Valid() {
 		return true // like Linux's, a child's exit signal may be no signal
 	}
-	if !s.IsRealtime() && p.set.Has(s) {
+	each := s.IsRealtime() || info.Code == linux.SI_TIMER
+	if !each && p.set.Has(s) {
 		return true
 	}
 	if uint64(p.n) >= min(limit, MaxQueued) && s != linux.SIGKILL && s != linux.SIGSTOP {
-		if s.IsRealtime() && info.Code != linux.SI_USER {
+		if each && info.Code != linux.SI_USER {
 			return false
 		}
 		p.set.Add(s)

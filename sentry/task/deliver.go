@@ -50,13 +50,7 @@ func (t *Task) nextSignal() (linux.SigInfo, bool) {
 	g := t.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// The thread's synchronous signals first, then whichever is lower.
-	info, ok := t.pending.Take(^t.mask)
-	if !ok {
-		if info, ok = g.pending.Take(^t.mask); ok {
-			g.timerTakenLocked(&info)
-		}
-	}
+	info, ok := t.takeLocked(^t.mask)
 	if !ok {
 		return info, false
 	}

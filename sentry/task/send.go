@@ -280,10 +280,16 @@ func (t *Task) PendingSets() (own, shared linux.SigSet) {
 func (t *Task) TakeSignal(set linux.SigSet) (linux.SigInfo, bool) {
 	t.group.mu.Lock()
 	defer t.group.mu.Unlock()
-	if info, ok := t.pending.Take(set); ok {
-		return info, true
+	return t.takeLocked(set)
+}
+
+// takeLocked takes the next signal of set, the thread's own before the
+// process's.
+func (t *Task) takeLocked(set linux.SigSet) (linux.SigInfo, bool) {
+	info, ok := t.pending.Take(set)
+	if !ok {
+		info, ok = t.group.pending.Take(set)
 	}
-	info, ok := t.group.pending.Take(set)
 	if ok {
 		t.group.timerTakenLocked(&info)
 	}

@@ -3,6 +3,7 @@ package task
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/ktime"
+	"cordon/sentry/signal"
 )
 
 // MaxTimers bounds a process's POSIX timers; Linux bounds them by
@@ -89,11 +90,15 @@ func (p *posixTimer) expired() {
 }
 
 func (g *ThreadGroup) queuedLocked(p *posixTimer) bool {
-	s := p.event.Signo
+	return p.queueLocked().Set().Has(p.event.Signo)
+}
+
+// queueLocked is where the timer's signal waits.
+func (p *posixTimer) queueLocked() *signal.Pending {
 	if p.to != nil {
-		return p.to.pending.Set().Has(s)
+		return &p.to.pending
 	}
-	return g.pending.Set().Has(s)
+	return &p.group.pending
 }
 
 // timerTakenLocked fills in the overrun of a timer's signal that is taken, and
@@ -143,7 +148,7 @@ func (t *Task) SetTimer(id linux.TimerID, to linux.Itimerspec, abs bool) (old li
 	defer g.mu.Unlock()
 	old = remaining(p.timer.Set(s), now)
 	p.queued, p.overrun = false, 0
-	g.pending.RemoveTimer(p.event.Signo, id)
+	p.queueLocked().RemoveTimer(p.event.Signo, id)
 	return old, 0
 }
 
@@ -176,7 +181,7 @@ func (g *ThreadGroup) DeleteTimer(id linux.TimerID) linux.Errno {
 	}
 	delete(g.timers.byID, id)
 	p.timer.Stop()
-	g.pending.RemoveTimer(p.event.Signo, id)
+	p.queueLocked().RemoveTimer(p.event.Signo, id)
 	return 0
 }
 
@@ -184,7 +189,7 @@ func (g *ThreadGroup) DeleteTimer(id linux.TimerID) linux.Errno {
 func (g *ThreadGroup) clearTimersLocked() {
 	for _, p := range g.timers.byID {
 		p.timer.Stop()
-		g.pending.RemoveTimer(p.event.Signo, p.id)
+		p.queueLocked().RemoveTimer(p.event.Signo, p.id)
 	}
 	g.timers = posixTimers{}
 }

@@ -197,7 +197,8 @@ func writeSetgroups(o *opening, b []byte) error {
 		return err
 	}
 	ns := t.Cred().UserNS
-	switch strings.TrimRight(string(b), " \t\n") {
+	word, _, _ := strings.Cut(string(b), "\x00") // as Linux's, it ends there
+	switch strings.TrimRight(word, " \t\n") {
 	case "allow":
 		if ns.SetgroupsDenied() {
 			return linux.EPERM
