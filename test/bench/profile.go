@@ -110,11 +110,11 @@ func readProfile(data, command string) (*samples, error) {
 }
 
 // parseSamples reads what perf script prints: a line with name and process, a line
-// for each frame, an empty one. Sandboxes are processes named command, exe (which
-// the command executes again) and cordon-stub.
+// for each frame, an empty one. Sandboxes are processes named command and cordon-stub, and
+// those that run code of a Sentry or a gofer, which have the names of their programs.
 func parseSamples(in io.Reader, command string) *samples {
 	const commLen = 15
-	ours := []string{command[:min(len(command), commLen)], "exe", "cordon-stub"}
+	ours := []string{command[:min(len(command), commLen)], "cordon-stub"}
 	p := &samples{roles: map[string]string{}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
@@ -131,10 +131,8 @@ func parseSamples(in io.Reader, command string) *samples {
 			if now.comm == "swapper" {
 				p.idle++
 			}
-			if slices.Contains(ours, now.comm) {
-				p.stacks = append(p.stacks, *now)
-				now = &p.stacks[len(p.stacks)-1]
-			}
+			p.stacks = append(p.stacks, *now)
+			now = &p.stacks[len(p.stacks)-1]
 		default:
 			now.frames = append(now.frames, parseFrame(f))
 		}
@@ -142,8 +140,8 @@ func parseSamples(in io.Reader, command string) *samples {
 	for i := range p.stacks {
 		p.learn(&p.stacks[i])
 	}
-	// Another sandbox's, whose binary has no symbols.
-	p.stacks = slices.DeleteFunc(p.stacks, func(s stack) bool { return s.comm == "exe" && p.roles[s.pid] == "" })
+	// Others, and another sandbox's, whose binary has no symbols.
+	p.stacks = slices.DeleteFunc(p.stacks, func(s stack) bool { return !slices.Contains(ours, s.comm) && p.roles[s.pid] == "" })
 	return p
 }
 

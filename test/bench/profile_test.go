@@ -10,7 +10,7 @@ const perfScript = `exe  41
 	          46a0ef runtime.futex
 	          7c1234 cordon/sentry/task.(*Task).run
 
-exe  41
+sh  41
 	          7c1200 cordon/sentry/task.(*Task).run
 
 exe  42
