@@ -183,21 +183,64 @@ func TestGroupCounts(t *testing.T) {
 	}
 }
 
-// TestGroupLoad: groups end when others want the CPUs, and wait before they form again.
-func TestGroupLoad(t *testing.T) {
-	p, hs := crew(t, 1)
+// loadOf has p read the host's load from what the function that it returns says.
+func loadOf(t *testing.T, p *Placer) (say func(string)) {
 	f, err := os.CreateTemp(t.TempDir(), "loadavg")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	say := func(s string) { f.WriteAt([]byte(s), 0) }
+	t.Cleanup(func() { f.Close() })
 	p.mu.Lock()
-	p.load.fd, err = unix.Dup(int(f.Fd()))
-	p.mu.Unlock()
-	if err != nil {
+	defer p.mu.Unlock()
+	if p.load.fd, err = unix.Dup(int(f.Fd())); err != nil {
 		t.Fatal(err)
 	}
+	return func(s string) { f.WriteAt([]byte(s), 0) }
+}
+
+// TestGroupLoadOwn: what threads of the Sentry want for a moment ends no group.
+func TestGroupLoadOwn(t *testing.T) {
+	p, hs := crew(t, 1)
+	say := loadOf(t, p)
+	p.parked.Store(false) // nobody but this test looks
+	p.Enter(hs[0])
+	if p.Wait(hs[0]) == 0 {
+		t.Fatal("no group")
+	}
+	say("1.00 0.50 0.40 7/120 999\n")
+	p.look()
+	for i := range maxOwn {
+		burn()
+		if p.look(); hs[0].group.Load() == nil {
+			t.Fatalf("a group has ended after %d looks because of a thread of ours", i+1)
+		}
+	}
+	for range loadLimit {
+		burn()
+		p.look()
+	}
+	if hs[0].group.Load() != nil {
+		t.Error("a group stays though too many want to run all the time")
+	}
+}
+
+// burn has another thread of the process run for longer than a look overlooks.
+func burn() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		tid := CurrentThread()
+		for begin := ThreadTime(tid); ThreadTime(tid)-begin <= 2*ownTime; {
+		}
+	}()
+	<-done
+}
+
+// TestGroupLoad: groups end when others want the CPUs, and wait before they form again.
+func TestGroupLoad(t *testing.T) {
+	p, hs := crew(t, 1)
+	say := loadOf(t, p)
 	p.Enter(hs[0])
 	say("1.00 0.50 0.40 3/120 999\n") // the reader, a guest and its owner
 	for range 20 {

@@ -24,6 +24,13 @@ const (
 	// Sentry's others slack.
 	slack = 1
 
+	// At a look at which the Sentry's threads that are no owners have had a processor for
+	// ownTime nanoseconds since the one before, what is too much is taken for theirs, at most
+	// maxOwn times in a row. The collector runs on every processor that it finds, for less
+	// than that.
+	ownTime = int64(lookPeriod / 8)
+	maxOwn  = 8
+
 	// maxLate bounds of how many members of a group that rest the stubs may not sleep yet.
 	maxLate = 30
 
@@ -42,6 +49,9 @@ type hostLoad struct {
 
 	// guarded by Placer.mu
 	score int
+	again bool  // at the last look there was too much too
+	spent int64 // the process's CPU time then, in nanoseconds
+	own   int   // looks in a row at which it was the Sentry's
 	free  int64 // for how long nothing else was to be done, nanoseconds
 	pause int64 // nanoseconds
 	ended int64 // when groups were ended last
@@ -97,13 +107,19 @@ func (p *Placer) loadLocked(awake int) {
 		n -= 2 * min(g.members, bits.OnesCount64(g.taken.Load())+maxLate)
 	}
 	if n -= int(p.out.Load()) + slack; n <= 0 {
-		l.score = 0
+		l.score, l.again, l.own = 0, false, 0
+		return
+	}
+	if !p.ownLocked() {
+		l.own = 0
+	} else if l.own < maxOwn {
+		l.own++
 		return
 	}
 	if l.score += min(n, 2); l.score < loadLimit {
 		return
 	}
-	l.score = 0
+	l.score, l.again = 0, false
 	if l.pause *= 2; now-l.ended > 2*l.pause {
 		l.pause = loadPause
 	}
@@ -113,4 +129,21 @@ func (p *Placer) loadLocked(awake int) {
 	for len(p.groups) > 0 {
 		p.endLocked(p.groups[0])
 	}
+}
+
+// ownLocked says, at a look at which there is too much to do, whether threads of the
+// Sentry that are no owners of guests in groups are to blame.
+func (p *Placer) ownLocked() bool {
+	l := &p.load
+	all, known := ProcessTime(), l.again
+	own := all - l.spent
+	l.spent, l.again = all, true
+	for _, g := range p.groups {
+		for m := range g.seated(nil) {
+			spent, timed := m.spentLocked()
+			own -= spent
+			known = known && timed
+		}
+	}
+	return known && own > ownTime
 }

@@ -335,10 +335,17 @@ func (p *Placer) look() bool {
 // busyLocked says whether the owner, outside its guest, has used the processor
 // for most of the time since the last look.
 func (h *Place) busyLocked() bool {
-	now := ThreadTime(h.owner)
-	spent, timed := now-h.time, h.timed
-	h.time, h.timed = now, true
+	spent, timed := h.spentLocked()
 	return timed && spent > int64(lookPeriod)/2
+}
+
+// spentLocked returns how long the owner has run since spentLocked was called before, in
+// nanoseconds, if it was at the last look at which that mattered.
+func (h *Place) spentLocked() (spent int64, timed bool) {
+	now := ThreadTime(h.owner)
+	spent, timed = now-h.time, h.timed
+	h.time, h.timed = now, true
+	return spent, timed
 }
 
 // loosenLocked unbinds the stub thread of a guest that computes. If it has

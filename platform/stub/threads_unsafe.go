@@ -53,6 +53,13 @@ func ThreadTime(tid int32) int64 {
 	return ts.Nano()
 }
 
+// ProcessTime returns the CPU time of this process, in nanoseconds.
+func ProcessTime() int64 {
+	var ts unix.Timespec
+	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_PROCESS_CPUTIME_ID, uintptr(unsafe.Pointer(&ts)), 0)
+	return ts.Nano()
+}
+
 // Yield lets another thread have the CPU, if one wants it.
 func Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
