@@ -27,7 +27,7 @@ func (k *Kernel) registerFileSystems() error {
 			o.UID, o.GID, o.User = c.Cred.FSUID, c.Cred.FSGID, c.Cred.UserNS
 		}
 		return tmpfs.New(o)
-	}}
+	}, Options: tmpfs.OptionNames(), Check: tmpfs.CheckOption}
 	v.Register("tmpfs", tmp)
 	v.Register("ramfs", tmp)
 	v.Register("mqueue", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(c *vfs.Caller, _, data string) (vfs.FileSystem, error) {
@@ -45,7 +45,7 @@ func (k *Kernel) registerFileSystems() error {
 			o.Name = source
 		}
 		return devfs.New(o)
-	}}
+	}, Options: tmpfs.OptionNames(), Check: tmpfs.CheckOption}
 	v.Register("dev", dev)
 	v.Register("devtmpfs", dev)
 	v.Register("sysfs", vfs.FileSystemType{NoDev: true, UserMount: true, New: func(c *vfs.Caller, _, _ string) (vfs.FileSystem, error) {
@@ -59,6 +59,9 @@ func (k *Kernel) registerFileSystems() error {
 			return nil, err
 		}
 		return devpts.New(o), nil
+	}, Options: []string{"newinstance", "uid", "gid", "mode", "ptmxmode", "max"}, Check: func(option string) error {
+		o := defaults
+		return o.Parse(option)
 	}})
 	k.proc = procfs.New(k.sys, procfs.Options{CPUInfo: k.cfg.CPUInfo, CommandLine: "cordon", Net: nettext.Texts{}, Cgroup: cgroupOf})
 	k.proc.Register(v)

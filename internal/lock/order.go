@@ -12,6 +12,7 @@ const order = `
 	TextFile - the text of one pass over a file of the kernel's values
 	RenameFS - one file system's renames between directories
 	DentryDir - one directory's children in the dentry cache
+	MountContext - what a file system is to be made of (fsopen)
 	Kernel - the kernel object's own tables
 	FDTable - descriptor numbers
 	FSContext - root, working directory, umask
@@ -64,6 +65,7 @@ const order = `
 	Gofer - calls to a gofer in progress, handles to give back
 	Platform - contexts, stubs and their pools
 	Inotify - an inotify instance's watches and events
+	SeccompListener - the calls that wait in a seccomp listener
 	EventCount - an eventfd's, timerfd's or signalfd's state
 	HostNotifier - descriptors of the host that are watched
 	Timer - armed timers
@@ -80,71 +82,73 @@ const order = `
 // A rank is an empty struct that embeds ranked; its type name is its word in
 // the order.
 type (
-	FilePos        struct{ ranked }
-	Kernel         struct{ ranked }
-	TaskSet        struct{ ranked }
-	ThreadGroup    struct{ ranked }
-	SignalHandlers struct{ ranked }
-	Task           struct{ ranked }
-	Cgroups        struct{ ranked }
-	FDTable        struct{ ranked }
-	FSContext      struct{ ranked }
-	MountNamespace struct{ ranked }
-	Mount          struct{ ranked }
-	RenameFS       struct{ ranked }
-	DentryDir      struct{ ranked }
-	Dentry         struct{ ranked }
-	MountTree      struct{ ranked }
-	DentryCache    struct{ ranked }
-	EpollNesting   struct{ ranked }
-	Epoll          struct{ ranked }
-	File           struct{ ranked }
-	InodeData      struct{ ranked }
-	TextFile       struct{ ranked }
-	Inode          struct{ ranked }
-	GoferNames     struct{ ranked }
-	Netfilter      struct{ ranked }
-	ConnTrack      struct{ ranked }
-	NetConf        struct{ ranked }
-	SocketNames    struct{ ranked }
-	SocketFlight   struct{ ranked }
-	SocketRead     struct{ ranked }
-	Socket         struct{ ranked }
-	Netstack       struct{ ranked }
-	Bridge         struct{ ranked }
-	SocketOptions  struct{ ranked }
-	LinkReceiver   struct{ ranked }
-	StreamRead     struct{ ranked }
-	StreamWrite    struct{ ranked }
-	StreamBacklog  struct{ ranked }
-	PacketQueue    struct{ ranked }
-	Pipe           struct{ ranked }
-	FileLocks      struct{ ranked }
-	LockWaits      struct{ ranked }
-	MM             struct{ ranked }
-	MMActive       struct{ ranked }
-	SharedText     struct{ ranked }
-	SharedTexts    struct{ ranked }
-	FileData       struct{ ranked }
-	TimePages      struct{ ranked }
-	Mappings       struct{ ranked }
-	MemFile        struct{ ranked }
-	Gofer          struct{ ranked }
-	Platform       struct{ ranked }
-	Timer          struct{ ranked }
-	WaitQueue      struct{ ranked }
-	Log            struct{ ranked }
-	TTY            struct{ ranked }
-	TTYControl     struct{ ranked }
-	Inotify        struct{ ranked }
-	EventCount     struct{ ranked }
-	HostNotifier   struct{ ranked }
-	IPCTable       struct{ ranked }
-	IPCUndo        struct{ ranked }
-	IPC            struct{ ranked }
-	Futex          struct{ ranked }
-	MMSleepers     struct{ ranked }
-	Clock          struct{ ranked }
-	VirtualTime    struct{ ranked }
-	EpollReady     struct{ ranked }
+	FilePos         struct{ ranked }
+	MountContext    struct{ ranked }
+	Kernel          struct{ ranked }
+	TaskSet         struct{ ranked }
+	ThreadGroup     struct{ ranked }
+	SignalHandlers  struct{ ranked }
+	Task            struct{ ranked }
+	Cgroups         struct{ ranked }
+	FDTable         struct{ ranked }
+	FSContext       struct{ ranked }
+	MountNamespace  struct{ ranked }
+	Mount           struct{ ranked }
+	RenameFS        struct{ ranked }
+	DentryDir       struct{ ranked }
+	Dentry          struct{ ranked }
+	MountTree       struct{ ranked }
+	DentryCache     struct{ ranked }
+	EpollNesting    struct{ ranked }
+	Epoll           struct{ ranked }
+	File            struct{ ranked }
+	InodeData       struct{ ranked }
+	TextFile        struct{ ranked }
+	Inode           struct{ ranked }
+	GoferNames      struct{ ranked }
+	Netfilter       struct{ ranked }
+	ConnTrack       struct{ ranked }
+	NetConf         struct{ ranked }
+	SocketNames     struct{ ranked }
+	SocketFlight    struct{ ranked }
+	SocketRead      struct{ ranked }
+	Socket          struct{ ranked }
+	Netstack        struct{ ranked }
+	Bridge          struct{ ranked }
+	SocketOptions   struct{ ranked }
+	LinkReceiver    struct{ ranked }
+	StreamRead      struct{ ranked }
+	StreamWrite     struct{ ranked }
+	StreamBacklog   struct{ ranked }
+	PacketQueue     struct{ ranked }
+	Pipe            struct{ ranked }
+	FileLocks       struct{ ranked }
+	LockWaits       struct{ ranked }
+	MM              struct{ ranked }
+	MMActive        struct{ ranked }
+	SharedText      struct{ ranked }
+	SharedTexts     struct{ ranked }
+	FileData        struct{ ranked }
+	TimePages       struct{ ranked }
+	Mappings        struct{ ranked }
+	MemFile         struct{ ranked }
+	Gofer           struct{ ranked }
+	Platform        struct{ ranked }
+	Timer           struct{ ranked }
+	WaitQueue       struct{ ranked }
+	Log             struct{ ranked }
+	TTY             struct{ ranked }
+	TTYControl      struct{ ranked }
+	Inotify         struct{ ranked }
+	SeccompListener struct{ ranked }
+	EventCount      struct{ ranked }
+	HostNotifier    struct{ ranked }
+	IPCTable        struct{ ranked }
+	IPCUndo         struct{ ranked }
+	IPC             struct{ ranked }
+	Futex           struct{ ranked }
+	MMSleepers      struct{ ranked }
+	Clock           struct{ ranked }
+	VirtualTime     struct{ ranked }
+	EpollReady      struct{ ranked }
 )

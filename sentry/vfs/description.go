@@ -42,7 +42,7 @@ const (
 	mayWrite
 	pathOnly   // O_PATH
 	seekable   // has offsets
-	countWrite // counted in its inode's writers
+	countWrite // counted in its inode's and its mount's writers
 	denyWrite  // of a program: its inode is not opened for writing
 	holdsInode // counted in its inode's holders
 )
@@ -203,6 +203,7 @@ func (d *Description) release() {
 	d.file.Release()
 	if d.mode&countWrite != 0 {
 		p.Dentry.State().putWrite()
+		p.Mount.putWriter()
 	}
 	d.EndExec()
 	if d.mode&holdsInode != 0 {

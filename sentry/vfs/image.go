@@ -102,6 +102,7 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("vfs.Mount", saveMount, loadMount),
 		checkpoint.Object("vfs.MountNamespace", saveNamespace, loadNamespace),
 		checkpoint.Object("vfs.Tree", saveTree, loadTree),
+		checkpoint.Object("vfs.MountContext", saveMountContext, loadMountContext),
 		checkpoint.Object("vfs.peerGroup", saveGroup, loadGroup),
 		checkpoint.Object("vfs.anonFS", saveAnonFS, loadAnonFS),
 		checkpoint.Object("vfs.AnonInode", saveAnonInode, loadAnonInode),

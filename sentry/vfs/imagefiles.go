@@ -87,6 +87,10 @@ func (d *Description) settle() error {
 		if d.mode&holdsInode != 0 {
 			HoldInode(p.Dentry.inode)
 		}
+		if d.mode&countWrite != 0 {
+			p.Mount.writers.Add(1)
+			p.Mount.sb.writers.Add(1)
+		}
 	}
 	switch {
 	case d.file != nil:

@@ -27,6 +27,8 @@ type Mount struct {
 	idmap atomic.Pointer[cred.UserNamespace]
 	flags atomic.Uint64 // per-mount linux.MountFlags
 	refs  atomic.Int64  // long-lived holders and being attached
+	// writers are the descriptions of regular files that write through the mount.
+	writers atomic.Int64
 
 	// guarded by vfs.mountMu
 	ns       *MountNamespace // nil: detached
@@ -114,6 +116,35 @@ func (m *Mount) decRef() {
 		}
 		m.sb.decRef()
 	}
+}
+
+// setFlags gives m flags of its own: EBUSY where it becomes read-only while files are
+// open for writing through it.
+func (m *Mount) setFlags(f linux.MountFlags) error {
+	// First the refusal of new writers, then the question whether there are any.
+	old := linux.MountFlags(m.flags.Swap(uint64(f)))
+	if f&linux.MS_RDONLY != 0 && old&linux.MS_RDONLY == 0 && m.writers.Load() > 0 {
+		m.flags.Store(uint64(old))
+		return linux.EBUSY
+	}
+	return nil
+}
+
+// getWriter counts a description that writes through m, which keeps m from becoming
+// read-only.
+func (m *Mount) getWriter() error {
+	m.writers.Add(1)
+	m.sb.writers.Add(1)
+	if err := m.mayWrite(); err != nil {
+		m.putWriter()
+		return err
+	}
+	return nil
+}
+
+func (m *Mount) putWriter() {
+	m.writers.Add(-1)
+	m.sb.writers.Add(-1)
 }
 
 // attachLocked puts m on top of what is at p.

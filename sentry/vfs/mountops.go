@@ -80,8 +80,8 @@ func mountNew(c *Caller, source string, p Path, fsType string, flags linux.Mount
 	if !ok {
 		return linux.ENODEV
 	}
-	if !t.UserMount && !c.Cred.HasIn(linux.CAP_SYS_ADMIN, rootNS(c.Cred.UserNS)) {
-		return linux.EPERM
+	if err := t.mayCreate(c, c.Cred.UserNS); err != nil {
+		return err
 	}
 	fs, err := t.New(c, source, data)
 	if err != nil {
@@ -224,40 +224,6 @@ func BindPath(from, to Path, rec bool) error {
 		ns.changed()
 	}
 	return err
-}
-
-// remountBind changes a mount's own flags.
-func remountBind(c *Caller, p Path, flags linux.MountFlags) error {
-	if p.Dentry != p.Mount.root {
-		return linux.EINVAL
-	}
-	f := mountFlags(flags)
-	old := linux.MountFlags(p.Mount.flags.Load())
-	if flags&(linux.MS_NOATIME|linux.MS_NODIRATIME|linux.MS_RELATIME|linux.MS_STRICTATIME) == 0 {
-		f = f&^linux.MS_RELATIME | old&(linux.MS_NOATIME|linux.MS_NODIRATIME|linux.MS_RELATIME)
-	}
-	p.Mount.flags.Store(uint64(f))
-	p.Mount.ns.changed()
-	return nil
-}
-
-// remount changes the file system's options and the mount's flags.
-func remount(c *Caller, p Path, flags linux.MountFlags, data string) error {
-	if p.Dentry != p.Mount.root {
-		return linux.EINVAL
-	}
-	sb := p.Mount.sb
-	if !c.Cred.HasIn(linux.CAP_SYS_ADMIN, sb.fsUser(c.Cred.UserNS)) {
-		return linux.EPERM
-	}
-	if r, ok := sb.fs.(Reconfigurer); ok {
-		if err := r.Reconfigure(data); err != nil {
-			return err
-		}
-	}
-	sb.readOnly.Store(flags&linux.MS_RDONLY != 0)
-	sb.flags.Store(uint64(flags & perSuper))
-	return remountBind(c, p, flags)
 }
 
 func setPropagation(p Path, flags linux.MountFlags) error {

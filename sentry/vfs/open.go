@@ -131,10 +131,17 @@ func openChecked(c *Caller, p Path, f linux.OpenFlags, check bool) (*Description
 			defer state.putWrite()
 		}
 	}
+	if count {
+		if err := p.Mount.getWriter(); err != nil {
+			state.putWrite()
+			return nil, err
+		}
+	}
 	d, err := openFile(c, p, f)
 	if err != nil {
 		if count {
 			state.putWrite()
+			p.Mount.putWriter()
 		}
 		return nil, err
 	}

@@ -5,8 +5,8 @@ import (
 	"cordon/sentry/cred"
 )
 
-// A Tree is the File of open_tree(2) with OPEN_TREE_CLONE: a copy of mounts that
-// stands nowhere, in a namespace of its own that nobody is in. It goes with the
+// A Tree is the File of open_tree(2) with OPEN_TREE_CLONE, and of fsmount(2): mounts
+// that stand nowhere, in a namespace of its own that nobody is in. It goes with the
 // description, unless move_mount(2) has put it somewhere.
 type Tree struct {
 	// immutable
@@ -37,14 +37,18 @@ func (v *VFS) cloneTree(own *MountNamespace, p Path, rec bool) (*MountNamespace,
 	if rec {
 		mode = copyBindable
 	}
-	ns := &MountNamespace{vfs: v, user: own.user, unnamed: true}
+	return v.treeNSLocked(own, copyTreeLocked(p.Mount, p.Dentry, mode, nil)), nil
+}
+
+// treeNSLocked returns the namespace of the Tree whose root m is.
+func (v *VFS) treeNSLocked(own *MountNamespace, m *Mount) *MountNamespace {
+	ns := &MountNamespace{vfs: v, user: own.user, unnamed: true, root: m}
 	ns.refs.Store(1)
-	ns.root = copyTreeLocked(p.Mount, p.Dentry, mode, nil)
-	for t := range ns.root.treeLocked() {
+	for t := range m.treeLocked() {
 		t.ns = ns
 		ns.count++
 	}
-	return ns, nil
+	return ns
 }
 
 // MoveTree is move_mount(2): it puts the mount whose root from is, or the tree that
@@ -119,8 +123,10 @@ func ChangeMount(c *Caller, p Path, rec bool, change *MountChange) error {
 			break
 		}
 	}
+	if err := m.changeFlagsLocked(rec, change); err != nil {
+		return err
+	}
 	for t := range m.treeLocked() {
-		t.flags.Store(t.flags.Load()&^uint64(change.Clear) | uint64(change.Set&perMount))
 		if change.Propagation != 0 {
 			t.setPropagationLocked(change.Propagation)
 		}
@@ -132,6 +138,29 @@ func ChangeMount(c *Caller, p Path, rec bool, change *MountChange) error {
 		}
 	}
 	m.ns.changed()
+	return nil
+}
+
+// changeFlagsLocked changes the flags of m, and all below it if rec: every one or none.
+func (m *Mount) changeFlagsLocked(rec bool, change *MountChange) error {
+	type undo struct {
+		m     *Mount
+		flags uint64
+	}
+	var done []undo
+	for t := range m.treeLocked() {
+		old := t.flags.Load()
+		if err := t.setFlags(linux.MountFlags(old)&^change.Clear | change.Set&perMount); err != nil {
+			for _, u := range done {
+				u.m.flags.Store(u.flags)
+			}
+			return err
+		}
+		if !rec {
+			break
+		}
+		done = append(done, undo{t, old})
+	}
 	return nil
 }
 

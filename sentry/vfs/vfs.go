@@ -84,6 +84,10 @@ type FileSystemType struct {
 	// UserMount says that CAP_SYS_ADMIN over the mount namespace suffices;
 	// without it CAP_SYS_ADMIN over the root user namespace is needed.
 	UserMount bool
+	// Options are the keys of data that there are, for fsconfig(2); Check refuses
+	// "key=value", or "key", with a value that New would refuse. nil: only New does.
+	Options []string
+	Check   func(option string) error
 }
 
 // A Reconfigurer is a file system whose options mount(MS_REMOUNT) can change.
@@ -171,6 +175,7 @@ type superblock struct {
 	refs atomic.Int64
 	// readOnly is the instance's own MS_RDONLY, beside each mount's.
 	readOnly atomic.Bool
+	writers  atomic.Int64  // of all its mounts
 	flags    atomic.Uint64 // MS_SYNCHRONOUS, MS_DIRSYNC, ...
 }
 

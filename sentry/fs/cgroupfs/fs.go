@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"weak"
@@ -34,7 +35,7 @@ func Register(v *vfs.VFS, sys *task.System) {
 			return nil, err
 		}
 		return New(sys, v.NextDevice(), base), nil
-	}})
+	}, Options: mountOptions()})
 	v.Register("cgroup", vfs.FileSystemType{NoDev: true, New: func(c *vfs.Caller, _, data string) (vfs.FileSystem, error) {
 		if c != nil && c.Job != nil {
 			return nil, linux.ENODEV // version 1
@@ -49,6 +50,11 @@ func Register(v *vfs.VFS, sys *task.System) {
 
 // RootOption names the group that the kernel's own mount begins at.
 const RootOption = "root="
+
+// mountOptions are the keys of mount(2)'s data.
+func mountOptions() []string {
+	return []string{"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", "memory_hugetlb_accounting", "pids_localevents"}
+}
 
 // baseOf returns the group that a mount shows as its root.
 func baseOf(c *vfs.Caller, sys *task.System, data string) (*cgroup.Group, error) {
@@ -65,11 +71,10 @@ func baseOf(c *vfs.Caller, sys *task.System, data string) (*cgroup.Group, error)
 		return g, nil
 	}
 	err := vfs.ParseOptions(data, func(k, _ string) error {
-		switch k {
-		case "nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", "memory_hugetlb_accounting", "pids_localevents":
-			return nil
+		if !slices.Contains(mountOptions(), k) {
+			return linux.EINVAL
 		}
-		return linux.EINVAL
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -94,7 +94,15 @@ func (sh *shared) instance(o mountOptions, pids *task.PIDNamespace) *FileSystem 
 // processes of a PID namespace. data are the mount options: gid=, hidepid=0 and
 // subset=pid (EINVAL for others).
 func (f *FileSystem) Instance(data string, pids *task.PIDNamespace) (*FileSystem, error) {
-	var o mountOptions
+	o, err := parseOptions(data)
+	if err != nil {
+		return nil, err
+	}
+	return f.instance(o, pids), nil
+}
+
+// parseOptions reads mount(2)'s data.
+func parseOptions(data string) (o mountOptions, err error) {
 	for opt := range strings.SplitSeq(data, ",") {
 		k, v, _ := strings.Cut(opt, "=")
 		switch {
@@ -102,17 +110,17 @@ func (f *FileSystem) Instance(data string, pids *task.PIDNamespace) (*FileSystem
 		case k == "gid":
 			n, err := strconv.ParseUint(v, 10, 32)
 			if err != nil {
-				return nil, linux.EINVAL
+				return o, linux.EINVAL
 			}
 			o.gid, o.haveGID = uint32(n), true
 		case k == "hidepid" && (v == "0" || v == "off"):
 		case opt == "subset=pid":
 			o.pidOnly = true
 		default:
-			return nil, linux.EINVAL
+			return o, linux.EINVAL
 		}
 	}
-	return f.instance(o, pids), nil
+	return o, nil
 }
 
 // Register makes "proc" mountable: each mount is an instance.
@@ -131,6 +139,11 @@ func (f *FileSystem) Register(v *vfs.VFS) {
 				return nil, err
 			}
 			return i, nil
+		},
+		Options: []string{"gid", "hidepid", "subset"},
+		Check: func(option string) error {
+			_, err := parseOptions(option)
+			return err
 		},
 	})
 }

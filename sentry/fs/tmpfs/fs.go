@@ -102,6 +102,15 @@ func New(o Options) (*FS, error) {
 	return fs, nil
 }
 
+// OptionNames are the keys of mount(2)'s data.
+func OptionNames() []string {
+	return []string{"size", "nr_blocks", "nr_inodes", "mode", "uid", "gid", "huge", "inode64", "inode32", "noswap"}
+}
+
+// CheckOption refuses an option that New would refuse, but for ids that a user namespace
+// does not have.
+func CheckOption(option string) error { return new(settings).parse(option) }
+
 // parse reads mount(2)'s data.
 func (s *settings) parse(data string) error {
 	return vfs.ParseOptions(data, func(k, v string) error {
