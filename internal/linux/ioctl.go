@@ -155,14 +155,17 @@ const (
 	SECCOMP_IOCTL_NOTIF_SEND     IoctlCmd = 0xc0182101
 	SECCOMP_IOCTL_NOTIF_ID_VALID IoctlCmd = 0x40082102
 	SECCOMP_IOCTL_NOTIF_ADDFD    IoctlCmd = 0x40182103
-	KDGKBTYPE                    IoctlCmd = 0x4b33
-	KDGETMODE                    IoctlCmd = 0x4b3b
-	KDSETMODE                    IoctlCmd = 0x4b3a
-	KDGKBMODE                    IoctlCmd = 0x4b44
-	KDSKBMODE                    IoctlCmd = 0x4b45
-	VT_OPENQRY                   IoctlCmd = 0x5600
-	VT_GETSTATE                  IoctlCmd = 0x5603
-	PIDFD_GET_INFO               IoctlCmd = 0xc040ff0b
+	// With the direction that it had before Linux 5.17.
+	SECCOMP_IOCTL_NOTIF_ID_VALID_WRONG_DIR IoctlCmd = 0x80082102
+	SECCOMP_IOCTL_NOTIF_SET_FLAGS          IoctlCmd = 0x40082104
+	KDGKBTYPE                              IoctlCmd = 0x4b33
+	KDGETMODE                              IoctlCmd = 0x4b3b
+	KDSETMODE                              IoctlCmd = 0x4b3a
+	KDGKBMODE                              IoctlCmd = 0x4b44
+	KDSKBMODE                              IoctlCmd = 0x4b45
+	VT_OPENQRY                             IoctlCmd = 0x5600
+	VT_GETSTATE                            IoctlCmd = 0x5603
+	PIDFD_GET_INFO                         IoctlCmd = 0xc040ff0b
 )
 
 var ioctlCmdNames = [...]enumName{

@@ -110,6 +110,22 @@ type SeccompNotifResp struct {
 	Flags uint32
 }
 
+// Flags of SeccompNotifResp and SeccompNotifAddfd.
+const (
+	SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1
+	SECCOMP_ADDFD_FLAG_SETFD         = 1
+	SECCOMP_ADDFD_FLAG_SEND          = 2
+)
+
+// SeccompNotifAddfd is struct seccomp_notif_addfd.
+type SeccompNotifAddfd struct {
+	ID         uint64
+	Flags      uint32
+	SrcFD      uint32
+	NewFD      uint32
+	NewFDFlags uint32
+}
+
 // SeccompNotifSizes is struct seccomp_notif_sizes.
 type SeccompNotifSizes struct {
 	Notif     uint16

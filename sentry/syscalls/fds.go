@@ -110,6 +110,9 @@ func sysIoctl(t *task.Task, fd linux.FD, req linux.IoctlCmd, a arg.Hex) (uintptr
 	case linux.FIONCLEX:
 		return 0, t.FDs().SetFlags(fd, 0)
 	}
+	if l, ok := d.File().(*task.Listener); ok {
+		return listenerIoctl(t, d.Description, l, req, a)
+	}
 	n, err := d.Ioctl(t.Caller(), t.MM(), uint32(req), uint64(a))
 	return n, restartable(err)
 }

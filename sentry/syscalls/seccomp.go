@@ -8,8 +8,6 @@ import (
 )
 
 // sysSeccomp is seccomp(2).
-//
-// Partial: listeners (SECCOMP_FILTER_FLAG_NEW_LISTENER) are EINVAL and SECCOMP_RET_USER_NOTIF is not available, as before Linux 5.0
 func sysSeccomp(t *task.Task, op linux.SeccompOp, flags linux.SeccompFilterFlags, args arg.Addr) (uintptr, error) {
 	switch op {
 	case linux.SECCOMP_SET_MODE_STRICT:
@@ -29,10 +27,20 @@ func sysSeccomp(t *task.Task, op linux.SeccompOp, flags linux.SeccompFilterFlags
 		}
 		switch a {
 		case linux.SECCOMP_RET_KILL_PROCESS, linux.SECCOMP_RET_KILL_THREAD, linux.SECCOMP_RET_TRAP, linux.SECCOMP_RET_ERRNO,
-			linux.SECCOMP_RET_TRACE, linux.SECCOMP_RET_LOG, linux.SECCOMP_RET_ALLOW:
+			linux.SECCOMP_RET_USER_NOTIF, linux.SECCOMP_RET_TRACE, linux.SECCOMP_RET_LOG, linux.SECCOMP_RET_ALLOW:
 			return 0, nil
 		}
 		return 0, linux.EOPNOTSUPP
+	case linux.SECCOMP_GET_NOTIF_SIZES:
+		if flags != 0 {
+			return 0, linux.EINVAL
+		}
+		z := linux.SeccompNotifSizes{
+			Notif:     uint16(len(arg.Bytes(new(linux.SeccompNotif)))),
+			NotifResp: uint16(len(arg.Bytes(new(linux.SeccompNotifResp)))),
+			Data:      uint16(len(arg.Bytes(new(linux.SeccompData)))),
+		}
+		return 0, arg.Out[linux.SeccompNotifSizes](args).Store(t.MM(), &z)
 	}
 	return 0, linux.EINVAL
 }
@@ -56,12 +64,17 @@ func prctlSeccomp(t *task.Task, mode, filter uint64) (uintptr, error) {
 }
 
 const filterFlags = linux.SECCOMP_FILTER_FLAG_TSYNC | linux.SECCOMP_FILTER_FLAG_LOG |
-	linux.SECCOMP_FILTER_FLAG_SPEC_ALLOW | linux.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+	linux.SECCOMP_FILTER_FLAG_SPEC_ALLOW | linux.SECCOMP_FILTER_FLAG_NEW_LISTENER |
+	linux.SECCOMP_FILTER_FLAG_TSYNC_ESRCH | linux.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 
 // addFilter installs the struct sock_fprog at addr (Linux: kernel/seccomp.c
 // seccomp_set_mode_filter).
 func addFilter(t *task.Task, flags linux.SeccompFilterFlags, addr uint64) (uintptr, error) {
-	if flags&^filterFlags != 0 {
+	listen := flags&linux.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
+	// With both, a result would be a thread or a descriptor.
+	const both = linux.SECCOMP_FILTER_FLAG_TSYNC | linux.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+	if flags&^filterFlags != 0 || listen && flags&both == linux.SECCOMP_FILTER_FLAG_TSYNC ||
+		!listen && flags&linux.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV != 0 {
 		return 0, linux.EINVAL
 	}
 	var fprog linux.SockFprog
@@ -82,7 +95,21 @@ func addFilter(t *task.Task, flags linux.SeccompFilterFlags, addr uint64) (uintp
 	if !ok {
 		return 0, linux.EINVAL
 	}
-	thread, e := t.AddSeccompFilter(p, flags)
+	if listen {
+		l, fd, err := newListener(t, flags)
+		if err != nil {
+			return 0, err
+		}
+		if _, err = attachFilter(t, p, flags, l); err != nil {
+			t.FDs().Close(fd)
+		}
+		return uintptr(fd), err
+	}
+	return attachFilter(t, p, flags, nil)
+}
+
+func attachFilter(t *task.Task, p *bpf.Program, flags linux.SeccompFilterFlags, l *task.Listener) (uintptr, error) {
+	thread, e := t.AddSeccompFilter(p, flags, l)
 	switch {
 	case e != 0:
 		return 0, e

@@ -277,7 +277,7 @@ func (c *Task) link(t *Task, a *linux.CloneArgs) linux.Errno {
 		c.group.enterTreeLocked(cg)
 	}
 	s.tasks[id] = c
-	c.seccomp.Store(t.seccomp.Load()) // here, where nobody synchronises filters
+	c.setSeccomp(t.seccomp.Load()) // here, where nobody synchronises filters
 	if c.heldTreeLocked() {
 		c.work.Or(workFreeze)
 	}
@@ -405,7 +405,7 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	g.container, g.pids = a.Container, t.pidsFrom(s.pids)
 	g.oomAdj.Store(a.OOM)
 	if a.Seccomp != nil {
-		f, _ := (*Filter)(nil).push(a.Seccomp, a.Cred.NoNewPrivs)
+		f, _ := (*Filter)(nil).push(a.Seccomp, a.Cred.NoNewPrivs, nil)
 		t.seccomp.Store(f)
 	}
 	im, err := s.Loader.Load(t, &a.Exec)

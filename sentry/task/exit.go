@@ -111,6 +111,7 @@ func (t *Task) exit() {
 	}
 	stopComplete, sig := g.stopDoneLocked(), g.stop.signal
 	g.mu.Unlock()
+	t.leaveListener()
 	s.live--
 	over := s.overTreeLocked()
 	s.tree.Unlock()

@@ -57,6 +57,7 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("task.PidFD", savePidFD, loadPidFD),
 		checkpoint.Object("task.ioTarget", saveTarget, loadTarget),
 		checkpoint.Object("task.Filter", saveFilter, loadFilter),
+		checkpoint.Object("task.Listener", saveListener, loadListener),
 	}
 }
 

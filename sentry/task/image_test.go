@@ -23,7 +23,7 @@ func TestImageCoversState(t *testing.T) {
 			"Reserve": parts, "Lookout": parts, "Reclaim": parts, "OnOOM": parts, "reclaimed": idle, "maxTasks": "follows from MemoryLimit", "watch": "begins anew", "kernel": "begins anew",
 		}),
 		checkpoint.CheckCovered[Task, TaskImage](map[string]string{
-			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure, "bell": idle, "looksOut": idle,
+			"cpuClock": closure, "inGuest": idle, "sleeps": idle, "switched": idle, "call": "follows from InSyscall", "wake": closure, "bell": idle, "looksOut": idle, "notified": "set by its listener",
 			"signalQ": empty, "stopSeq": "counted as it parks again", "stopTaken": "acted on before a freeze, or in Trace", "tracees": "whose Trace says so", "ctx": "a new one with FPU", "rester": "ctx", "facts": "published again", "quick": idle, "unmeasured": idle, "caller": "filled by each call",
 			"buffers": "of one call", "args": "of one call", "timer": idle, "refused": "of a few milliseconds", "taken": "of a few calls",
 			"ownLimits": "the group has them", "parked": idle, "waitsTurn": idle, "wantsMemory": idle, "into": "of a task that is being made", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
@@ -49,6 +49,8 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[UTSNamespace, UTSImage](map[string]string{"mu": lockField}),
 		checkpoint.CheckCovered[PidFD, PidFDImage](nil),
 		checkpoint.CheckCovered[Filter, FilterImage](map[string]string{"insns": "from the list", "filters": "from the list", "cache": "made again"}),
+		checkpoint.CheckCovered[Listener, ListenerImage](map[string]string{"users": "count themselves", "mu": "a lock", "queue": "nobody waits"}),
+		checkpoint.CheckCovered[notification, NotificationImage](map[string]string{"listener": "whose image has it"}),
 		checkpoint.CheckCovered[ioTarget, TargetImage](nil),
 	} {
 		if err != nil {

@@ -12,10 +12,13 @@ type FilterImage struct {
 	Prev checkpoint.Ref
 	Prog []byte // struct sock_filter each; none for strict mode
 	NNP  bool
+
+	Listener     checkpoint.Ref
+	OwnsListener bool
 }
 
 func saveFilter(s *checkpoint.Saver, f *Filter) FilterImage {
-	return FilterImage{Prev: s.Ref(f.prev), Prog: f.prog.Bytes(), NNP: f.nnp}
+	return FilterImage{Prev: s.Ref(f.prev), Prog: f.prog.Bytes(), NNP: f.nnp, Listener: s.Ref(f.listener), OwnsListener: f.ownsListener}
 }
 
 func loadFilter(l *checkpoint.Loader, f *Filter, im FilterImage) error {
@@ -32,6 +35,7 @@ func loadFilter(l *checkpoint.Loader, f *Filter, im FilterImage) error {
 		return cmp.Or(g.err, errImage)
 	}
 	f.prev, f.prog, f.nnp = prev, p, im.NNP
+	f.listener, f.ownsListener = get[*Listener](g, im.Listener), im.OwnsListener
 	// The objects before it in the list may be filled later than it.
 	l.AfterLoad(func() error { return f.count() })
 	return g.err

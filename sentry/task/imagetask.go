@@ -149,6 +149,9 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 	// The platform is there now: System is filled first.
 	g.l.AfterLoad(func() error {
 		t.setContext(t.sys.Platform.NewContext())
+		if l := t.seccomp.Load().listens(); l != nil {
+			l.users.Add(1)
+		}
 		return nil
 	})
 	return g.err
@@ -173,6 +176,9 @@ func (r restart) run() {
 		if t.traced() {
 			t.leaveTraced()
 		}
+	}
+	if t.notified != nil {
+		t.goOnAsking()
 	}
 	t.run()
 }

@@ -21,6 +21,9 @@ type Filter struct {
 	nnp     bool         // whoever installed it had no_new_privs
 	insns   int          // of the whole list, with Linux's surcharge
 	filters int
+	// listener is that of the list; the filter that ownsListener asks it.
+	listener     *Listener
+	ownsListener bool
 
 	// atomic
 	cache [cachedCalls]atomic.Uint64
@@ -65,9 +68,16 @@ func (t *Task) Seccomp() (mode, filters int) {
 	return mode, filters
 }
 
-// push returns the list with one more filter.
-func (f *Filter) push(p *bpf.Program, nnp bool) (*Filter, linux.Errno) {
-	n := &Filter{prev: f, prog: p, nnp: nnp, filters: 1, insns: p.KernelLen()}
+// push returns the list with one more filter, which has l as its listener unless that
+// is nil.
+func (f *Filter) push(p *bpf.Program, nnp bool, l *Listener) (*Filter, linux.Errno) {
+	n := &Filter{prev: f, prog: p, nnp: nnp, filters: 1, insns: p.KernelLen(), listener: f.listens()}
+	if l != nil {
+		if n.listener != nil {
+			return nil, linux.EBUSY
+		}
+		n.listener, n.ownsListener = l, true
+	}
 	if f != nil {
 		n.filters = f.filters + 1
 		n.insns += f.insns + filterSurcharge
@@ -99,9 +109,9 @@ func (t *Task) SetSeccompStrict() linux.Errno {
 }
 
 // AddSeccompFilter is SECCOMP_SET_MODE_FILTER, all but reading the program and
-// asking for the privilege. With SECCOMP_FILTER_FLAG_TSYNC, a thread that
+// asking for the privilege; l is its listener, or nil. With SECCOMP_FILTER_FLAG_TSYNC, a thread that
 // cannot be given the list is named. Task-only.
-func (t *Task) AddSeccompFilter(p *bpf.Program, flags linux.SeccompFilterFlags) (thread int32, e linux.Errno) {
+func (t *Task) AddSeccompFilter(p *bpf.Program, flags linux.SeccompFilterFlags, l *Listener) (thread int32, e linux.Errno) {
 	s := t.sys
 	// Under the tree's lock no thread is made, so that none is left out.
 	s.tree.Lock()
@@ -110,7 +120,7 @@ func (t *Task) AddSeccompFilter(p *bpf.Program, flags linux.SeccompFilterFlags) 
 	if old.mode() == linux.SECCOMP_MODE_STRICT {
 		return 0, linux.EINVAL
 	}
-	f, e := old.push(p, t.Cred().NoNewPrivs)
+	f, e := old.push(p, t.Cred().NoNewPrivs, l)
 	if e != 0 {
 		return 0, e
 	}
@@ -122,13 +132,11 @@ func (t *Task) AddSeccompFilter(p *bpf.Program, flags linux.SeccompFilterFlags) 
 		}
 		for _, o := range t.group.tasks {
 			if o != t && o.exitState == alive {
-				o.seccomp.Store(f)
-				o.withdrawFacts()
+				o.setSeccomp(f)
 			}
 		}
 	}
-	t.seccomp.Store(f)
-	t.withdrawFacts()
+	t.setSeccomp(f)
 	return 0, 0
 }
 
@@ -227,7 +235,7 @@ func (t *Task) filterCall(f *Filter, asked bool) (pass bool) {
 		}
 		t.finishCall(0, linux.ENOSYS)
 	case linux.SECCOMP_RET_USER_NOTIF:
-		t.finishCall(0, linux.ENOSYS) // nobody listens
+		return t.askListener(f.deciding(v, t.seccompData()))
 	case linux.SECCOMP_RET_TRAP:
 		t.endFilteredCall()
 		t.ForceSignal(t.seccompInfo(data))

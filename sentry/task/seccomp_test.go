@@ -19,7 +19,7 @@ func verdictFor(t *testing.T, nr, verdict uint32) *bpf.Program {
 }
 
 func push(t *testing.T, f *Filter, p *bpf.Program) *Filter {
-	f, e := f.push(p, false)
+	f, e := f.push(p, false, nil)
 	if e != 0 {
 		t.Fatal(e)
 	}
@@ -69,7 +69,7 @@ func TestFilterListIsBounded(t *testing.T) {
 	var f *Filter
 	p := verdictFor(t, 1, 0)
 	for n := 0; ; n++ {
-		g, e := f.push(p, false)
+		g, e := f.push(p, false, nil)
 		if e == linux.ENOMEM {
 			if n != 2520 { // measured on Linux
 				t.Errorf("%d filters", n)

@@ -87,6 +87,7 @@ type Task struct {
 	ctx        platform.Context // its methods that say so, anyone calls
 	rester     platform.Rester  // ctx, or nil
 	looksOut   bool             // SleepOnFiles
+	notified   *notification    // what a seccomp listener is to answer, or nil
 	regs       arch.Registers
 	facts      facts
 	quick      bool // the guest came back soon
