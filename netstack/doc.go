@@ -13,7 +13,8 @@
 // other through memory (splice.go) and the stack sees its beginning and its end.
 //
 // A link on a host descriptor has a goroutine that receives. Whoever goes to sleep may take the link's Lookout and receive in
-// its place. Who receives a segment of an established connection deals with it, or leaves it to the call that has the
+// its place; while somebody who sends much looks for acknowledgements himself (Lookout.Tend) the goroutine is not woken at
+// all. Who receives a segment of an established connection deals with it, or leaves it to the call that has the
 // endpoint (backlog.go).
 //
 // # Locking

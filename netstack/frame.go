@@ -105,6 +105,7 @@ type frameLink struct {
 
 	// atomic
 	down    atomic.Bool // the interface is
+	aside   atomic.Bool // the goroutine stands aside
 	express atomic.Pointer[express]
 
 	receiver sync.WaitGroup
@@ -289,7 +290,11 @@ func (s *slot) prepare(size int, large *largeViews) {
 // receiveLoop receives until the link ends.
 func (f *frameLink) receiveLoop() {
 	for f.dispatcher.Load() != nil {
-		if f.conn.Read(func(uintptr) bool { _, ended := f.drain(math.MaxInt); return ended }) != nil {
+		tends := f.lookout.tends.Load()
+		if f.conn.Read(func(uintptr) bool {
+			_, ended := f.drain(math.MaxInt)
+			return ended || f.lookout.tends.Load() != tends
+		}) != nil {
 			return
 		}
 		f.mu.Lock()
@@ -298,7 +303,28 @@ func (f *frameLink) receiveLoop() {
 		if ended {
 			return
 		}
+		f.standAside()
 	}
+}
+
+// standAside waits until nobody tends the link any more.
+func (f *frameLink) standAside() {
+	f.aside.Store(true)
+	f.lookout.ignore(f.fd)
+	for last := f.lookout.tends.Load(); ; {
+		time.Sleep(tended)
+		now := f.lookout.tends.Load()
+		if now == last {
+			break
+		}
+		last = now
+	}
+	f.mu.Lock()
+	if !f.ended && !f.still {
+		f.lookout.pass(f.fd)
+	}
+	f.mu.Unlock()
+	f.aside.Store(false)
 }
 
 // drain takes the frames that there are, in so many batches, and hands them on. It returns how many they

@@ -2,6 +2,7 @@ package netstack
 
 import (
 	"sync/atomic"
+	"time"
 
 	"cordon/internal/host"
 	"cordon/internal/linux"
@@ -21,6 +22,7 @@ type lookout struct {
 	// atomic
 	taken atomic.Bool
 	bulk  atomic.Bool // much came the last time
+	tends atomic.Uint64
 
 	// of who has taken it
 	events [2]linux.EpollEvent
@@ -28,6 +30,9 @@ type lookout struct {
 
 // sleepersBatches is how many batches of frames a sleeper hands on before the goroutine takes over.
 const sleepersBatches = 4
+
+// tended is how long the goroutine waits for the next Tend.
+const tended = time.Millisecond
 
 // bulk is more bytes than are received in the goroutine's place: of a stream, one receives while the other copies.
 const bulk = 16 << 10
@@ -77,6 +82,11 @@ func (l *lookout) deaf(fd int) {
 	}
 }
 
+// ignore has the goroutine not look for frames.
+func (l *lookout) ignore(fd int) {
+	_ = host.EpollCtl(l.own, linux.EPOLL_CTL_DEL, fd, nil) // nor does it where frames wait
+}
+
 // pass has the goroutine look for frames.
 func (l *lookout) pass(fd int) {
 	_ = host.EpollCtl(l.own, linux.EPOLL_CTL_DEL, fd, nil)
@@ -122,6 +132,14 @@ func (l *Lookout) Wait() bool {
 func (l *Lookout) HandOn() bool {
 	n, _ := (*frameLink)(l).drain(sleepersBatches)
 	return n > 0
+}
+
+// Tend is HandOn by somebody who does not sleep but comes back all the time: until he has not for a while, the goroutine
+// looks for no frames. It would be woken for each acknowledgement of what he sends, and send the next of it itself, while he
+// waits for the connection.
+func (l *Lookout) Tend() bool {
+	l.lookout.tends.Add(1)
+	return l.HandOn()
 }
 
 // Bell is the descriptor to write a number of eight bytes to that ends Wait, or the next one. It stays open, and may be

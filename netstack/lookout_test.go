@@ -81,6 +81,39 @@ func TestLookout(t *testing.T) {
 		var got bytes.Buffer
 		eventually(t, "all has arrived", func() bool { server.Read(&got, ReadOptions{}); return got.Len() == 50 })
 	})
+	t.Run("who_tends_is_not_needed_for_long", func(t *testing.T) {
+		a, b := offloading(t)
+		client, server := connected(t, a, b)
+		tend := func() {
+			if l := a.Lookout(); l != nil { // not while much comes
+				l.Tend()
+				l.Leave()
+			}
+		}
+		data := bytes.Repeat([]byte("0123456789"), 20_000)
+		for range 3 { // whoever tends goes away, and comes again
+			var got bytes.Buffer
+			for sent := 0; sent < len(data); tend() {
+				n, _ := client.Write(payload{bytes.NewReader(data[sent:min(len(data), sent+40_000)])}, WriteOptions{})
+				sent += n
+				server.Read(&got, ReadOptions{})
+			}
+			eventually(t, "all has arrived", func() bool { server.Read(&got, ReadOptions{}); return got.Len() == len(data) })
+			if !bytes.Equal(got.Bytes(), data) {
+				t.Fatal("other bytes arrived")
+			}
+			if got := pump(t, server, client, []byte("answer"), 6); string(got) != "answer" {
+				t.Errorf("%q", got)
+			}
+		}
+		f := a.watchable.Load()
+		eventually(t, "the goroutine stands aside", func() bool {
+			tend()
+			client.Write(payload{bytes.NewReader([]byte("x"))}, WriteOptions{})
+			return f.aside.Load()
+		})
+		eventually(t, "the goroutine is back", func() bool { return !f.aside.Load() })
+	})
 	t.Run("more_than_a_sleeper_hands_on_is_the_goroutines", func(t *testing.T) {
 		a, b := offloading(t)
 		client, server := connected(t, a, b)

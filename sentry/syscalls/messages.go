@@ -63,7 +63,7 @@ const bulk = 32 << 10
 // weigh tells the platform of a call that has moved much over a network. It may have been the loopback, where it is no loss.
 func (x *exchange) weigh(t *task.Task, i socket.Info) {
 	if x.done >= bulk && (i.Family == linux.AF_INET || i.Family == linux.AF_INET6) {
-		t.Bulk()
+		t.Bulk(x.sends)
 	}
 }
 

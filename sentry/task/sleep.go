@@ -101,6 +101,8 @@ type Lookout interface {
 	// handed anything on.
 	Wait() bool
 	HandOn() bool
+	// Tend is HandOn by a task that comes back soon.
+	Tend() bool
 	// Bell is an eventfd that ends Wait, or the next one; it is never closed.
 	Bell() int
 	Leave()
@@ -156,10 +158,18 @@ func (t *Task) uninterruptible(ready func() bool) bool {
 	return true
 }
 
-// Bulk says that t's call has moved much to or from outside the sandbox. Task-only.
-func (t *Task) Bulk() {
+// Bulk says that t's call has moved much to or from outside the sandbox. Who sends looks
+// for what is acknowledged at each call. Task-only.
+func (t *Task) Bulk(sends bool) {
 	if t.rester != nil {
 		t.rester.Bulk()
+	}
+	if !sends || t.sys.Lookout == nil {
+		return
+	}
+	if l := t.sys.Lookout(); l != nil {
+		l.Tend()
+		l.Leave()
 	}
 }
 
