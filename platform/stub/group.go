@@ -27,11 +27,14 @@ const (
 	// at the others, looksAround times before it looks around for guests outside,
 	// and gives the group up when no guest has come for maxRounds of that, a quarter
 	// of a millisecond: a dynamic linker that asks a virtual processor what it can
-	// do takes a tenth, and makes most of its calls after that.
+	// do takes a tenth, and makes most of its calls after that. For a guest that has the
+	// group for itself it is aloneRounds: one that compresses files comes back in
+	// between, and nobody waits for its CPU.
 	groupLooks  = 6
 	aloneLooks  = 200
 	looksAround = 200
 	maxRounds   = 60
+	aloneRounds = 240
 
 	// maxCrowded is for how many rounds more guests may want to run than there are
 	// CPUs: one that has woken another goes on for a moment.
@@ -134,7 +137,7 @@ func (p *Placer) Look(h *Place, look func(n int32) bool) Outcome {
 	}
 	h.answered++
 	waiting, crowded := 0, 0
-	for range maxRounds {
+	for round := 0; round < maxRounds || round < aloneRounds && g.alone(); round++ {
 		for done := int32(0); done < looksAround; {
 			n := int32(groupLooks)
 			if g.alone() && g.ready.Load() <= 0 {

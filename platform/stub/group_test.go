@@ -98,6 +98,30 @@ func TestGroupEnds(t *testing.T) {
 	}
 }
 
+// TestGroupPatience: a guest that has its group for itself may compute for longer.
+func TestGroupPatience(t *testing.T) {
+	p, hs := crew(t, 2)
+	looks := func() (n int32) {
+		p.Wait(hs[0])
+		if got := p.Look(hs[0], func(some int32) bool { n += some; return false }); got != Over {
+			t.Fatalf("Look is %d", got)
+		}
+		return n
+	}
+	p.Enter(hs[0])
+	alone := looks()
+	for _, h := range hs {
+		p.Exit(h)
+		h.streak = quickStreak
+		h.slowed.Store(false)
+		p.Enter(h)
+		p.Wait(h)
+	}
+	if two := looks(); alone < 2*two {
+		t.Errorf("the group of one has ended after %d looks, that of two after %d", alone, two)
+	}
+}
+
 // TestGroupCalls: who looks wakes the owner whose guest has come, and lets it run.
 func TestGroupCalls(t *testing.T) {
 	p, hs := crew(t, 2)
