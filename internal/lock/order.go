@@ -19,6 +19,7 @@ const order = `
 	MountNamespace - the mount tree
 	Mount - one mount's options and peers
 	Dentry - one dentry's name, parent and references
+	Landlock - the rules of a landlock ruleset
 	MountTree - what is mounted where, in every mount namespace
 	DentryCache - the ring of cached dentries
 	EpollNesting - one sandbox's epoll instances that begin to watch one another
@@ -97,6 +98,7 @@ type (
 	RenameFS        struct{ ranked }
 	DentryDir       struct{ ranked }
 	Dentry          struct{ ranked }
+	Landlock        struct{ ranked }
 	MountTree       struct{ ranked }
 	DentryCache     struct{ ranked }
 	EpollNesting    struct{ ranked }

@@ -48,7 +48,12 @@ type Credentials struct {
 	NoNewPrivs bool
 
 	UserNS *UserNamespace
+	// Domain restricts its owner beyond permissions; nil: nothing does.
+	Domain Domain
 }
+
+// A Domain is what landlock(7) forbids a task. Package vfs has the only one.
+type Domain interface{ Restricts() }
 
 // Root returns the credentials of the first process: root with the
 // capabilities of caps in every set but the ambient.

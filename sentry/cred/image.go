@@ -19,6 +19,7 @@ type Image struct {
 	NoNewPrivs bool
 
 	UserNS checkpoint.Ref
+	Domain checkpoint.Ref
 }
 
 // NamespaceImage is a UserNamespace in a checkpoint.
@@ -43,7 +44,7 @@ func saveCred(s *checkpoint.Saver, c *Credentials) Image {
 	return Image{
 		RUID: c.RUID, EUID: c.EUID, SUID: c.SUID, FSUID: c.FSUID, RGID: c.RGID, EGID: c.EGID, SGID: c.SGID, FSGID: c.FSGID,
 		Groups: c.Groups, Permitted: c.Permitted, Effective: c.Effective, Inheritable: c.Inheritable,
-		Bounding: c.Bounding, Ambient: c.Ambient, Securebits: c.Securebits, NoNewPrivs: c.NoNewPrivs, UserNS: s.Ref(c.UserNS),
+		Bounding: c.Bounding, Ambient: c.Ambient, Securebits: c.Securebits, NoNewPrivs: c.NoNewPrivs, UserNS: s.Ref(c.UserNS), Domain: s.Ref(c.Domain),
 	}
 }
 
@@ -52,10 +53,17 @@ func loadCred(l *checkpoint.Loader, c *Credentials, im Image) error {
 	if err != nil || ns == nil {
 		return errImage
 	}
+	var domain Domain
+	if im.Domain != 0 {
+		d, err := checkpoint.Get[any](l, im.Domain)
+		if domain, _ = d.(Domain); err != nil || domain == nil {
+			return errImage
+		}
+	}
 	*c = Credentials{
 		RUID: im.RUID, EUID: im.EUID, SUID: im.SUID, FSUID: im.FSUID, RGID: im.RGID, EGID: im.EGID, SGID: im.SGID, FSGID: im.FSGID,
 		Groups: im.Groups, Permitted: im.Permitted & AllCaps, Effective: im.Effective & AllCaps, Inheritable: im.Inheritable & AllCaps,
-		Bounding: im.Bounding & AllCaps, Ambient: im.Ambient & AllCaps, Securebits: im.Securebits, NoNewPrivs: im.NoNewPrivs, UserNS: ns,
+		Bounding: im.Bounding & AllCaps, Ambient: im.Ambient & AllCaps, Securebits: im.Securebits, NoNewPrivs: im.NoNewPrivs, UserNS: ns, Domain: domain,
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"cordon/sentry/cred"
 	"cordon/sentry/mm"
 	"cordon/sentry/task"
+	"cordon/sentry/vfs"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
@@ -178,7 +179,7 @@ func mayInspect(t, target *task.Task) bool {
 		return true
 	}
 	c, o := t.Cred(), target.Cred()
-	return (sameIDs(c, o) && target.Dumpable()) || c.HasIn(linux.CAP_SYS_PTRACE, o.UserNS)
+	return vfs.MayTrace(c, o) && (sameIDs(c, o) && target.Dumpable() || c.HasIn(linux.CAP_SYS_PTRACE, o.UserNS))
 }
 
 // sysGetcpu is getcpu(2).

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"cordon/internal/linux"
+	"cordon/sentry/vfs"
 )
 
 // Tracing by guests (ptrace(2), Linux: kernel/ptrace.c). A tracee has a tracing from
@@ -121,7 +122,7 @@ func (t *Task) TraceMe() linux.Errno {
 	s := t.sys
 	s.tree.Lock()
 	p := t.parentTask
-	if t.traced() || p == nil || p.group == t.group {
+	if t.traced() || p == nil || p.group == t.group || !vfs.MayTrace(p.Cred(), t.Cred()) {
 		s.tree.Unlock()
 		return linux.EPERM
 	}

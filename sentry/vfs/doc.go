@@ -11,6 +11,10 @@
 // offset, and the File that the inode made for it. An FDTable maps descriptors
 // to descriptions.
 //
+// A MountContext is what a file system is made of (fsopen(2)); a Tree is mounts that
+// stand nowhere yet. A Ruleset is a description's; a Domain, made of rulesets, belongs
+// to credentials and forbids what it does not allow by place (landlock(7)).
+//
 // # Interfaces
 //
 // Inode and File are small; every further ability is an optional interface of
@@ -46,5 +50,7 @@
 //
 // POSIX ACLs are absent (EOPNOTSUPP), as are leases and directory notification
 // by fcntl(2). O_DIRECT is refused where a File is no DirectIO. An overlay, and what the
-// gofer serves, can be shown by identity-mapped mounts.
+// gofer serves, can be shown by identity-mapped mounts. A landlock rule for a file is
+// not one for its other hard links, and whom landlock restricts may not call fsopen(2)
+// and open_tree(2) either.
 package vfs

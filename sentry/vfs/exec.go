@@ -30,6 +30,9 @@ func openExec(c *Caller, p Path) (*Description, error) {
 	if err := p.mayExec(c); err != nil {
 		return nil, err
 	}
+	if err := c.landlocked(p, linux.LANDLOCK_ACCESS_FS_READ_FILE|linux.LANDLOCK_ACCESS_FS_EXECUTE); err != nil {
+		return nil, err
+	}
 	state := p.Dentry.State()
 	if !state.DenyWrite() {
 		return nil, linux.ETXTBSY

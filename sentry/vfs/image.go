@@ -102,6 +102,8 @@ func Kinds() []checkpoint.Kind {
 		checkpoint.Object("vfs.Mount", saveMount, loadMount),
 		checkpoint.Object("vfs.MountNamespace", saveNamespace, loadNamespace),
 		checkpoint.Object("vfs.Tree", saveTree, loadTree),
+		checkpoint.Object("vfs.Ruleset", saveRuleset, loadRuleset),
+		checkpoint.Object("vfs.Domain", saveDomain, loadDomain),
 		checkpoint.Object("vfs.MountContext", saveMountContext, loadMountContext),
 		checkpoint.Object("vfs.peerGroup", saveGroup, loadGroup),
 		checkpoint.Object("vfs.anonFS", saveAnonFS, loadAnonFS),

@@ -21,7 +21,8 @@ func mayMount(c *Caller) error {
 	if ns == nil || ns.unnamed {
 		return linux.EINVAL
 	}
-	if !c.Cred.HasIn(linux.CAP_SYS_ADMIN, ns.user) {
+	// Whom landlock restricts may not, as a mount could lead around the rules.
+	if !c.Cred.HasIn(linux.CAP_SYS_ADMIN, ns.user) || c.domain() != nil {
 		return linux.EPERM
 	}
 	return nil

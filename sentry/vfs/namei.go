@@ -71,6 +71,9 @@ func create(c *Caller, at Path, path string, n *NewInode, check func(dir Path) e
 	if err := dir.Mount.mayWrite(); err != nil {
 		return err
 	}
+	if err := c.landlocked(dir, makeAccess(n.Mode)); err != nil {
+		return err
+	}
 	if err := mayCreate(c, dir); err != nil {
 		return err
 	}
@@ -191,6 +194,9 @@ func LinkPath(c *Caller, old, dir Path, last Last) error {
 	if err := mayLink(c, old); err != nil {
 		return err
 	}
+	if err := c.landlockLink(old, dir); err != nil {
+		return err
+	}
 	if err := mayCreate(c, dir); err != nil {
 		return err
 	}
@@ -302,6 +308,13 @@ func removeName(c *Caller, dir Path, last Last, rmdir bool) (*Dentry, error) {
 			return nil, linux.EISDIR
 		}
 		return nil, linux.ENOTDIR
+	}
+	access := linux.LANDLOCK_ACCESS_FS_REMOVE_FILE
+	if rmdir {
+		access = linux.LANDLOCK_ACCESS_FS_REMOVE_DIR
+	}
+	if err := c.landlocked(dir, access); err != nil {
+		return nil, err
 	}
 	if err := mayDelete(c, dir, victim, rmdir); err != nil {
 		return nil, err

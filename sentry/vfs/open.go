@@ -119,6 +119,9 @@ func openChecked(c *Caller, p Path, f linux.OpenFlags, check bool) (*Description
 	} else {
 		f &^= linux.O_TRUNC
 	}
+	if err := c.landlockOpen(p, f); err != nil {
+		return nil, err
+	}
 	state := p.Dentry.State()
 	regular := p.Dentry.kind == linux.S_IFREG
 	trunc := regular && f&linux.O_TRUNC != 0
@@ -316,6 +319,9 @@ func (w *walker) lookupOrCreate(how OpenHow) (*Dentry, bool, error) {
 		return d, false, nil
 	}
 	if err := w.cur.Mount.mayWrite(); err != nil {
+		return nil, false, err
+	}
+	if err := w.c.landlocked(w.cur, linux.LANDLOCK_ACCESS_FS_MAKE_REG); err != nil {
 		return nil, false, err
 	}
 	if err := mayCreate(w.c, w.cur); err != nil {

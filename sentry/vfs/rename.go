@@ -130,6 +130,9 @@ func (r *renaming) do() error {
 		}
 		return linux.ENOTEMPTY
 	}
+	if err := r.landlocked(); err != nil {
+		return err
+	}
 	if r.moved == r.there || r.there.inode != nil && r.there.inode == r.moved.inode {
 		// Two names of one file: nothing happens, as POSIX has it.
 		r.there = r.moved

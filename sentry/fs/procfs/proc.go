@@ -55,6 +55,9 @@ func mayAccess(caller *task.Task, c *cred.Credentials, t *task.Task) bool {
 		return true
 	}
 	o := t.Cred()
+	if !vfs.MayTrace(c, o) {
+		return false
+	}
 	override := c.HasIn(linux.CAP_SYS_PTRACE, o.UserNS)
 	same := c.FSUID == o.EUID && c.FSUID == o.SUID && c.FSUID == o.RUID &&
 		c.FSGID == o.EGID && c.FSGID == o.SGID && c.FSGID == o.RGID
