@@ -26,8 +26,8 @@ func TestImageCoversState(t *testing.T) {
 		checkpoint.CheckCovered[peerGroup, GroupImage](nil),
 		checkpoint.CheckCovered[anonFS, AnonFSImage](nil),
 		checkpoint.CheckCovered[AnonInode, AnonInodeImage](map[string]string{"open": "the restored File's (AnonReopener)"}),
-		checkpoint.CheckCovered[InodeState, StateImage](map[string]string{"holders": "dentries and descriptions count themselves", "ext": "Records, Flocks, FIFO", "perm": "asked again", "permGen": "asked again"}),
-		checkpoint.CheckCovered[inodeExt, struct{ Locks, FIFO int }](map[string]string{"watches": "inotify adds them again"}),
+		checkpoint.CheckCovered[InodeState, StateImage](map[string]string{"holders": "dentries and descriptions count themselves", "ext": "Records, Flocks, FIFO, Unnamed", "perm": "asked again", "permGen": "asked again"}),
+		checkpoint.CheckCovered[inodeExt, struct{ Locks, FIFO, Unnamed int }](map[string]string{"watches": "inotify adds them again"}),
 		checkpoint.CheckCovered[lockTable, StateImage](map[string]string{"mu": lockField, "queue": "nobody waits", "spare": "room"}),
 		checkpoint.CheckCovered[fileLock, LockImage](nil),
 		checkpoint.CheckCovered[Dentry, DentryImage](map[string]string{

@@ -21,6 +21,7 @@ type StateImage struct {
 	Writers         int32
 	Records, Flocks []LockImage
 	FIFO            checkpoint.Ref
+	Unnamed         bool
 }
 
 // Image returns the state's image, for the image of the inode that keeps it.
@@ -33,6 +34,7 @@ func (s *InodeState) Image(sv *checkpoint.Saver) StateImage {
 	e.locks.mu.Lock()
 	defer e.locks.mu.Unlock()
 	im.Records, im.Flocks = saveLocks(sv, e.locks.records), saveLocks(sv, e.locks.flocks)
+	im.Unnamed = e.unnamed.Load()
 	if p := e.fifo.Load(); p != nil {
 		im.FIFO = sv.Ref(*p)
 	}
@@ -50,10 +52,11 @@ func saveLocks(sv *checkpoint.Saver, list []fileLock) []LockImage {
 // Restore gives a new inode's state what im says.
 func (s *InodeState) Restore(l *checkpoint.Loader, im *StateImage) (err error) {
 	s.writers.Store(im.Writers)
-	if im.FIFO == 0 && len(im.Records)+len(im.Flocks) == 0 {
+	if im.FIFO == 0 && len(im.Records)+len(im.Flocks) == 0 && !im.Unnamed {
 		return nil
 	}
 	e := s.extended()
+	e.unnamed.Store(im.Unnamed)
 	if e.locks.records, err = loadLocks(l, im.Records); err != nil {
 		return err
 	}

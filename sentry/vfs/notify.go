@@ -105,19 +105,50 @@ func (d *Dentry) childEvent(events linux.InotifyEvents, name string, child *Dent
 	d.State().notify(events, 0, name, false)
 }
 
-// deletedEvent tells of a removed name, and of a removed inode if that was the
-// last one.
+// deletedEvent tells of a removed name: as in Linux, first the inode's watches.
 func (d *Dentry) deletedEvent(name string, gone *Dentry) {
 	if d.sb.vfs.watches.Load() == 0 {
 		return
 	}
-	a, err := gone.inode.Attr()
-	if err == nil && a.Nlink > 0 && !gone.IsDir() {
+	if !gone.IsDir() {
 		gone.State().notify(linux.IN_ATTRIB, 0, "", false)
 	}
+	gone.unnamedEvent()
 	d.childEvent(linux.IN_DELETE, name, gone)
-	if err != nil || a.Nlink == 0 || gone.IsDir() {
-		gone.State().notify(linux.IN_DELETE_SELF, 0, "", true)
+}
+
+// replacedEvent tells of an inode that has lost its name to another one.
+func (d *Dentry) replacedEvent() {
+	if d.sb.vfs.watches.Load() == 0 {
+		return
+	}
+	events := linux.IN_ATTRIB
+	if d.IsDir() {
+		events |= linux.IN_ISDIR
+	}
+	d.State().notify(events, 0, "", false)
+	d.unnamedEvent()
+}
+
+// unnamedEvent tells of the end of an inode that has no name any more, now or
+// when its last holder lets it go.
+func (d *Dentry) unnamedEvent() {
+	if a, err := d.inode.Attr(); err == nil && a.Nlink > 0 && !d.IsDir() {
+		return
+	}
+	s := d.State()
+	if e := s.ext.Load(); e != nil {
+		e.unnamed.Store(true)
+		if !s.Held() {
+			s.endedEvent()
+		}
+	}
+}
+
+// endedEvent tells of the end of an inode that nobody holds, if it has no name.
+func (s *InodeState) endedEvent() {
+	if e := s.ext.Load(); e != nil && e.unnamed.CompareAndSwap(true, false) {
+		s.notify(linux.IN_DELETE_SELF, 0, "", true)
 	}
 }
 

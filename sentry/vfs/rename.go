@@ -63,12 +63,8 @@ func (r *renaming) run() error {
 	}
 	if r.flags&linux.RENAME_EXCHANGE != 0 {
 		movedEvent(r.to.Dentry, r.from.Dentry, r.toL.Name, r.fromL.Name, r.there)
-	} else if v := r.from.Mount.vfs; v.watches.Load() != 0 {
-		ev := linux.IN_DELETE_SELF
-		if a, err := r.there.inode.Attr(); err == nil && a.Nlink > 0 && !r.there.IsDir() {
-			ev = linux.IN_ATTRIB
-		}
-		r.there.State().notify(ev, 0, "", true)
+	} else {
+		r.there.replacedEvent()
 	}
 	return nil
 }

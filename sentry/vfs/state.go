@@ -26,6 +26,7 @@ type inodeExt struct {
 	locks   lockTable
 	watches watchList
 	fifo    atomic.Pointer[any]
+	unnamed atomic.Bool // its watches are told when nobody holds it
 }
 
 func (s *InodeState) extended() *inodeExt {
@@ -55,7 +56,8 @@ func DropInode(i Inode) {
 	if !ok {
 		return
 	}
-	if s.VFSState().holders.Add(-1) == 0 {
+	if st := s.VFSState(); st.holders.Add(-1) == 0 {
+		st.endedEvent()
 		if e, ok := i.(Evicter); ok {
 			e.Evict()
 		}
