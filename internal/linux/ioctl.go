@@ -61,6 +61,8 @@ const (
 	TIOCGPTLCK                   IoctlCmd = 0x80045439
 	TIOCGEXCL                    IoctlCmd = 0x80045440
 	TIOCGPTPEER                  IoctlCmd = 0x5441
+	TIOCGLCKTRMIOS               IoctlCmd = 0x5456
+	TIOCSLCKTRMIOS               IoctlCmd = 0x5457
 	FIBMAP                       IoctlCmd = 0x1
 	FIGETBSZ                     IoctlCmd = 0x2
 	FIFREEZE                     IoctlCmd = 0xc0045877
@@ -226,6 +228,8 @@ var ioctlCmdNames = [...]enumName{
 	{int64(TIOCGPTLCK), "TIOCGPTLCK"},
 	{int64(TIOCGEXCL), "TIOCGEXCL"},
 	{int64(TIOCGPTPEER), "TIOCGPTPEER"},
+	{int64(TIOCGLCKTRMIOS), "TIOCGLCKTRMIOS"},
+	{int64(TIOCSLCKTRMIOS), "TIOCSLCKTRMIOS"},
 	{int64(FIBMAP), "FIBMAP"},
 	{int64(FIGETBSZ), "FIGETBSZ"},
 	{int64(FIFREEZE), "FIFREEZE"},

@@ -467,6 +467,11 @@ const (
 	KCMP_EPOLL_TFD KcmpType = 7
 )
 
+// KcmpEpollSlot is struct kcmp_epoll_slot.
+type KcmpEpollSlot struct {
+	EFD, TFD, TOff uint32
+}
+
 var kcmpTypeNames = [...]enumName{
 	{int64(KCMP_FILE), "KCMP_FILE"},
 	{int64(KCMP_VM), "KCMP_VM"},

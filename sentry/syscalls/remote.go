@@ -3,6 +3,7 @@ package syscalls
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/arg"
+	"cordon/sentry/file/epoll"
 	"cordon/sentry/mm"
 	"cordon/sentry/task"
 	"cordon/sentry/usermem"
@@ -180,8 +181,6 @@ const unordered = 3
 
 // sysKcmp is kcmp(2). Objects that differ have no order: the result is 3, which
 // Linux allows.
-//
-// Partial: KCMP_EPOLL_TFD is EOPNOTSUPP
 func sysKcmp(t *task.Task, pid1, pid2 arg.PID, kind linux.KcmpType, i1, i2 uint64) (uintptr, error) {
 	a, b := t.Find(int32(pid1)), t.Find(int32(pid2))
 	if a == nil || b == nil {
@@ -213,10 +212,15 @@ func sysKcmp(t *task.Task, pid1, pid2 arg.PID, kind linux.KcmpType, i1, i2 uint6
 		same = a.FS() == b.FS()
 	case linux.KCMP_SIGHAND:
 		same = a.Group().Actions() == b.Group().Actions()
-	case linux.KCMP_IO, linux.KCMP_SYSVSEM:
-		same = a == b
+	case linux.KCMP_IO:
+		same = a == b || a.IOPrio() == 0 && b.IOPrio() == 0 // both have no I/O context
+	case linux.KCMP_SYSVSEM:
+		same = a.SharesSemUndo(b)
 	case linux.KCMP_EPOLL_TFD:
-		return 0, linux.EOPNOTSUPP
+		var err error
+		if same, err = isWatched(t, a, b, linux.FD(i1), i2); err != nil {
+			return 0, err
+		}
 	default:
 		return 0, linux.EINVAL
 	}
@@ -224,4 +228,28 @@ func sysKcmp(t *task.Task, pid1, pid2 arg.PID, kind linux.KcmpType, i1, i2 uint6
 		return 0, nil
 	}
 	return unordered, nil
+}
+
+// isWatched reports whether a's file fd is the one that an epoll instance of b's watches under a
+// number that struct kcmp_epoll_slot at addr says.
+func isWatched(t, a, b *task.Task, fd linux.FD, addr uint64) (bool, error) {
+	slot, err := arg.In[linux.KcmpEpollSlot](addr).Load(t.MM())
+	if err != nil {
+		return false, err
+	}
+	file := a.FileOf(fd)
+	if file == nil {
+		return false, linux.EBADF
+	}
+	defer file.DecRef()
+	ep := b.FileOf(linux.FD(slot.EFD))
+	if ep == nil {
+		return false, linux.EBADF
+	}
+	defer ep.DecRef()
+	in, ok := ep.File().(*epoll.Instance)
+	if !ok {
+		return false, linux.EINVAL
+	}
+	return in.Watches(linux.FD(slot.TFD), int(slot.TOff), file)
 }

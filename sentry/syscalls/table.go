@@ -315,7 +315,7 @@ var Table = [...]Row{
 	{309, 168, "getcpu", h3(sysGetcpu), Full, ""},
 	{310, 270, "process_vm_readv", h6(sysProcessVmReadv), Full, ""},
 	{311, 271, "process_vm_writev", h6(sysProcessVmWritev), Full, ""},
-	{312, 272, "kcmp", h5(sysKcmp), Partial, "KCMP_EPOLL_TFD is EOPNOTSUPP"},
+	{312, 272, "kcmp", h5(sysKcmp), Full, ""},
 	{313, 273, "finit_module", Handler{}, None, "as without CONFIG_MODULES"},
 	{314, 274, "sched_setattr", h3(sysSchedSetattr), Partial, "the attributes are kept and have no effect; SCHED_DEADLINE is EINVAL and the utilization clamps are EOPNOTSUPP, as of a kernel without them"},
 	{315, 275, "sched_getattr", h4(sysSchedGetattr), Full, ""},

@@ -121,8 +121,9 @@ func (t *Task) copy(a *linux.CloneArgs, cr *cred.Credentials) (*Task, linux.Errn
 		return nil, e
 	}
 	if f&linux.CLONE_SYSVSEM != 0 {
-		c.undo = t.SemUndo()
-		c.undo.IncRef()
+		u := t.SemUndo()
+		u.IncRef()
+		c.undo.Store(u)
 	}
 	c.inherit(t)
 	if f&linux.CLONE_VM != 0 && f&linux.CLONE_VFORK == 0 {
@@ -215,8 +216,8 @@ func (c *Task) discard() {
 		fs.Drop()
 	}
 	c.leaveCounted()
-	if c.undo != nil {
-		c.undo.DecRef(nil) // never the last: the maker has it too
+	if u := c.undo.Load(); u != nil {
+		u.DecRef(nil) // never the last: the maker has it too
 	}
 	c.ctx.Release()
 }

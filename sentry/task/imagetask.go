@@ -83,7 +83,7 @@ func saveTask(s *checkpoint.Saver, t *Task) TaskImage {
 	im.SavedMask, im.HaveSaved, im.AltStack = t.savedMask, t.haveSaved, t.altStack
 	im.Restart, im.RestartBlk, im.InSyscall, im.CallNumber = int(t.restart), t.restartBlk, t.inSyscall, uint64(t.callNumber)
 	im.ClearTID, im.RobustList, im.Rseq, im.SingleStep = t.clearTID, t.RobustList(), t.rseq, t.singleStep
-	im.Trap, im.Undo, im.Seccomp = t.trap, s.Ref(t.undo), s.Ref(t.seccomp.Load())
+	im.Trap, im.Undo, im.Seccomp = t.trap, s.Ref(t.undo.Load()), s.Ref(t.seccomp.Load())
 	im.ExecFn, im.TimerSlack, im.IOPrio, im.Personality, im.Sched = t.execFn, t.TimerSlack(), t.ioprio, t.Personality(), t.sched
 	return im
 }
@@ -141,7 +141,8 @@ func (t *Task) loadLiving(g *getter, im *TaskImage) error {
 		return errImage
 	}
 	t.clearTID, t.robustList, t.rseq, t.singleStep = im.ClearTID, im.RobustList, im.Rseq, im.SingleStep
-	t.trap, t.undo = im.Trap, get[*ipc.Undo](g, im.Undo)
+	t.trap = im.Trap
+	t.undo.Store(get[*ipc.Undo](g, im.Undo))
 	t.seccomp.Store(get[*Filter](g, im.Seccomp))
 	t.execFn, t.ioprio, t.sched = im.ExecFn, im.IOPrio, im.Sched
 	t.timerSlack.Store(im.TimerSlack)

@@ -5,20 +5,25 @@ import "cordon/sentry/ipc"
 // SemUndo returns what t has to give back of semaphores at its end, for an
 // operation with SEM_UNDO or to be shared. Task-only.
 func (t *Task) SemUndo() *ipc.Undo {
-	if t.undo == nil {
-		t.undo = ipc.NewUndo()
+	u := t.undo.Load()
+	if u == nil {
+		u = ipc.NewUndo()
+		t.undo.Store(u)
 	}
-	return t.undo
+	return u
 }
+
+// SharesSemUndo reports whether t gives semaphores back together with o, or neither has
+// any to give (kcmp(2)).
+func (t *Task) SharesSemUndo(o *Task) bool { return t.undo.Load() == o.undo.Load() }
 
 // dropUndo ends t's part in its Undo: at its end, or as it leaves the
 // namespace of the semaphores.
 func (t *Task) dropUndo() {
-	if t.undo == nil {
-		return
+	if u := t.undo.Load(); u != nil {
+		u.DecRef(t.IPCCaller())
+		t.undo.Store(nil)
 	}
-	t.undo.DecRef(t.IPCCaller())
-	t.undo = nil
 }
 
 // leaveIPC ends t's part in its IPC namespace.

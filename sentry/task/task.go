@@ -57,8 +57,9 @@ type Task struct {
 	fs           atomic.Pointer[FSContext]   // likewise
 	timerSlack   atomic.Uint64
 	personality  atomic.Uint32
-	seccomp      atomic.Pointer[Filter]  // nil: none
-	trace        atomic.Pointer[tracing] // nil: nobody traces it; changed under sys.tree and group.mu
+	undo         atomic.Pointer[ipc.Undo] // swapped by the task itself only; nil until needed
+	seccomp      atomic.Pointer[Filter]   // nil: none
+	trace        atomic.Pointer[tracing]  // nil: nobody traces it; changed under sys.tree and group.mu
 
 	// wake holds one token when something the task may sleep for happened.
 	wake token
@@ -118,7 +119,6 @@ type Task struct {
 	frozenFPU  []byte   // its extended state
 	sched      Scheduling
 	exitCode   linux.WaitStatus
-	undo       *ipc.Undo     // nil until needed
 	into       *cgroup.Group // of the next task made, or of a task to be (CLONE_INTO_CGROUP)
 }
 

@@ -35,6 +35,21 @@ func (in *Instance) Items() []Item {
 	return list
 }
 
+// Watches reports whether d is the file watched under fd, the one after skip others of
+// the same number. ENOENT: there is none.
+func (in *Instance) Watches(fd linux.FD, skip int, d *vfs.Description) (bool, error) {
+	for _, it := range in.Items() {
+		if it.FD != fd {
+			continue
+		}
+		if skip == 0 {
+			return it.File == d, nil
+		}
+		skip--
+	}
+	return false, linux.ENOENT
+}
+
 // RestoreItem puts an entry back once its file has been restored.
 func (in *Instance) RestoreItem(i Item) error {
 	poller, ok := i.File.File().(vfs.Poller)

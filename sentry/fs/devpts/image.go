@@ -19,6 +19,7 @@ type PairImage struct {
 	Hangups                    uint64
 	EverOpened                 bool
 	Locked, Exclusive          bool
+	TermiosLock                linux.Termios
 	Stopped, StoppedTC, Packet bool
 	Status                     byte
 	Session, Foreground        int32
@@ -38,7 +39,8 @@ func (p *pair) image() PairImage {
 		Out: append([]byte(nil), p.out.bytes[p.out.head:]...), Column: p.out.column, LineColumn: p.out.lineColumn,
 		Held:    append([]byte(nil), p.out.held...),
 		Hangups: p.hangups, EverOpened: p.everOpened, Locked: p.locked, Exclusive: p.exclusive,
-		Stopped: p.stopped, StoppedTC: p.stoppedTC, Packet: p.packet, Status: p.status,
+		TermiosLock: p.termiosLock,
+		Stopped:     p.stopped, StoppedTC: p.stoppedTC, Packet: p.packet, Status: p.status,
 		Session: p.job.Session(), Foreground: p.job.ForegroundGroup(), MasterGone: p.masterGone,
 	}
 	for _, c := range p.in.cells[p.in.head:] {
@@ -85,6 +87,7 @@ func (p *pair) fill(im *PairImage) {
 	p.in.edit, p.in.literal, p.in.erasing = im.Edit, im.Literal, im.Erasing
 	p.out = output{bytes: append([]byte(nil), im.Out...), column: max(0, im.Column), lineColumn: max(0, im.LineColumn)}
 	p.out.held = append([]byte(nil), im.Held[:min(len(im.Held), maxHeld)]...)
+	p.termiosLock = im.TermiosLock
 	p.hangups, p.everOpened, p.locked, p.exclusive = im.Hangups, im.EverOpened, im.Locked, im.Exclusive
 	p.stopped, p.stoppedTC, p.packet, p.status = im.Stopped, im.StoppedTC, im.Packet, im.Status
 	p.job.Restore(im.Session, im.Foreground)

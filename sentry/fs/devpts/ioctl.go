@@ -145,6 +145,13 @@ func (p *pair) ioctl(c *vfs.Caller, mem usermem.Space, cmd linux.IoctlCmd, arg u
 	case linux.TCSETS, linux.TCSETSW, linux.TCSETS2, linux.TCSETSW2, linux.TCSETA, linux.TCSETAW,
 		linux.TCSETSF, linux.TCSETSF2, linux.TCSETAF:
 		return 0, p.setTermios(mem, cmd, arg)
+	case linux.TIOCGLCKTRMIOS:
+		p.mu.Lock()
+		t := linux.Termios2{Termios: p.termiosLock}
+		p.mu.Unlock()
+		return 0, tty.PutTermios(mem, arg, linux.TCGETS, &t)
+	case linux.TIOCSLCKTRMIOS:
+		return 0, p.lockTermios(c, mem, arg)
 	case linux.TIOCGWINSZ:
 		p.mu.Lock()
 		w := p.winsize
@@ -225,8 +232,42 @@ func (p *pair) setTermios(mem usermem.Space, cmd linux.IoctlCmd, arg uint64) err
 	case linux.TCSETSF, linux.TCSETSF2, linux.TCSETAF:
 		p.flushInputLocked()
 	}
+	p.keepSettingsLocked(&t)
 	p.setTermiosLocked(&t)
 	return nil
+}
+
+// lockTermios is TIOCSLCKTRMIOS: which settings nobody changes.
+func (p *pair) lockTermios(c *vfs.Caller, mem usermem.Space, arg uint64) error {
+	if !c.Cred.HasRoot(linux.CAP_SYS_ADMIN) {
+		return linux.EPERM
+	}
+	var t linux.Termios2
+	if err := tty.GetTermios(mem, arg, linux.TCSETS, &t); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.termiosLock = t.Termios
+	p.mu.Unlock()
+	return nil
+}
+
+// keepSettingsLocked has t keep of the settings in force those that are locked (Linux:
+// drivers/tty/tty_ioctl.c unset_locked_termios).
+func (p *pair) keepSettingsLocked(t *linux.Termios2) {
+	l, old := &p.termiosLock, &p.termios
+	t.Iflag = t.Iflag&^l.Iflag | old.Iflag&l.Iflag
+	t.Oflag = t.Oflag&^l.Oflag | old.Oflag&l.Oflag
+	t.Cflag = t.Cflag&^l.Cflag | old.Cflag&l.Cflag
+	t.Lflag = t.Lflag&^l.Lflag | old.Lflag&l.Lflag
+	if l.Line != 0 {
+		t.Line = old.Line
+	}
+	for i, locked := range l.CC {
+		if locked != 0 {
+			t.CC[i] = old.CC[i]
+		}
+	}
 }
 
 func (p *pair) resizeLocked(w linux.Winsize) {

@@ -39,10 +39,11 @@ type pair struct {
 
 	mu lock.Mutex[lock.TTY]
 	// guarded by mu
-	termios linux.Termios2
-	winsize linux.Winsize
-	in      input
-	out     output
+	termios     linux.Termios2
+	termiosLock linux.Termios // TIOCSLCKTRMIOS
+	winsize     linux.Winsize
+	in          input
+	out         output
 
 	slaves     int    // open, not hung up
 	everOpened bool   // a slave has been open
