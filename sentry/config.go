@@ -70,6 +70,8 @@ type ContainerConfig struct {
 
 	// Gofer9P and GoferSide are the connection to its gofer (-1: none).
 	Gofer9P, GoferSide int32
+	// Mounter is a socket to the process by which mounts come to the host; 0: none.
+	Mounter int32
 
 	Mounts   []Mount
 	Masked   []string
@@ -126,6 +128,8 @@ type Mount struct {
 	// Propagation is one of MS_SHARED, MS_SLAVE and MS_UNBINDABLE, with MS_REC perhaps; 0
 	// is private.
 	Propagation linux.MountFlags
+	// ToHost has mounts below come to the host, if it is shared.
+	ToHost bool
 }
 
 // A File is a regular file to make, in a directory that exists.

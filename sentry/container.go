@@ -7,6 +7,7 @@ import (
 	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/sentry/cgroup"
+	"cordon/sentry/hostmount"
 	"cordon/sentry/ipc"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
@@ -21,7 +22,8 @@ type Container struct {
 	sys      *task.System
 	conf     ContainerConfig
 	label    *task.Container
-	gofer    *client.Client // nil: no mount needs one
+	gofer    *client.Client     // nil: no mount needs one
+	mounter  *hostmount.Mounter // nil: no mount comes to the host
 	mounts   *vfs.MountNamespace
 	spaces   task.Namespaces
 	init     *task.ThreadGroup
@@ -104,8 +106,16 @@ func (c *Container) dial() (err error) {
 	if c.gofer, err = client.Dial(int(c.conf.Gofer9P), int(c.conf.GoferSide)); err != nil {
 		return &StartError{Message: "connecting to the gofer: " + err.Error()}
 	}
+	c.setMounter()
 	go c.watchGofer()
 	return nil
+}
+
+// setMounter takes over the socket to the container's mounter.
+func (c *Container) setMounter() {
+	if c.conf.Mounter > 0 {
+		c.mounter = hostmount.New(int(c.conf.Mounter))
+	}
 }
 
 // join finds the namespaces that the container is in.
@@ -251,6 +261,9 @@ func (c *Container) release() {
 	if c.gofer != nil {
 		c.gofer.Close()
 	}
+	if c.mounter != nil {
+		c.mounter.Close()
+	}
 }
 
 // watchGofer ends the container in order when its gofer has died: the files
@@ -279,6 +292,9 @@ func (c *Container) closeStdio() {
 func closeGofer(cfg *ContainerConfig) {
 	closeHost(cfg.Gofer9P)
 	closeHost(cfg.GoferSide)
+	if cfg.Mounter > 0 {
+		closeHost(cfg.Mounter)
+	}
 }
 
 func closeHost(fd int32) {

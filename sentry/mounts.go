@@ -11,6 +11,7 @@ import (
 	"cordon/sentry/fs/mqueue"
 	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/tmpfs"
+	"cordon/sentry/hostmount"
 	"cordon/sentry/ipc"
 	"cordon/sentry/vfs"
 )
@@ -106,6 +107,10 @@ func (c *Container) propagations() error {
 			return mountError(m, err)
 		}
 		vfs.SetPropagation(p.Mount, kind, m.Propagation&linux.MS_REC != 0)
+		// Something else may have been mounted there since.
+		if at, ok := vfs.HostPlaceOf(p.Inode()); m.ToHost && c.mounter != nil && ok && at.Path == m.Attach {
+			vfs.SetHost(p.Mount, c.mounter, m.Attach+hostmount.Target)
+		}
 	}
 	return nil
 }

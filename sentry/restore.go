@@ -25,6 +25,9 @@ func (k *Kernel) Save(w io.Writer) error {
 	if pod {
 		return errors.New("a sandbox that further containers have joined cannot be saved")
 	}
+	if k.mounter != nil {
+		return errors.New("a sandbox whose mounts come to the host cannot be saved")
+	}
 	if k.cfg.HostIPC > 0 {
 		return errors.New("a sandbox in the host's IPC namespace cannot be saved")
 	}
@@ -62,6 +65,9 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 	var e linux.Errno
 	if k.notifier, e = hostfd.NewNotifier(); e != 0 {
 		return &StartError{Message: "watching the standard files: " + e.Error()}
+	}
+	if k.conf.Mounter > 0 {
+		return &StartError{Message: "restoring: no mount of a saved sandbox comes to the host"}
 	}
 	if k.conf.Gofer9P >= 0 {
 		if k.gofer, err = client.Dial(int(k.conf.Gofer9P), int(k.conf.GoferSide)); err != nil {

@@ -178,6 +178,8 @@ type Mount struct {
 	// inside: "shared", "slave", "unbindable", with an "r" before it for all mounts
 	// below too; empty is private.
 	Propagation string
+	// ToHost has the guest's mounts below come to the host, while it is shared.
+	ToHost bool
 
 	// Options are what remains for the file system, as key=value ("size=64m",
 	// "mode=1777", "uid=5").
@@ -308,6 +310,8 @@ type FDs struct {
 	// Porter is a socket to the process that makes System V calls in the host's
 	// IPC namespace; -1 for none.
 	Porter int
+	// Mounter is a socket to the process by which mounts come to the host; -1 for none.
+	Mounter int
 	// Ready is the write end of a pipe on which Main reports that the sandbox
 	// stands, or why it does not.
 	Ready int
@@ -389,6 +393,7 @@ type ContainerFDs struct {
 	Stdio                [3]int
 	Passed               []int
 	Gofer9P, GoferDonate int
+	Mounter              int
 }
 
 // A Pauser is a Guest that can stop all its code between two instructions.

@@ -168,7 +168,7 @@ var ErrNoProcess = errors.New("no such process")
 // closeOnExec keeps the descriptors out of the platform's zygote.
 func closeOnExec(s *Spec) {
 	f := &s.FDs
-	for _, fd := range []int{FDReady, f.Stdio[0], f.Stdio[1], f.Stdio[2], f.Gofer9P, f.GoferDonate, f.MemFile, f.Meminfo, f.Loadavg, f.Control, f.Log, f.Lifeline, f.Network, f.Image, f.Keeper, f.Herald, f.Porter, s.Trace.FD} {
+	for _, fd := range []int{FDReady, f.Stdio[0], f.Stdio[1], f.Stdio[2], f.Gofer9P, f.GoferDonate, f.MemFile, f.Meminfo, f.Loadavg, f.Control, f.Log, f.Lifeline, f.Network, f.Image, f.Keeper, f.Herald, f.Porter, f.Mounter, s.Trace.FD} {
 		if fd >= 0 {
 			unix.CloseOnExec(fd)
 		}

@@ -64,7 +64,7 @@ func (k kernel) Stacks() string { return k.sentry.Stacks() }
 func (k kernel) Add(c *boot.Container, f boot.ContainerFDs) (boot.Guest, error) {
 	cfg, err := container(c, f)
 	if err != nil {
-		for _, fd := range append(append(f.Stdio[:], f.Gofer9P, f.GoferDonate), f.Passed...) {
+		for _, fd := range append(append(f.Stdio[:], f.Gofer9P, f.GoferDonate, f.Mounter), f.Passed...) {
 			if fd >= 0 {
 				unix.Close(fd)
 			}
@@ -187,7 +187,7 @@ func fds(in [3]int) (out [3]int32) {
 
 // config turns a spec into the Sentry's configuration.
 func config(s *boot.Spec) (sentry.Config, error) {
-	first, err := container(&s.Container, boot.ContainerFDs{Stdio: s.FDs.Stdio, Passed: s.FDs.Passed, Gofer9P: s.FDs.Gofer9P, GoferDonate: s.FDs.GoferDonate})
+	first, err := container(&s.Container, boot.ContainerFDs{Stdio: s.FDs.Stdio, Passed: s.FDs.Passed, Gofer9P: s.FDs.Gofer9P, GoferDonate: s.FDs.GoferDonate, Mounter: s.FDs.Mounter})
 	if err != nil {
 		return sentry.Config{}, err
 	}
@@ -240,7 +240,7 @@ func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, 
 	c := sentry.ContainerConfig{
 		ID: s.ID, Hostname: s.Hostname, Domainname: s.Domainname, Gofer9P: int32(f.Gofer9P), GoferSide: int32(f.GoferDonate),
 		Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl, Process: *p, Stdio: fds(f.Stdio), PlainInit: s.PlainInit,
-		Join: sentry.Join(s.Namespaces), Resources: sentry.Resources(s.Resources),
+		Join: sentry.Join(s.Namespaces), Resources: sentry.Resources(s.Resources), Mounter: int32(max(f.Mounter, 0)),
 	}
 	if s.Time != nil {
 		c.Time = []sentry.TimeOffset{}
@@ -267,7 +267,7 @@ func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, 
 }
 
 func mount(m *boot.Mount) sentry.Mount {
-	out := sentry.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Attach: m.Attach, Place: m.Place, File: m.File, Overlay: m.Overlay, Shared: m.Shared}
+	out := sentry.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Attach: m.Attach, Place: m.Place, File: m.File, Overlay: m.Overlay, Shared: m.Shared, ToHost: m.ToHost}
 	for flag, on := range map[linux.MountFlags]bool{
 		linux.MS_RDONLY: m.ReadOnly, linux.MS_NOEXEC: m.NoExec, linux.MS_NOSUID: m.NoSUID,
 		linux.MS_NODEV: m.NoDev, linux.MS_NOATIME: m.NoAtime,

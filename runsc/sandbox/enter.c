@@ -36,11 +36,6 @@
 
 #define fail cordon_fail
 
-// Declared here: <sys/mount.h> and <linux/mount.h> clash in some versions.
-int mount(const char *, const char *, const char *, unsigned long, const void *);
-int umount2(const char *, int);
-enum { MS_REC_ = 16384, MS_PRIVATE_ = 1 << 18, MS_SLAVE_ = 1 << 19, MNT_DETACH_ = 2 };
-
 // Fixed descriptors: sandbox.go has the same numbers.
 enum { FD_READY = 3, FD_MEMFILE = 5, FD_PROC = 6, FD_ROOTS = 7, FD_MEMMOUNT = 1000 };
 
@@ -69,27 +64,6 @@ void cordon_fail(const char *fmt, ...)
 	_exit(1);
 }
 
-// make_tmpfs returns a detached mount of a new tmpfs.
-static int make_tmpfs(const char *keys[][2], unsigned attrs)
-{
-	int fs = syscall(SYS_fsopen, "tmpfs", 1 /* FSOPEN_CLOEXEC */);
-	if (fs < 0)
-		fail("opening a tmpfs");
-	for (int i = 0; keys[i][0]; i++) {
-		// A kernel without huge pages refuses the key; it is a wish.
-		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, keys[i][0], keys[i][1], 0) < 0 &&
-		    strcmp(keys[i][0], "huge") != 0)
-			fail("tmpfs option %s=%s", keys[i][0], keys[i][1]);
-	}
-	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		fail("creating a tmpfs");
-	int mnt = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attrs);
-	if (mnt < 0)
-		fail("mounting a tmpfs");
-	close(fs);
-	return mnt;
-}
-
 // place_fd gives fd the number to.
 static void place_fd(int fd, int to, const char *what)
 {
@@ -98,57 +72,6 @@ static void place_fd(int fd, int to, const char *what)
 	if (dup3(fd, to, O_CLOEXEC) < 0)
 		fail("placing the descriptor of %s", what);
 	close(fd);
-}
-
-static void private_mounts(void)
-{
-	if (mount(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL) < 0)
-		fail("making mounts private");
-}
-
-// A tree that the host's later mounts come to.
-struct followed {
-	int fd;
-	const char *path;
-};
-
-// hang mounts a tree in the directory mnt: mounts come to what is mounted only.
-static void hang(int mnt, int number, const struct followed *tree)
-{
-	char name[16];
-	struct stat st;
-	snprintf(name, sizeof name, "%d", number);
-	if (fstat(tree->fd, &st) < 0)
-		fail("stat of %s", tree->path);
-	int r = S_ISDIR(st.st_mode) ? mkdirat(mnt, name, 0500) : mknodat(mnt, name, S_IFREG | 0400, 0);
-	if (r < 0 || syscall(SYS_move_mount, tree->fd, "", mnt, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		fail("mounting %s", tree->path);
-}
-
-// empty_root makes a directory that nobody can write to the root, with nothing but
-// some trees.
-static void empty_root(const struct followed *trees, int count)
-{
-	char inodes[16];
-	snprintf(inodes, sizeof inodes, "%d", count + 1);
-	const char *keys[][2] = {{"size", "4096"}, {"nr_inodes", inodes}, {"mode", "555"}, {NULL, NULL}};
-	int mnt = make_tmpfs(keys, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	if (syscall(SYS_move_mount, mnt, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		fail("mounting the empty root");
-	for (int i = 0; i < count; i++)
-		hang(mnt, i, trees + i);
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-	if (syscall(SYS_mount_setattr, mnt, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
-		fail("closing the empty root");
-	if (fchdir(mnt) < 0)
-		fail("entering the empty root");
-	close(mnt);
-	if (syscall(SYS_pivot_root, ".", ".") < 0)
-		fail("pivot_root");
-	if (umount2(".", MNT_DETACH_) < 0)
-		fail("unmounting the old root");
-	if (chdir("/") < 0)
-		fail("chdir to the empty root");
 }
 
 long cordon_answer(int to, const void *data, size_t n, int fd)
@@ -231,7 +154,7 @@ static int seen_from_outside(const char *view, int proc)
 	const char *keys[][2] = {{"size", "4096"}, {"nr_inodes", "1"}, {"mode", "555"}, {NULL, NULL}};
 	if (!view)
 		return 0;
-	int empty = make_tmpfs(keys, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	int empty = cordon_tmpfs(keys, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	int made = cordon_view(view, empty, proc) == 0;
 	if (proc >= 0 && !made)
 		close(proc);
@@ -252,10 +175,10 @@ static void enter_boot(long id, const char *memory, const char *program, const c
 {
 	if (program) // after "--"
 		show_as(program);
-	private_mounts();
+	cordon_private_mounts();
 	// Not noexec: guests execute from this file.
 	const char *keys[][2] = {{"size", memory}, {"huge", "advise"}, {"mode", "700"}, {NULL, NULL}};
-	int mnt = make_tmpfs(keys, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
+	int mnt = cordon_tmpfs(keys, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
 	int file = openat(mnt, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (file < 0)
 		fail("making the memory file");
@@ -267,7 +190,7 @@ static void enter_boot(long id, const char *memory, const char *program, const c
 	place_fd(mnt, FD_MEMMOUNT, "the memory file's mount");
 	place_fd(file, FD_MEMFILE, "the memory file");
 	if (!view || !seen_from_outside(view, make_proc()))
-		empty_root(NULL, 0);
+		cordon_empty_root(NULL, 0);
 	cordon_drop_rights(0, id);
 	// Stubs are traced by a process without CAP_SYS_PTRACE.
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
@@ -278,77 +201,34 @@ static void enter_boot(long id, const char *memory, const char *program, const c
 // root, and no rights at all.
 static void enter_net(long id)
 {
-	private_mounts();
-	empty_root(NULL, 0);
+	cordon_private_mounts();
+	cordon_empty_root(NULL, 0);
 	cordon_drop_rights(0, id);
 }
 
-// clone_tree clones what is at path, if not alone with all that is mounted below it.
-// In a user namespace the kernel may refuse to show what lies beneath other mounts:
-// they come along then, and are covered by the guest's.
-static int clone_tree(const char *path, char access, int alone, unsigned long propagation)
-{
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-	int fd = -1;
-	errno = EINVAL;
-	if (alone)
-		fd = syscall(SYS_open_tree, AT_FDCWD, path, flags);
-	if (fd < 0 && errno == EINVAL)
-		fd = syscall(SYS_open_tree, AT_FDCWD, path, flags | AT_RECURSIVE);
-	if (fd < 0)
-		fail("cloning the tree at %s", path);
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (access == 'o' ? MOUNT_ATTR_RDONLY : 0),
-		.attr_clr = access == 'W' ? MOUNT_ATTR_RDONLY : 0,
-		.propagation = propagation,
-	};
-	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
-		fail("setting the attributes of %s", path);
-	return fd;
-}
-
-// A tree of the gofer's is "ro:PATH", "rw:PATH", or "rW:PATH" if the mount
-// is to become writable, with a dot for the colon if it is
-// without what is mounted below it, and "<" if mounts that are made on the host later
-// are to be seen; "=" is one that the parent has made, whose ids are mapped.
-static int made(const char *tree) { return tree[2] == '='; }
-static int alone(const char *tree) { return tree[2] == '.'; }
-static int follows(const char *tree) { return tree[2] == '<'; }
-
-// gofer: a clone of each tree it serves, and nothing else. A tree that is the
-// host's root is cloned last and without the kernel's own file systems: they are
-// the guest kernel's to provide, and behind them lie the host's switches.
+// gofer: a clone of each tree it serves, and nothing else.
 static void enter_gofer(int count, char **trees)
 {
-	struct followed *followed = calloc(count + 1, sizeof *followed);
-	int n = 0;
-	if (!followed)
+	int *fds = calloc(count + 1, sizeof *fds), n = 0;
+	struct cordon_tree *followed = calloc(count + 1, sizeof *followed);
+	if (!fds || !followed)
 		fail("%d trees", count);
-	// While this namespace's mounts are still peers of the host's.
-	for (int i = 0; i < count; i++) {
-		if (!follows(trees[i]))
-			continue;
-		place_fd(clone_tree(trees[i] + 3, trees[i][1], 0, MS_SLAVE_), FD_ROOTS + i, trees[i] + 3);
-		followed[n++] = (struct followed){FD_ROOTS + i, trees[i] + 3};
-	}
-	private_mounts();
 	// A mount whose root is this process's own directory of descriptors: ".."
 	// leads nowhere from there.
-	place_fd(clone_tree("/proc/self/fd", 'o', 0, 0), FD_PROC, "/proc/self/fd");
-	for (int last = 0; last < 2; last++) {
-		for (int i = 0; i < count; i++) {
-			const char *path = trees[i] + 3;
-			if (!follows(trees[i]) && !made(trees[i]) && (strcmp(path, "/") == 0) == last)
-				place_fd(clone_tree(path, trees[i][1], alone(trees[i]), 0), FD_ROOTS + i, path);
-		}
-		const char *cover[] = {"/proc", "/sys", "/dev"};
-		for (int i = 0; i < 3 && !last; i++) {
-			if (mount("none", cover[i], "tmpfs", 1 /* MS_RDONLY */, "size=4096,mode=755") < 0 && errno != ENOENT)
-				fail("covering %s", cover[i]);
-		}
+	place_fd(cordon_clone_tree("/proc/self/fd", 'o', 0, CORDON_PRIVATE), FD_PROC, "/proc/self/fd");
+	cordon_clone_trees(count, trees, fds);
+	for (int i = 0; i < count; i++) {
+		if (fds[i] >= 0)
+			place_fd(fds[i], FD_ROOTS + i, trees[i] + 3);
+		if (!cordon_follows(trees[i]))
+			continue;
+		followed[n].fd = FD_ROOTS + i;
+		followed[n].path = trees[i] + 3;
+		snprintf(followed[n++].name, sizeof followed->name, "%d", i);
 	}
-	empty_root(followed, n);
+	cordon_empty_root(followed, n);
 	free(followed);
+	free(fds);
 	cordon_drop_rights(KEEP_GOFER, -1);
 }
 
@@ -458,9 +338,9 @@ static int proc_of(int pids)
 static void enter_keeper(const char *name, const char *view)
 {
 	if (view) { // it has a mount namespace of its own
-		private_mounts();
+		cordon_private_mounts();
 		if (!seen_from_outside(view, proc_of(FD_PIDS)))
-			empty_root(NULL, 0);
+			cordon_empty_root(NULL, 0);
 	}
 	close(FD_PIDS);
 	show_as(name);
@@ -480,10 +360,10 @@ unsigned long long cordon_descriptor_limit(void)
 }
 
 // CORDON_ZONE is "boot", "boot:ID" (become user and group ID), "gofer",
-// "keeper", "herald", "opener" or "porter"; a "+" at its end asks to be killed when the parent dies.
+// "keeper", "herald", "opener", "porter" or "mounter"; a "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
-	const char *zone = NULL, *memory = "0", *group = "", *view = NULL;
+	const char *zone = NULL, *memory = "0", *group = "", *view = NULL, *names = "";
 	getrlimit(RLIMIT_NOFILE, &descriptors_at_start);
 	for (char **e = envp; e && *e; e++) {
 		if (strncmp(*e, "CORDON_ZONE=", 12) == 0)
@@ -494,16 +374,20 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 			group = *e + 13;
 		else if (strncmp(*e, "CORDON_VIEW=", 12) == 0)
 			view = *e + 12;
+		else if (strncmp(*e, "CORDON_TREES=", 13) == 0)
+			names = *e + 13;
 	}
 	if (!zone || argc < 1)
 		return;
 	int keeper = strncmp(zone, "keeper", 6) == 0;
 	int herald = strcmp(zone, "herald") == 0, opener = strcmp(zone, "opener") == 0;
-	int porter = strncmp(zone, "porter", 6) == 0;
+	int porter = strncmp(zone, "porter", 6) == 0, mounter = strcmp(zone, "mounter") == 0;
 	if (keeper)
 		enter_keeper(argv[0], view);
 	else if (herald || opener || porter)
 		;
+	else if (mounter)
+		cordon_enter_mounter(argc - 2, argv + 2, names);
 	else if (argc < 2)
 		return;
 	else if (strncmp(zone, "boot", 4) == 0 && strcmp(argv[1], "boot") == 0)
@@ -530,6 +414,8 @@ __attribute__((constructor)) static void enter(int argc, char **argv, char **env
 		cordon_opener();
 	if (porter)
 		cordon_porter(zone[6] == ':');
+	if (mounter)
+		cordon_mounter();
 	if (keeper) {
 		only_keep();
 		keep();

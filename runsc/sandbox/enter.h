@@ -28,6 +28,44 @@ void cordon_only_calls(struct sock_fprog *prog);
 #define CORDON_ARCH AUDIT_ARCH_AARCH64
 #endif
 
+// A tree that is mounted in a process's root, by name.
+struct cordon_tree {
+	int fd;
+	const char *path; // on the host
+	char name[64];
+};
+
+enum { CORDON_PRIVATE = 1 << 18 }; // MS_PRIVATE
+
+// cordon_tmpfs returns a detached mount of a new tmpfs.
+int cordon_tmpfs(const char *keys[][2], unsigned attrs);
+
+// cordon_private_mounts cuts the namespace's mounts off from the host's.
+void cordon_private_mounts(void);
+
+// cordon_empty_root makes a directory that nobody can write to the root, with nothing
+// but some trees.
+void cordon_empty_root(const struct cordon_tree *trees, int count);
+
+// cordon_clone_tree clones what is at path, if not alone with all that is mounted below
+// it. In a user namespace the kernel may refuse to show what lies beneath other mounts:
+// they come along then, and are covered by the guest's.
+int cordon_clone_tree(const char *path, char access, int alone, unsigned long propagation);
+
+// A tree of the gofer's is "ro:PATH", "rw:PATH", or "rW:PATH" if the mount
+// is to become writable, with a dot for the colon if it is
+// without what is mounted below it, "<" if mounts that are made on the host later
+// are to be seen, and ">" if mounts made inside are to come to the host, too; "=" is
+// one that the parent has made, whose ids are mapped.
+int cordon_follows(const char *tree);
+int cordon_hosted(const char *tree);
+
+// cordon_clone_trees clones each tree, -1 where the parent has made it, and cuts off the
+// namespace's other mounts. One that is the host's root is cloned last and without the
+// kernel's own file systems: they are the guest kernel's to provide, and behind them lie
+// the host's switches.
+void cordon_clone_trees(int count, char **trees, int *fds);
+
 // What such a program is made of: CALLS ends a process of another architecture
 // and loads the call's number, NR looks at more statements for one number only,
 // LET allows one number.
@@ -48,6 +86,11 @@ __attribute__((noreturn)) void cordon_opener(void);
 
 // cordon_herald is the herald's life (herald.c). It never returns.
 __attribute__((noreturn)) void cordon_herald(const char *group);
+
+// cordon_enter_mounter gives the mounter its trees and takes its other rights away,
+// cordon_mounter is its life (mounter.c). It never returns.
+void cordon_enter_mounter(int count, char **trees, const char *names);
+__attribute__((noreturn)) void cordon_mounter(void);
 
 // cordon_porter is the porter's life (porter.c); owner: its calls may have
 // CAP_IPC_OWNER. It never returns.

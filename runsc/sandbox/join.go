@@ -40,6 +40,9 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 		return nil, err
 	}
 	defer s.herald.release()
+	if ends.mounter, err = startMounter(c); err != nil {
+		return nil, err
+	}
 	if len(c.Roots) > 0 {
 		wg.Go(func() { s.gofer, goferReady, goferErr = startGofer(c, &ends) })
 	}
@@ -85,6 +88,7 @@ func create(c *Config, cl *control.Client, ends *sockets, keeper, herald *os.Fil
 	}
 	a := boot.CreateArgs{Container: c.Spec.Container, Keeper: add(keeper), Herald: add(herald), FDs: boot.ContainerFDs{
 		Stdio: [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])}, Gofer9P: add(ends.nineP[0]), GoferDonate: add(ends.donate[0]),
+		Mounter: add(ends.mounter),
 	}}
 	for _, f := range c.Passed {
 		a.FDs.Passed = append(a.FDs.Passed, add(f))

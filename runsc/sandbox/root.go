@@ -17,6 +17,8 @@ type Root struct {
 	// Follow has mounts appear in it that are made on the host later; such a tree is
 	// not alone.
 	Follow bool
+	// ToHost has mounts that the guest makes in it come to the host, if it follows.
+	ToHost bool
 	// IDs are the maps by which its ids are shown, for a gofer in a user namespace; nil:
 	// as they are. Such a tree is alone and does not follow.
 	IDs *IDMaps
@@ -34,6 +36,8 @@ func (r *Root) kind() string {
 	switch {
 	case r.IDs != nil:
 		return kind + "="
+	case r.Follow && r.ToHost:
+		return kind + ">"
 	case r.Follow:
 		return kind + "<"
 	case r.Alone:

@@ -223,6 +223,9 @@ func (s *Sandbox) spawn(c *Config) (goferReady, bootReady *os.File, err error) {
 		return nil, nil, err
 	}
 	defer s.herald.release()
+	if ends.mounter, err = startMounter(c); err != nil {
+		return nil, nil, err
+	}
 	if ends.porter, err = startPorter(c); err != nil {
 		return nil, nil, err
 	}
@@ -265,6 +268,7 @@ type sockets struct {
 	network       *os.File // the Sentry's end of what its network comes from; nil for none
 	keeper        *os.File // the Sentry's end of the keeper's socket; nil for none
 	porter        *os.File // the Sentry's end of the porter's socket; nil for none
+	mounter       *os.File // the Sentry's end of the mounter's socket; nil for none
 }
 
 func (k *sockets) open() error {
@@ -282,6 +286,7 @@ func (k *sockets) close() {
 	}
 	k.network.Close()
 	k.porter.Close()
+	k.mounter.Close()
 }
 
 // startGofer executes `runsc gofer` with its descriptors in the order that
@@ -396,6 +401,7 @@ func startBoot(c *Config, ends *sockets, herald *os.File) (p *os.Process, lifeli
 		Keeper:      add(ends.keeper),
 		Herald:      add(herald),
 		Porter:      add(ends.porter),
+		Mounter:     add(ends.mounter),
 		MemFile:     boot.FDMemFile,
 		Meminfo:     add(meminfo),
 		Control:     add(c.Control),

@@ -21,8 +21,8 @@
 // namespace, which is the host's for runc, gets one of the sandbox's with a
 // warning in the log: no guest can be among the host's processes. One without an
 // IPC namespace has the host's System V objects where root runs it and it has no
-// user namespace (hostipc.go), and else likewise one of the sandbox's. Shared mount
-// propagation, identity-mapped mounts, time offsets and seccomp listeners are
-// refused by name. Scheduling, I/O priority and affinity are what the guest is
+// user namespace (hostipc.go), and else likewise one of the sandbox's. Mounts of
+// the host's root that would come to it, and seccomp listeners, are refused by
+// name. Scheduling, I/O priority and affinity are what the guest is
 // told when it asks; the Sentry's threads are scheduled as the host pleases.
 package spec

@@ -100,12 +100,14 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	if i := p.toHost(m.Options); i >= 0 {
-		return fmt.Errorf("options[%d]: %q with linux.rootfsPropagation is not supported: a sandbox's mounts are its own", i, m.Options[i])
+	out.ToHost = p.toHost(m.Options)
+	if i := propagated(m.Options); out.ToHost && real == "/" {
+		return fmt.Errorf("options[%d]: %q of the host's root with linux.rootfsPropagation is not supported", i, m.Options[i])
 	}
 	for _, o := range out.Options { // as in Linux, which does not look at them
 		p.Warnings = append(p.Warnings, fmt.Sprintf("mounts[%d].options: %q has no effect on a bind mount", index, o))
 	}
+	out.ToHost = out.ToHost && len(p.userIDs.uids) == 0 && sandbox.MayMount() && sharedOnHost(real)
 	out.Options = nil
 	out.Type, out.Place = boot.MountGofer, real
 	out.Attach = attachName(fmt.Sprintf("mount%d", index), out.Destination)
@@ -119,7 +121,7 @@ func (p *Plan) bind(index int, out *boot.Mount, m specs.Mount, bundle string, ho
 		p.Warnings = append(p.Warnings, fmt.Sprintf("mounts[%d].options: later mounts of the host do not come to a mount with mapped ids in a user namespace", index))
 		follow = false
 	}
-	root.Alone, root.Follow = !follow, follow
+	root.Alone, root.Follow, root.ToHost = !follow, follow, out.ToHost
 	p.Roots = append(p.Roots, root)
 	p.Boot.Mounts = append(p.Boot.Mounts, *out)
 	// What comes and goes below a mount that follows the host is the gofer's to see.
@@ -162,7 +164,7 @@ func mountOptions(out *boot.Mount, options []string) (b bindOption, err error) {
 			"iversion", "noiversion", "acl", "noacl", "mand", "nomand", "remount":
 			// What there is anyway.
 		case "private", "rprivate", "slave", "rslave", "unbindable", "runbindable", "shared", "rshared":
-			// See propagation: nothing outside the sandbox sees its mounts.
+			// See propagation.
 		default:
 			if err := checkOption(o); err != nil {
 				return b, fmt.Errorf("options[%d]: %w", i, err)

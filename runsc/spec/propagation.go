@@ -1,8 +1,12 @@
 package spec
 
 import (
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // propagation is the last that a mount's options name; empty for none or private.
@@ -18,13 +22,35 @@ func propagation(options []string) (kind string) {
 	return kind
 }
 
-// toHost finds the option by which mounts made inside would come to the host, as
-// runc has it for volumes where the root is shared too; below 0 is none.
-func (p *Plan) toHost(options []string) int {
-	if !p.sharedRoot || strings.TrimPrefix(propagation(options), "r") != "shared" {
-		return -1
-	}
+// toHost reports whether a mount's options ask for mounts made inside to come to the
+// host, as runc has it for volumes where the root is shared too.
+func (p *Plan) toHost(options []string) bool {
+	return p.sharedRoot && strings.TrimPrefix(propagation(options), "r") == "shared"
+}
+
+// propagated finds the option that makes a mount shared.
+func propagated(options []string) int {
 	return slices.IndexFunc(options, func(o string) bool { return o == "shared" || o == "rshared" })
+}
+
+// sharedOnHost reports whether the host's mount that path is in has peers.
+func sharedOnHost(path string) bool {
+	var st unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, path, unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, &st) != nil {
+		return false
+	}
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	id := strconv.FormatUint(st.Mnt_id, 10)
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); f[0] == id {
+			end := slices.Index(f, "-")
+			return end > 6 && slices.ContainsFunc(f[6:end], func(o string) bool { return strings.HasPrefix(o, "shared:") })
+		}
+	}
+	return false
 }
 
 // follows says whether a mount's options ask for mounts that are made on the host

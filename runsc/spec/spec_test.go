@@ -144,7 +144,7 @@ func TestConvertRefuses(t *testing.T) {
 		"mounts[0].source: missing":          {Destination: "/x", Type: "bind"},
 		`mounts[0].type: "overlay"`:          {Destination: "/x", Type: "overlay"},
 		`mounts[0].options[1]: "frob"`:       {Destination: "/x", Type: "tmpfs", Options: []string{"ro", "frob"}},
-		`mounts[0].options[0]: "rshared" wi`: {Destination: "/x", Type: "bind", Source: "/", Options: []string{"rshared"}},
+		`mounts[0].options[0]: "rshared" of`: {Destination: "/x", Type: "bind", Source: "/", Options: []string{"rshared"}},
 	} {
 		s := change(func(s *specs.Spec) { s.Mounts, s.Linux.RootfsPropagation = []specs.Mount{m}, "rshared" })
 		if _, err := Convert(s, bundle(t), Options{}); err == nil || !strings.Contains(err.Error(), want) {

@@ -12,12 +12,12 @@ func TestImageCoversState(t *testing.T) {
 	for _, err := range []error{
 		checkpoint.CheckCovered[VFS, Image](map[string]string{
 			"clock": "Clocks", "types": "registered by whoever restores", "devices": "registered by whoever restores",
-			"drivers": "registered by whoever restores", "descriptions": "counted again", "maxOpen": "follows from the memory there is", "watches": again, "mountMu": lockField,
+			"drivers": "registered by whoever restores", "descriptions": "counted again", "maxOpen": "follows from the memory there is", "watches": again, "hosting": "as host of Mount", "mountMu": lockField,
 			"mounts": again, "treeGen": "remembered by nobody", "supers": again, "cache": "CacheLimit; names are looked up again", "waits": "who waits for a lock asks again",
 			"memory": "watched by whoever restores",
 		}),
 		checkpoint.CheckCovered[superblock, SuperImage](map[string]string{"writers": again, "revalidate": "of FS", "ownersKept": "of FS", "paths": "of FS", "renameMu": lockField}),
-		checkpoint.CheckCovered[Mount, MountImage](map[string]string{"writers": again}),
+		checkpoint.CheckCovered[Mount, MountImage](map[string]string{"writers": again, "host": "a sandbox whose mounts come to the host is not saved"}),
 		checkpoint.CheckCovered[MountNamespace, NamespaceImage](map[string]string{"queue": "nobody waits"}),
 		checkpoint.CheckCovered[Ruleset, RulesetImage](map[string]string{"mu": lockField}),
 		checkpoint.CheckCovered[Domain, DomainImage](map[string]string{"at": "of Rules"}),

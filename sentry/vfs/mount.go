@@ -39,6 +39,7 @@ type Mount struct {
 	master   *peerGroup // receives from
 	unbind   bool
 	expire   bool // marked by MNT_EXPIRE
+	host     hostSide
 }
 
 type mountKey struct {

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"cordon/internal/linux"
@@ -189,6 +190,7 @@ func (m *Mount) receiveLocked(g *peerGroup) {
 // from.
 func (m *Mount) leaveGroupsLocked() {
 	g, up := m.group, m.master
+	m.host.to = nil
 	if g != nil {
 		g.peers = without(g.peers, m)
 		m.group = nil
@@ -244,6 +246,12 @@ func (m *Mount) setPropagationLocked(kind linux.MountFlags) {
 		m.leaveGroupsLocked()
 		m.unbind = kind == linux.MS_UNBINDABLE
 	}
+}
+
+// receiversLocked returns those of the mounts that an event at p reaches that show p and
+// stand somewhere: not so a copy that is about to be attached.
+func (p Path) receiversLocked() []*Mount {
+	return slices.DeleteFunc(p.Mount.receiversLocked(), func(r *Mount) bool { return r.ns == nil || !r.root.isAncestorOf(p.Dentry) })
 }
 
 // receivers returns the mounts that an event on m reaches, m itself excluded:

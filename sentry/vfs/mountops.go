@@ -84,6 +84,11 @@ func mountNew(c *Caller, source string, p Path, fsType string, flags linux.Mount
 	if err := t.mayCreate(c, c.Cred.UserNS); err != nil {
 		return err
 	}
+	if fsType == "tmpfs" {
+		if done, err := v.mountHostTmpfs(p, source, flags, data); done {
+			return err
+		}
+	}
 	fs, err := t.New(c, source, data)
 	if err != nil {
 		return err
@@ -126,7 +131,7 @@ func (v *VFS) mountFS(fs FileSystem, p Path, source string, flags linux.MountFla
 // graft attaches the tree m at p and at everything p's mount propagates to.
 func (v *VFS) graft(m *Mount, p Path) error {
 	v.mountMu.Lock()
-	err := v.graftLocked(m, p)
+	err := v.graftHostLocked(m, p, func() error { return m.mayGraftLocked(p) })
 	ns := p.Mount.ns
 	v.mountMu.Unlock()
 	if err == nil {
@@ -135,12 +140,11 @@ func (v *VFS) graft(m *Mount, p Path) error {
 	return err
 }
 
-func (v *VFS) graftLocked(m *Mount, p Path) error {
-	if err := m.mayGraftLocked(p); err != nil {
-		return err
-	}
+// graftLocked is graft, which may be, after the host has made plan.
+func (v *VFS) graftLocked(m *Mount, p Path, plan hostPlan) {
+	m.unhookLocked()
 	p = p.throughLocked()
-	to := p.Mount.receiversLocked()
+	to := p.receiversLocked()
 	shared := p.Mount.group != nil
 	if shared {
 		for t := range m.treeLocked() {
@@ -148,10 +152,8 @@ func (v *VFS) graftLocked(m *Mount, p Path) error {
 		}
 	}
 	m.attachLocked(p)
+	plan.noteLocked(m, m)
 	for _, r := range to {
-		if r.ns == nil || !r.root.isAncestorOf(p.Dentry) {
-			continue
-		}
 		k := copyTreeLocked(m, m.root, copyAll, nil)
 		if r.group == nil {
 			for t := range k.treeLocked() {
@@ -161,8 +163,8 @@ func (v *VFS) graftLocked(m *Mount, p Path) error {
 			}
 		}
 		k.attachLocked(Path{r, p.Dentry})
+		plan.noteLocked(m, k)
 	}
-	return nil
 }
 
 // mayGraftLocked checks that there can be a mount at p, and that there is room for
@@ -213,7 +215,7 @@ func BindPath(from, to Path, rec bool) error {
 		mode = copyBindable
 	}
 	m := copyTreeLocked(from.Mount, from.Dentry, mode, nil)
-	err := v.graftLocked(m, to)
+	err := v.graftHostLocked(m, to, func() error { return m.mayGraftLocked(to) })
 	var gone []*Mount
 	if err != nil {
 		gone = m.releaseTreeLocked()
@@ -270,6 +272,17 @@ func MoveMountPath(from, to Path) error {
 	m, v := from.Mount, to.Mount.vfs
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
+	ns := m.ns
+	if err := v.graftHostLocked(m, to, func() error { return from.mayMoveLocked(to) }); err != nil {
+		return err
+	}
+	ns.changed()
+	return nil
+}
+
+// mayMoveLocked checks that the mount whose root from is can be moved to.
+func (from Path) mayMoveLocked(to Path) error {
+	m := from.Mount
 	switch {
 	case from.Dentry != m.root, m.parent == nil, m.ns != to.Mount.ns, to.Mount.ns == nil:
 		return linux.EINVAL
@@ -285,13 +298,7 @@ func MoveMountPath(from, to Path) error {
 			return linux.ELOOP
 		}
 	}
-	if err := m.mayGraftLocked(to); err != nil {
-		return err
-	}
-	m.unhookLocked()
-	err := v.graftLocked(m, to)
-	m.ns.changed()
-	return err
+	return m.mayGraftLocked(to)
 }
 
 // Umount is umount2(2).
@@ -337,32 +344,41 @@ func (m *Mount) umount(c *Caller, flags linux.UmountFlags) error {
 		v.mountMu.Unlock()
 		return linux.EAGAIN
 	}
+	m.takeAwayUnlock()
+	return nil
+}
+
+// takeAwayUnlock takes m out of the tree, here and on the host, and gives up the lock.
+func (m *Mount) takeAwayUnlock() {
 	ns := m.ns
-	gone := m.umountLocked()
-	v.mountMu.Unlock()
+	gone, had := m.umountLocked()
+	m.vfs.mountMu.Unlock()
+	had.undo()
 	for _, g := range gone {
 		g.unmounted()
 	}
 	decAll(gone)
 	ns.changed()
-	return nil
 }
 
 // umountLocked takes m out of the tree, and what its parent's peers show at the
-// same place.
-func (m *Mount) umountLocked() []*Mount {
+// same place. It returns what has gone and what the host has of it.
+func (m *Mount) umountLocked() (gone []*Mount, had hostPlan) {
 	parent, point := m.parent, m.point
+	had = m.hostedLocked()
 	m.unhookLocked()
-	gone := m.releaseTreeLocked()
+	gone = m.releaseTreeLocked()
 	for _, r := range parent.receiversLocked() {
 		k := m.vfs.mounts[mountKey{r, point}]
 		if k == nil || k.sb != m.sb || k.root != m.root || k.busyLocked() || len(k.children) > 0 {
 			continue
 		}
+		had = append(had, k.hostedLocked()...)
 		k.unhookLocked()
 		gone = append(gone, k.releaseTreeLocked()...)
 	}
-	return gone
+	had.sort()
+	return gone, had
 }
 
 // PivotRoot is pivot_root(2) without moving tasks: it returns the old and the

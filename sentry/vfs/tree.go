@@ -64,6 +64,16 @@ func MoveTree(c *Caller, from, to Path) error {
 	}
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
+	if err := v.graftHostLocked(from.Mount, to, func() error { return from.mayPlaceLocked(ns, to) }); err != nil {
+		return err
+	}
+	ns.root = nil
+	to.Mount.ns.changed()
+	return nil
+}
+
+// mayPlaceLocked checks that the tree of ns, whose root from is, can be put on to.
+func (from Path) mayPlaceLocked(ns *MountNamespace, to Path) error {
 	m := from.Mount
 	switch {
 	case m.ns != ns || m != ns.root || from.Dentry != m.root, to.Mount.ns == nil || to.Mount.ns.unnamed:
@@ -73,16 +83,7 @@ func MoveTree(c *Caller, from, to Path) error {
 	case to.throughLocked().Mount.group != nil && m.unbindableLocked():
 		return linux.EINVAL
 	}
-	if err := m.mayGraftLocked(to); err != nil {
-		return err
-	}
-	m.unhookLocked()
-	ns.root = nil
-	if err := v.graftLocked(m, to); err != nil {
-		return err
-	}
-	to.Mount.ns.changed()
-	return nil
+	return m.mayGraftLocked(to)
 }
 
 // unbindableLocked reports whether a mount of the tree is unbindable.

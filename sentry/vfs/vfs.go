@@ -48,6 +48,7 @@ type VFS struct {
 	devMinors    atomic.Uint32
 	cookies      atomic.Uint32
 	treeGen      atomic.Uint64 // changes of mounts so far
+	hosting      atomic.Bool   // there is a mount whose own come to the host
 	watches      atomic.Int64  // watches in all; 0 keeps notify.go out of the way
 	sysctl       Sysctls
 

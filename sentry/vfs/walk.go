@@ -309,6 +309,9 @@ func (w *walker) enter(d *Dentry) (Path, error) {
 		return p, nil
 	}
 	w.checked = 0
+	if p.Mount.vfs.hosting.Load() && w.resolve&linux.RESOLVE_CACHED == 0 {
+		p.checkHost()
+	}
 	q := p.through()
 	if q.Mount != p.Mount && w.resolve&linux.RESOLVE_NO_XDEV != 0 {
 		return Path{}, linux.EXDEV

@@ -24,7 +24,7 @@ const busybox = "/bin/busybox"
 
 // applets are the programs of a bundle's root.
 var applets = []string{"sh", "cat", "ls", "id", "touch", "sleep", "stat", "grep", "echo", "env", "hostname", "kill", "ps", "test",
-	"true", "false", "readlink", "mkdir", "rm", "df", "mount", "tty", "uname", "head", "chmod", "wc", "dd", "cut"}
+	"true", "false", "readlink", "mkdir", "rm", "df", "mount", "umount", "seq", "tty", "uname", "head", "chmod", "wc", "dd", "cut"}
 
 // A world is a place for a test's containers.
 type world struct {

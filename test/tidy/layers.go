@@ -20,7 +20,7 @@ const layers = `
 	sentry/memmap sentry/usermem sentry/signal
 	sentry/mm sentry/vfs sentry/futex
 	sentry/file/tty sentry/vfs/vfstest
-	sentry/arg sentry/file/... sentry/ipc sentry/ns sentry/socket sentry/fs/mapset
+	sentry/arg sentry/file/... sentry/hostmount sentry/ipc sentry/ns sentry/socket sentry/fs/mapset
 	sentry/fs/tmpfs sentry/fs/textfs
 	sentry/socket/... sentry/fs/...
 	sentry/socket/nettext
