@@ -118,18 +118,18 @@ func FuzzFinish(f *testing.F) {
 	for _, six := range []bool{false, true} {
 		h, frame := whole(six, six, 300)
 		h.gsoType, h.gsoSize = vnetTCPv4, 100
-		var b [vnetHeaderSize]byte
+		var b [VNetHeaderSize]byte
 		h.put(&b)
 		f.Add(append(b[:], frame...))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < vnetHeaderSize || len(b) > largestGSO {
+		if len(b) < VNetHeaderSize || len(b) > largestGSO {
 			return
 		}
 		var h vnetHeader
-		h.get((*[vnetHeaderSize]byte)(b))
+		h.get((*[VNetHeaderSize]byte)(b))
 		total := 0
-		for _, p := range h.finish(bytes.Clone(b[vnetHeaderSize:])) {
+		for _, p := range h.finish(bytes.Clone(b[VNetHeaderSize:])) {
 			total += len(p)
 		}
 		if total > (len(b)/minCut+1)*len(b) {

@@ -10,10 +10,11 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// ether is what all links of ours that carry Ethernet frames have in common.
+// ether is what all links of ours but loopback have in common.
 type ether struct {
 	// immutable
 	caps stack.LinkEndpointCapabilities
+	bare bool // packets have no link header, and there are no stations
 	// passesOn says whether the stack forwards packets for an address; nil: it never does.
 	passesOn func(tcpip.Address) bool
 
@@ -28,7 +29,10 @@ type ether struct {
 }
 
 func (e *ether) init(mtu uint32, addr HWAddr) {
-	e.caps |= stack.CapabilityResolutionRequired | stack.CapabilitySaveRestore
+	e.caps |= stack.CapabilitySaveRestore
+	if !e.bare {
+		e.caps |= stack.CapabilityResolutionRequired
+	}
 	e.mtu.Store(mtu)
 	e.addr.Store(&addr)
 }
@@ -37,13 +41,9 @@ func (e *ether) init(mtu uint32, addr HWAddr) {
 
 func (e *ether) MTU() uint32                                  { return e.mtu.Load() }
 func (e *ether) SetMTU(mtu uint32)                            { e.mtu.Store(mtu) }
-func (e *ether) MaxHeaderLength() uint16                      { return header.EthernetMinimumSize }
-func (e *ether) LinkAddress() tcpip.LinkAddress               { return e.addr.Load().link() }
 func (e *ether) Capabilities() stack.LinkEndpointCapabilities { return e.caps }
 func (e *ether) IsAttached() bool                             { return e.dispatcher.Load() != nil }
-func (e *ether) ARPHardwareType() header.ARPHardwareType      { return header.ARPHardwareEther }
 func (e *ether) SetOnCloseAction(func())                      {}
-func (e *ether) ParseHeader(pkt *stack.PacketBuffer) bool     { return parseEthernet(pkt) }
 func (e *ether) SetLinkAddress(a tcpip.LinkAddress) {
 	if len(a) == len(HWAddr{}) {
 		hw := HWAddr([]byte(a))
@@ -51,7 +51,33 @@ func (e *ether) SetLinkAddress(a tcpip.LinkAddress) {
 	}
 }
 
+func (e *ether) MaxHeaderLength() uint16 {
+	if e.bare {
+		return 0
+	}
+	return header.EthernetMinimumSize
+}
+
+func (e *ether) LinkAddress() tcpip.LinkAddress {
+	if e.bare {
+		return ""
+	}
+	return e.addr.Load().link()
+}
+
+func (e *ether) ARPHardwareType() header.ARPHardwareType {
+	if e.bare {
+		return header.ARPHardwareNone
+	}
+	return header.ARPHardwareEther
+}
+
+func (e *ether) ParseHeader(pkt *stack.PacketBuffer) bool { return e.bare || parseEthernet(pkt) }
+
 func (e *ether) AddHeader(pkt *stack.PacketBuffer) {
+	if e.bare {
+		return
+	}
 	eth := header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize))
 	eth.Encode(&header.EthernetFields{
 		SrcAddr: pkt.EgressRoute.LocalLinkAddress, DstAddr: pkt.EgressRoute.RemoteLinkAddress, Type: pkt.NetworkProtocolNumber,

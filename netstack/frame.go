@@ -211,7 +211,8 @@ type vnetHeader struct {
 	hdrLen, gsoSize, csumStart, csumOffset uint16
 }
 
-const vnetHeaderSize = 10
+// VNetHeaderSize is the size of a struct virtio_net_hdr without a number of buffers.
+const VNetHeaderSize = 10
 
 const (
 	vnetNeedsCsum = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM
@@ -243,21 +244,21 @@ func headerOf(pkt *stack.PacketBuffer) (h vnetHeader) {
 	return h
 }
 
-func (h *vnetHeader) put(b *[vnetHeaderSize]byte) {
-	*b = [vnetHeaderSize]byte{
+func (h *vnetHeader) put(b *[VNetHeaderSize]byte) {
+	*b = [VNetHeaderSize]byte{
 		h.flags, h.gsoType, byte(h.hdrLen), byte(h.hdrLen >> 8), byte(h.gsoSize), byte(h.gsoSize >> 8),
 		byte(h.csumStart), byte(h.csumStart >> 8), byte(h.csumOffset), byte(h.csumOffset >> 8),
 	}
 }
 
-func (h *vnetHeader) get(b *[vnetHeaderSize]byte) {
+func (h *vnetHeader) get(b *[VNetHeaderSize]byte) {
 	two := func(i int) uint16 { return uint16(b[i]) | uint16(b[i+1])<<8 }
 	*h = vnetHeader{b[0], b[1], two(2), two(4), two(6), two(8)}
 }
 
 // A slot is where one frame is received: the header before it, what most fit into, and the rest of a large one.
 type slot struct {
-	vnet         [vnetHeaderSize]byte
+	vnet         [VNetHeaderSize]byte
 	small, large *buffer.View
 }
 
@@ -413,7 +414,7 @@ func (f *frameLink) ship(x *express, s *slot, n int) bool {
 // deliver hands one received frame on. What the host has neither made nor checked itself is checked here.
 func (f *frameLink) deliver(s *slot, n int, x *express) {
 	if f.vnet {
-		n -= vnetHeaderSize
+		n -= VNetHeaderSize
 	}
 	if n <= 0 || f.vnet && n > largestGSO+frameSlack {
 		return

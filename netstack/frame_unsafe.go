@@ -20,7 +20,7 @@ const maxPieces = 24
 
 // outgoing is what a call to sendmmsg takes.
 type outgoing struct {
-	vnet [maxSegments][vnetHeaderSize]byte
+	vnet [maxSegments][VNetHeaderSize]byte
 	msgs [maxSegments]mmsghdr
 	iov  [maxSegments * maxPieces]unix.Iovec
 }
@@ -59,7 +59,7 @@ func (f *frameLink) send(pkts []*stack.PacketBuffer) (int, tcpip.Error) {
 }
 
 func (f *frameLink) sendOne(pkt *stack.PacketBuffer) (int, tcpip.Error) {
-	var vnet [vnetHeaderSize]byte
+	var vnet [VNetHeaderSize]byte
 	var iov [maxPieces]unix.Iovec
 	n := 0
 	if f.vnet {

@@ -63,7 +63,7 @@ func (s *Stack) SetHWAddr(index int32, a HWAddr) error {
 	switch {
 	case !s.s.HasNIC(tcpip.NICID(index)):
 		return linux.ENODEV
-	case index == LoopbackIndex:
+	case index == LoopbackIndex || s.bare(index):
 		return linux.EOPNOTSUPP
 	case a.Group() || a == HWAddr{}:
 		return linux.EADDRNOTAVAIL
@@ -93,6 +93,12 @@ func (s *Stack) etherOf(id tcpip.NICID) *ether {
 	return s.links[id].ether
 }
 
+// bare says whether an interface's packets have no link header.
+func (s *Stack) bare(index int32) bool {
+	e := s.etherOf(tcpip.NICID(index))
+	return e != nil && e.bare
+}
+
 // RemoveLink takes an interface away, with its addresses, routes and neighbours. EOPNOTSUPP for loopback.
 func (s *Stack) RemoveLink(index int32) error {
 	id := tcpip.NICID(index)
@@ -112,11 +118,14 @@ func (s *Stack) RemoveLink(index int32) error {
 	}
 	s.s.RemoveRoutes(func(r tcpip.Route) bool { return r.NIC == id })
 	s.mu.Lock()
-	p := s.links[id].pair
+	e := s.links[id]
 	delete(s.links, id)
 	s.mu.Unlock()
-	if p != nil {
-		p.unpair()
+	if e.pair != nil {
+		e.pair.unpair()
+	}
+	if e.tun != nil {
+		e.tun.leave()
 	}
 	return nil
 }
@@ -216,6 +225,7 @@ type linkEntry struct {
 	ether  *ether // nil for loopback
 	pair   *pairLink
 	bridge *bridge
+	tun    *tunLink
 	port   *bridgePort        // of a link that is in a bridge
 	link   stack.LinkEndpoint // with what shows packet sockets its frames
 	frames *frameLink

@@ -22,6 +22,7 @@ type Interface struct {
 	Link     int32 // the index of the other end of a pair, else its own
 	Started  bool  // it has been up
 	Steady   bool  // its carrier has never come or gone
+	Bare     bool  // its packets have no link header
 	Master   int32 // the bridge that it is a port of
 	Kind     string
 	Promisc  bool
@@ -88,7 +89,7 @@ func (s *Stack) interfaceOf(id tcpip.NICID, n *stack.NICInfo) Interface {
 	s.linkState(&i)
 	copy(i.HWAddr[:], n.LinkAddress)
 	if e := s.etherOf(id); e != nil {
-		i.Promisc = e.promiscuous.Load()
+		i.Promisc, i.Bare = e.promiscuous.Load(), e.bare
 	}
 	if i.Loopback {
 		c, past := &i.Counters, s.pastStack()

@@ -92,6 +92,9 @@ func (s *Stack) linkState(i *Interface) {
 		i.Master = e.port.bridge.index
 		e.port.count(&i.Counters)
 	}
+	if e.tun != nil {
+		e.tun.tun.state(i)
+	}
 	if e.pair == nil {
 		return
 	}
@@ -113,14 +116,15 @@ func (s *Stack) MoveLink(index int32, to *Stack, name string) (moved int32, err 
 	s.mu.Lock()
 	entry := s.links[id]
 	s.mu.Unlock()
-	if entry.port != nil && (entry.kind == kindDummy || entry.kind == kindPair) {
+	movable := entry.kind == kindDummy || entry.kind == kindPair || entry.kind == kindTun
+	if entry.port != nil && movable {
 		_ = s.Release(index) // it may have left by itself
 	}
 	info, ok := s.Interface(index)
 	switch {
 	case !ok:
 		return 0, linux.ENODEV
-	case entry.kind != kindDummy && entry.kind != kindPair:
+	case !movable:
 		return 0, linux.EINVAL
 	}
 	if _, taken := to.InterfaceByName(name); taken {
@@ -130,10 +134,13 @@ func (s *Stack) MoveLink(index int32, to *Stack, name string) (moved int32, err 
 		index = to.nextIndex()
 	}
 	spec := LinkSpec{Name: name, MTU: info.MTU, HWAddr: info.HWAddr}
-	if entry.kind == kindDummy {
+	switch entry.kind {
+	case kindDummy:
 		l := &dummyLink{}
 		err = to.addVirtual(index, spec, l, linkEntry{kind: kindDummy, ether: &l.ether})
-	} else {
+	case kindTun:
+		err = to.addTunLink(index, spec, entry.tun.tun)
+	default:
 		p := &pairLink{id: entry.pair.id, stack: to, index: index}
 		if err = to.addPairEnd(spec, p); err == nil {
 			// The peer turns to the new end. The old one stays without, so that nothing finds the peer through it.

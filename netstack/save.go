@@ -47,6 +47,7 @@ type linkImage struct {
 	started bool
 
 	bridge bridgeImage // of a bridge
+	tun    tunImage    // of a Tun
 	port   portImage   // of a bridge's port
 }
 
@@ -83,6 +84,8 @@ var registerImages = sync.OnceFunc(func() {
 	state.Register((*stationImage)(nil))
 	state.Register((*owner)(nil))
 	state.Register((*pairLink)(nil))
+	state.Register((*tunLink)(nil))
+	state.Register((*tunImage)(nil))
 	state.Register((*wireEnd)(nil))
 })
 
@@ -144,7 +147,7 @@ func (s *Stack) image() stackImage {
 		img.links = append(img.links, linkImage{
 			index: int32(id), name: n.Name, kind: s.links[id].kind, mtu: n.MTU, down: !n.Flags.Running, addrs: n.ProtocolAddresses,
 			hwaddr: string(n.LinkAddress), pair: s.links[id].pairID(), started: s.links[id].started,
-			bridge: s.links[id].bridge.image(), port: s.links[id].port.image(),
+			bridge: s.links[id].bridge.image(), port: s.links[id].port.image(), tun: s.links[id].tun.image(),
 		})
 	}
 	return img
@@ -254,7 +257,7 @@ func (s *Stack) restoreLink(index int, l *linkImage, links Links, pairs *Pairs) 
 		if err := s.addLoopback(); err != nil {
 			return err
 		}
-	case l.kind == kindDummy || l.kind == kindPair || l.kind == kindBridge:
+	case l.kind == kindDummy || l.kind == kindPair || l.kind == kindBridge || l.kind == kindTun:
 		if err := s.restoreVirtual(l, pairs); err != nil {
 			return err
 		}

@@ -36,10 +36,10 @@ func (i *stackImage) StateLoad(_ context.Context, m state.Source) { loadParts(m,
 
 func (*linkImage) StateTypeName() string { return "cordon/netstack.linkImage" }
 func (*linkImage) StateFields() []string {
-	return []string{"index", "name", "kind", "mtu", "down", "addrs", "hwaddr", "pair", "started", "bridge", "port"}
+	return []string{"index", "name", "kind", "mtu", "down", "addrs", "hwaddr", "pair", "started", "bridge", "port", "tun"}
 }
 func (i *linkImage) parts() []any {
-	return []any{&i.index, &i.name, &i.kind, &i.mtu, &i.down, &i.addrs, &i.hwaddr, &i.pair, &i.started, &i.bridge, &i.port}
+	return []any{&i.index, &i.name, &i.kind, &i.mtu, &i.down, &i.addrs, &i.hwaddr, &i.pair, &i.started, &i.bridge, &i.port, &i.tun}
 }
 func (i *linkImage) StateSave(m state.Sink)                      { saveParts(m, i.parts()) }
 func (i *linkImage) StateLoad(_ context.Context, m state.Source) { loadParts(m, i.parts()) }

@@ -248,12 +248,16 @@ func (s *Stack) SetUp(index int32, up bool) error {
 		e.started = true
 		s.links[id] = e
 	}
+	tun := s.links[id].tun
 	s.mu.Unlock()
 	turn := s.s.DisableNIC
 	if up {
 		turn = s.s.EnableNIC
 	}
 	err := errnoOf(turn(id))
+	if tun != nil {
+		tun.setUp(up)
+	}
 	s.linkTurned(index)
 	return err
 }

@@ -14,15 +14,17 @@ import (
 // EtherAll is the protocol of a Tap that sees all frames, also those that leave.
 const EtherAll = uint16(linux.ETH_P_ALL)
 
-// LinkHeaderSize is the size of an Ethernet header, which every frame has here: on loopback it is zeros and the protocol.
+// LinkHeaderSize is the size of an Ethernet header, which every frame has here that is not of a bare link: on loopback it is
+// zeros and the protocol.
 const LinkHeaderSize = header.EthernetMinimumSize
 
-// A Frame is what a Tap sees of a packet on a link. Bytes begins with the link header, and is the callee's.
+// A Frame is what a Tap sees of a packet on a link. Bytes begins with the link header, of Header bytes, and is the callee's.
 type Frame struct {
 	Index    int32
 	Protocol uint16
-	Type     uint8 // linux.PACKET_HOST and so on
-	Loopback bool
+	Type     uint8  // linux.PACKET_HOST and so on
+	Hardware uint16 // linux.ARPHRD_ETHER and so on
+	Header   int
 	Bytes    []byte
 	TimeNS   int64
 }
@@ -122,12 +124,19 @@ func (t *Tap) HandlePacket(id tcpip.NICID, proto tcpip.NetworkProtocolNumber, pk
 	v := pkt.ToView()
 	defer v.Release()
 	f := Frame{
-		Index: int32(id), Protocol: uint16(proto), Type: packetTypes[pkt.PktType], Loopback: id == LoopbackIndex,
+		Index: int32(id), Protocol: uint16(proto), Type: packetTypes[pkt.PktType], Hardware: linux.ARPHRD_ETHER, Header: LinkHeaderSize,
 		TimeNS: t.stack.s.Clock().Now().UnixNano(),
 	}
-	if len(pkt.LinkHeader().Slice()) >= LinkHeaderSize {
+	switch {
+	case id == LoopbackIndex:
+		f.Hardware = linux.ARPHRD_LOOPBACK
+	case t.stack.bare(f.Index):
+		f.Hardware, f.Header = linux.ARPHRD_NONE, 0
+	}
+	switch {
+	case f.Header == 0 || len(pkt.LinkHeader().Slice()) >= LinkHeaderSize:
 		f.Bytes = append([]byte(nil), v.AsSlice()...)
-	} else {
+	default:
 		f.Bytes = make([]byte, LinkHeaderSize, LinkHeaderSize+v.Size())
 		f.Bytes[12], f.Bytes[13] = byte(f.Protocol>>8), byte(f.Protocol)
 		f.Bytes = append(f.Bytes, v.AsSlice()...)
@@ -138,6 +147,9 @@ func (t *Tap) HandlePacket(id tcpip.NICID, proto tcpip.NetworkProtocolNumber, pk
 // SendFrame sends a frame whose link header is the caller's. ENXIO or ENODEV when there is no such link, ENETDOWN when it
 // is down, EMSGSIZE when the frame does not fit it.
 func (s *Stack) SendFrame(index int32, frame []byte) error {
+	if s.bare(index) {
+		return s.sendBare(index, frame)
+	}
 	if len(frame) < LinkHeaderSize {
 		return linux.EINVAL
 	}
@@ -156,10 +168,22 @@ func (s *Stack) SendPacket(index int32, proto uint16, to HWAddr, packet []byte) 
 	if err := s.canSend(index, len(packet)); err != nil {
 		return err
 	}
-	if index == LoopbackIndex {
+	switch {
+	case index == LoopbackIndex:
 		return s.sendLoopback(proto, packet)
+	case s.bare(index):
+		return s.sendBare(index, packet)
 	}
 	return errnoOf(s.s.WritePacketToRemote(tcpip.NICID(index), to.link(), tcpip.NetworkProtocolNumber(proto), buffer.MakeWithData(packet)))
+}
+
+// sendBare sends a packet on a link without link headers.
+func (s *Stack) sendBare(index int32, packet []byte) error {
+	if err := s.canSend(index, len(packet)); err != nil {
+		return err
+	}
+	proto, _ := bareProtocol(packet)
+	return errnoOf(s.s.WriteRawPacket(tcpip.NICID(index), proto, buffer.MakeWithData(packet)))
 }
 
 func (s *Stack) sendLoopback(proto uint16, packet []byte) error {

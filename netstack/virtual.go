@@ -42,7 +42,7 @@ func (s *Stack) addVirtual(index int32, spec LinkSpec, l stack.LinkEndpoint, ent
 	if spec.MTU == 0 {
 		spec.MTU = defaultMTU
 	}
-	if spec.HWAddr == (HWAddr{}) {
+	if spec.HWAddr == (HWAddr{}) && !entry.ether.bare {
 		spec.HWAddr = s.randomHWAddr()
 	}
 	entry.ether.init(spec.MTU, spec.HWAddr)
@@ -62,7 +62,7 @@ func (s *Stack) randomHWAddr() (a HWAddr) {
 	return a
 }
 
-// KindOf is what sort of link an interface has: "dummy", "veth", or what Linux calls the link it stands for.
+// KindOf is what sort of link an interface has: "dummy", "veth", "tun", or what Linux calls the link it stands for.
 func (s *Stack) KindOf(index int32) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,24 +71,30 @@ func (s *Stack) KindOf(index int32) string {
 
 // restoreVirtual makes a link of a saved stack again.
 func (s *Stack) restoreVirtual(l *linkImage, pairs *Pairs) error {
-	if len(l.hwaddr) != len(HWAddr{}) {
-		return linux.EINVAL
+	spec := LinkSpec{Name: l.name, MTU: l.mtu}
+	if !l.tun.bare {
+		if len(l.hwaddr) != len(HWAddr{}) {
+			return linux.EINVAL
+		}
+		spec.HWAddr = HWAddr([]byte(l.hwaddr))
 	}
-	spec := LinkSpec{Name: l.name, MTU: l.mtu, HWAddr: HWAddr([]byte(l.hwaddr))}
-	if l.kind == kindBridge {
+	switch l.kind {
+	case kindBridge:
 		return s.restoreBridge(l, spec)
+	case kindPair:
+		return s.restorePair(l, spec, pairs)
 	}
-	if l.kind == kindDummy {
+	var err error
+	if l.kind == kindTun {
+		err = s.restoreTun(l, spec)
+	} else {
 		d := &dummyLink{}
-		if err := s.addVirtual(l.index, spec, d, linkEntry{kind: kindDummy, ether: &d.ether}); err != nil {
-			return err
-		}
-		if l.down && !l.started {
-			return nil
-		}
-		return s.SetUp(l.index, !l.down)
+		err = s.addVirtual(l.index, spec, d, linkEntry{kind: kindDummy, ether: &d.ether})
 	}
-	return s.restorePair(l, spec, pairs)
+	if err != nil || l.down && !l.started {
+		return err
+	}
+	return s.SetUp(l.index, !l.down)
 }
 
 // A dummyLink loses everything.

@@ -12,6 +12,7 @@ import (
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/socket"
 	"cordon/sentry/socket/nettext"
+	"cordon/sentry/socket/tun"
 	"cordon/sentry/vfs"
 )
 
@@ -21,6 +22,7 @@ func (k *Kernel) registerFileSystems() error {
 	v := k.sys.VFS
 	devfs.Register(v, devfs.Options{Random: k.random, Memory: k.sys.Memfds})
 	v.RegisterDevice(linux.S_IFCHR, 5, 0, tty.OpenCurrent)
+	tun.Register(v, func(c *vfs.Caller) *socket.Namespace { return k.networkOf(c)() })
 	tmp := vfs.FileSystemType{NoDev: true, UserMount: true, New: func(c *vfs.Caller, _, data string) (vfs.FileSystem, error) {
 		o := k.tmpfsOptions(data)
 		if c != nil {

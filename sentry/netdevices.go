@@ -2,11 +2,13 @@ package sentry
 
 import (
 	"fmt"
+	"strconv"
 
 	"cordon/internal/linux"
 	"cordon/netstack"
 	"cordon/sentry/fs/sysfs"
 	"cordon/sentry/socket"
+	"cordon/sentry/socket/tun"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -36,6 +38,7 @@ func netDevices(n *socket.Namespace) []sysfs.NetDevice {
 		d := netDevice(&i)
 		if n.Stack != nil {
 			bridgeDevice(n, &i, &d)
+			tunDevice(n, &i, &d)
 		}
 		out = append(out, d)
 	}
@@ -46,7 +49,7 @@ func netDevice(i *netstack.Interface) sysfs.NetDevice {
 	c := &i.Counters
 	d := sysfs.NetDevice{
 		Name: i.Name, Index: int(i.Index), Link: int(i.Link), Address: station(i.HWAddr), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: int(i.MTU),
-		Type: socket.HardwareType(i), Carrier: i.Up && i.Carrier,
+		Type: socket.HardwareType(i), QueueLength: int(socket.QueueLength(i)), Carrier: i.Up && i.Carrier,
 		OperState: operState(i),
 		Stats: map[string]uint64{
 			"rx_bytes": c.RxBytes, "rx_packets": c.RxPackets, "rx_dropped": c.RxDropped, "rx_errors": c.RxErrors,
@@ -59,10 +62,24 @@ func netDevice(i *netstack.Interface) sysfs.NetDevice {
 	if i.Master != 0 {
 		d.Flags |= uint32(linux.IFF_PROMISC | linux.IFF_ALLMULTI)
 	}
-	if i.Loopback {
+	switch {
+	case i.Loopback:
 		d.Broadcast = station([6]byte{})
+	case i.Bare:
+		d.Address, d.Broadcast = "", ""
 	}
 	return d
+}
+
+// tunDevice adds what /sys shows of an interface of tun(4).
+func tunDevice(n *socket.Namespace, i *netstack.Interface, d *sysfs.NetDevice) {
+	t := n.Stack.TunOf(i.Index)
+	if t == nil {
+		return
+	}
+	c := t.Conf()
+	d.Files = append(d.Files, textFile("tun_flags", fmt.Sprintf("%#x", tun.Flags(t))),
+		textFile("owner", strconv.Itoa(int(int32(c.Owner)))), textFile("group", strconv.Itoa(int(int32(c.Group)))))
 }
 
 func station(a [6]byte) string {

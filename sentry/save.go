@@ -37,6 +37,7 @@ import (
 	"cordon/sentry/socket/inet"
 	"cordon/sentry/socket/netlink"
 	"cordon/sentry/socket/packet"
+	"cordon/sentry/socket/tun"
 	"cordon/sentry/socket/unix"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
@@ -49,6 +50,7 @@ func kinds() []checkpoint.Kind {
 		pipe.Kinds(), eventfd.Kinds(), timerfd.Kinds(), signalfd.Kinds(), epoll.Kinds(), inotify.Kinds(), hostfd.Kinds(),
 		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(), goferfs.Kinds(), overlay.Kinds(),
 		ipc.Kinds(), mqueue.Kinds(), socket.Kinds(), unix.Kinds(), inet.Kinds(), hostinet.Kinds(), netlink.Kinds(), packet.Kinds(),
+		tun.Kinds(),
 	)
 }
 

@@ -74,6 +74,7 @@ const order = `
 	VirtualTime - the time of tests
 	Netstack - a TCP/IP stack's table of endpoints
 	Bridge - what a bridge knows of stations, and what is set of it
+	TunQueue - packets for the program behind a link
 	SocketOptions - options of one socket
 	WaitQueue - waiters of one object; callbacks under it only mark and wake
 	EpollReady - an epoll instance's ready list
@@ -117,6 +118,7 @@ type (
 	Socket          struct{ ranked }
 	Netstack        struct{ ranked }
 	Bridge          struct{ ranked }
+	TunQueue        struct{ ranked }
 	SocketOptions   struct{ ranked }
 	LinkReceiver    struct{ ranked }
 	StreamRead      struct{ ranked }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"cordon/internal/linux"
 	"cordon/runsc/boot"
 	"cordon/runsc/cgroup"
 	"cordon/runsc/console"
@@ -179,8 +180,11 @@ func (d *doFlags) spec(g *globals, args []string) (*boot.Spec, []sandbox.Root, e
 		Platform:    g.platform,
 		Network:     network,
 		MemoryLimit: limit,
-		Container:   boot.Container{ID: "do", Hostname: hostname, Mounts: mounts, Process: *proc, Sysctl: d.net.sysctls, PlainInit: true},
-		Trace:       g.trace(),
+		Container: boot.Container{
+			ID: "do", Hostname: hostname, Mounts: mounts, Process: *proc, Sysctl: d.net.sysctls, PlainInit: true,
+			Devices: []boot.Device{{Path: "/dev/net/tun", Type: "c", Major: 10, Minor: linux.MISC_NET_TUN_MINOR, Mode: 0o666}},
+		},
+		Trace: g.trace(),
 	}, roots, nil
 }
 

@@ -50,7 +50,8 @@ func (n *Namespace) Tell(cs ...Change) {
 type Addr struct {
 	Index     int32
 	Prefix    netip.Prefix
-	Broadcast netip.Addr // of IPv4; invalid: none
+	Peer      netip.Prefix // of a link to one other station, or its network; Prefix is the address alone then
+	Broadcast netip.Addr   // of IPv4; invalid: none
 	Label     string
 	Scope     uint8
 	Proto     uint8 // IFA_PROTO
@@ -161,12 +162,29 @@ func (n *Namespace) AddAddr(a Addr) error {
 	if err := n.Stack.AddAddress(a.Index, a.Prefix); err != nil {
 		return err
 	}
+	if a.Peer.IsValid() {
+		r := a.toPeer()
+		n.placeRoute(&r, nil, RouteAppend)
+	}
 	n.confMu.Lock()
 	n.conf.addrs[addrKey{a.Index, a.Prefix}] = a
 	n.confMu.Unlock()
 	n.Tell(Change{Kind: AddrChange, Addr: a})
 	n.tellRoutes(before)
 	return nil
+}
+
+// toPeer is the route to an address's peer.
+func (a *Addr) toPeer() Route {
+	r := Route{
+		Route: netstack.Route{Dst: a.Peer.Masked(), Src: a.Prefix.Addr(), Index: a.Index}, Table: linux.RT_TABLE_MAIN,
+		Type: linux.RTN_UNICAST, Scope: linux.RT_SCOPE_LINK, Proto: linux.RTPROT_KERNEL,
+	}
+	if !a.Prefix.Addr().Is4() {
+		const prefixMetric = 256
+		r.Src, r.Scope, r.Metric = netip.Addr{}, linux.RT_SCOPE_UNIVERSE, prefixMetric
+	}
+	return r
 }
 
 // ChangeAddr replaces what is kept of an address that is there. EADDRNOTAVAIL when it is not.
@@ -210,6 +228,10 @@ func (n *Namespace) RemoveAddr(index int32, p netip.Prefix) error {
 	for _, a := range slices.Backward(gone) {
 		if err := n.Stack.RemoveAddress(index, a.Prefix); err != nil {
 			return err
+		}
+		if a.Peer.IsValid() {
+			r := a.toPeer()
+			n.dropRoute(&r)
 		}
 		n.confMu.Lock()
 		delete(n.conf.addrs, addrKey{index, a.Prefix})

@@ -12,6 +12,7 @@ import (
 type AddrImage struct {
 	Index     int32
 	Prefix    string
+	Peer      string // "": none
 	Broadcast string // "": none
 	Label     string
 	Scope     uint8
@@ -35,12 +36,19 @@ func textOf(ip netip.Addr) string {
 	return ip.String()
 }
 
+func peerText(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.String()
+}
+
 // confImages returns what the namespace keeps, in an order that is the same each time.
 func (n *Namespace) confImages() (as []AddrImage, rs []RouteImage) {
 	n.confMu.Lock()
 	defer n.confMu.Unlock()
 	for _, a := range n.conf.addrs {
-		as = append(as, AddrImage{a.Index, a.Prefix.String(), textOf(a.Broadcast), a.Label, a.Scope, a.Proto})
+		as = append(as, AddrImage{a.Index, a.Prefix.String(), peerText(a.Peer), textOf(a.Broadcast), a.Label, a.Scope, a.Proto})
 	}
 	for r, o := range n.conf.routes {
 		rs = append(rs, RouteImage{
@@ -77,6 +85,11 @@ func (n *Namespace) loadConf(as []AddrImage, rs []RouteImage) error {
 		a := Addr{Index: im.Index, Prefix: p, Label: im.Label, Scope: im.Scope, Proto: im.Proto}
 		if a.Broadcast, err = addrOf(im.Broadcast); err != nil {
 			return errImage
+		}
+		if im.Peer != "" {
+			if a.Peer, err = netip.ParsePrefix(im.Peer); err != nil {
+				return errImage
+			}
 		}
 		n.conf.addrs[addrKey{a.Index, p}] = a
 	}

@@ -23,9 +23,12 @@ func IfFlagsOf(i *netstack.Interface) linux.IfFlags {
 	if i.Up && i.Carrier {
 		f |= linux.IFF_RUNNING | linux.IFF_LOWER_UP
 	}
-	if i.Loopback {
+	switch {
+	case i.Loopback:
 		f |= linux.IFF_LOOPBACK
-	} else {
+	case i.Bare:
+		f |= linux.IFF_POINTOPOINT | linux.IFF_NOARP | linux.IFF_MULTICAST
+	default:
 		f |= linux.IFF_BROADCAST | linux.IFF_MULTICAST
 	}
 	if i.Promisc {
@@ -36,10 +39,21 @@ func IfFlagsOf(i *netstack.Interface) linux.IfFlags {
 
 // HardwareType is an interface's ARPHRD_ number.
 func HardwareType(i *netstack.Interface) uint16 {
-	if i.Loopback {
+	switch {
+	case i.Loopback:
 		return linux.ARPHRD_LOOPBACK
+	case i.Bare:
+		return linux.ARPHRD_NONE
 	}
 	return linux.ARPHRD_ETHER
+}
+
+// QueueLength is how long an interface says that its queue is: of bare packets' what tun(4) has.
+func QueueLength(i *netstack.Interface) uint32 {
+	if i.Bare {
+		return 500
+	}
+	return 1000
 }
 
 // DeviceIoctl handles the requests about interfaces, which every socket takes (netdevice(7)). ENOTTY: none of them.
@@ -119,7 +133,7 @@ var ifreqGetters = map[linux.IoctlCmd]ifreqGet{
 	},
 	linux.SIOCGIFMTU:    putNumber(func(i *netstack.Interface) uint32 { return i.MTU }),
 	linux.SIOCGIFMETRIC: putNumber(func(*netstack.Interface) uint32 { return 0 }),
-	linux.SIOCGIFTXQLEN: putNumber(func(*netstack.Interface) uint32 { return 1000 }),
+	linux.SIOCGIFTXQLEN: putNumber(QueueLength),
 	linux.SIOCGIFHWADDR: func(i *netstack.Interface, b *[sizeIfreq]byte) error {
 		clear(b[linux.IFNAMSIZ:])
 		binary.LittleEndian.PutUint16(b[linux.IFNAMSIZ:], HardwareType(i))

@@ -69,7 +69,7 @@ func netFiles() []netFile {
 	zero := func(*NetDevice) string { return "0" }
 	return []netFile{
 		{"address", func(d *NetDevice) string { return d.Address }},
-		{"addr_len", func(*NetDevice) string { return "6" }},
+		{"addr_len", func(d *NetDevice) string { return num((len(d.Address) + 1) / 3) }}, // bytes as "xx:xx"
 		{"broadcast", func(d *NetDevice) string { return d.Broadcast }},
 		{"carrier", func(d *NetDevice) string { return oneIf(d.Carrier) }},
 		{"carrier_changes", zero}, {"carrier_down_count", zero}, {"carrier_up_count", zero},
@@ -86,7 +86,7 @@ func netFiles() []netFile {
 		{"netdev_group", zero},
 		{"operstate", func(d *NetDevice) string { return d.OperState }},
 		{"proto_down", zero}, {"testing", zero}, {"threaded", zero},
-		{"tx_queue_len", func(*NetDevice) string { return "1000" }},
+		{"tx_queue_len", func(d *NetDevice) string { return num(d.QueueLength) }},
 		{"type", func(d *NetDevice) string { return num(int(d.Type)) }},
 		{"uevent", func(d *NetDevice) string {
 			t := ""

@@ -51,13 +51,14 @@ type NetDevice struct {
 	Link    int    // the index of what it stands on or leads to, else its own
 	Address string // aa:bb:cc:dd:ee:ff
 	// Broadcast is the hardware broadcast address.
-	Broadcast string
-	MTU       int
-	Flags     uint32 // IFF_*
-	Type      uint16 // ARPHRD_*
-	Carrier   bool
-	OperState string
-	Class     string // DEVTYPE of the device's events
+	Broadcast   string
+	MTU         int
+	QueueLength int
+	Flags       uint32 // IFF_*
+	Type        uint16 // ARPHRD_*
+	Carrier     bool
+	OperState   string
+	Class       string // DEVTYPE of the device's events
 	// Stats are the counters of /sys/class/net/*/statistics by name
 	// (rx_bytes, tx_packets, ...).
 	Stats map[string]uint64

@@ -59,12 +59,18 @@ func writeAddr(p *reply, typ linux.NlMsgType, a *socket.Addr) {
 	if a.Secondary {
 		flags |= linux.IFA_F_SECONDARY
 	}
+	to := a.Prefix
+	if a.Peer.IsValid() {
+		to = a.Peer
+	}
 	p.begin(typ, &linux.Ifaddrmsg{
-		Family: uint8(familyOf(ip)), Prefixlen: uint8(a.Prefix.Bits()), Flags: uint8(flags), Scope: a.Scope, Index: uint32(a.Index),
+		Family: uint8(familyOf(ip)), Prefixlen: uint8(to.Bits()), Flags: uint8(flags), Scope: a.Scope, Index: uint32(a.Index),
 	})
-	p.attrIP(linux.IFA_ADDRESS, ip)
-	if ip.Is4() {
+	p.attrIP(linux.IFA_ADDRESS, to.Addr())
+	if ip.Is4() || a.Peer.IsValid() {
 		p.attrIP(linux.IFA_LOCAL, ip)
+	}
+	if ip.Is4() {
 		if a.Broadcast.IsValid() {
 			p.attrIP(linux.IFA_BROADCAST, a.Broadcast)
 		}
@@ -97,16 +103,20 @@ func (k *call) readAddr() (a socket.Addr, attrs map[uint16][]byte, err error) {
 		return a, nil, k.fail(linux.ENODEV, v+": Unable to find the interface")
 	}
 	b, ok := attrs[linux.IFA_LOCAL]
-	if !ok {
-		b = attrs[linux.IFA_ADDRESS]
-	} else if peer, has := attrs[linux.IFA_ADDRESS]; has && string(peer) != string(b) {
-		return a, nil, linux.EOPNOTSUPP // there are no links with one peer
+	var peer netip.Addr
+	if to := attrs[linux.IFA_ADDRESS]; !ok {
+		b = to
+	} else if len(to) == len(b) && string(to) != string(b) {
+		peer, _ = ipOf(to)
 	}
 	ip, ok := ipOf(b)
 	if !ok || familyOf(ip) != f || int(k.r.body[1]) > ip.BitLen() {
 		return a, nil, k.fail(linux.EINVAL, v+": Invalid address")
 	}
 	a = socket.Addr{Index: i.Index, Prefix: netip.PrefixFrom(ip, int(k.r.body[1])), Label: i.Name, Scope: k.r.body[3]}
+	if peer.IsValid() {
+		a.Peer, a.Prefix = netip.PrefixFrom(peer, a.Prefix.Bits()), netip.PrefixFrom(ip, ip.BitLen())
+	}
 	if f == linux.AF_INET6 {
 		a.Scope = socket.ScopeOf(ip)
 	}

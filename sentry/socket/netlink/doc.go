@@ -18,7 +18,7 @@
 // # Differences
 //
 // A dump is made at once instead of while it is read, and fails with ENOBUFS when it does not fit the receive buffer. Links
-// that can be made are dummy and veth, both ends in one namespace. There is one routing table beside "local", whose routes
+// that can be made are dummy, veth and bridge. There is one routing table beside "local", whose routes
 // have one next hop and no type but unicast; there are no rules to add, no addresses whose lives end, and no types of
 // neighbours but permanent ones. Messages go to and come from the kernel only.
 package netlink

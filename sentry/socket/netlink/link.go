@@ -243,6 +243,8 @@ func (k *call) createLink(attrs map[uint16][]byte) error {
 		err = k.createBridge(a, to, info)
 	case "veth":
 		err = k.createPair(a, to, info)
+	case "tun":
+		return k.fail(linux.EOPNOTSUPP, "tun/tap creation via rtnetlink is not supported.")
 	default:
 		return k.fail(linux.EOPNOTSUPP, "Unknown device type")
 	}
@@ -376,13 +378,16 @@ func (k *call) delLink() error {
 func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.Interface) {
 	p.begin(typ, &linux.Ifinfomsg{Type: socket.HardwareType(i), Index: i.Index, Flags: socket.IfFlagsOf(i)})
 	p.attrString(linux.IFLA_IFNAME, i.Name)
-	p.attrU32(linux.IFLA_TXQLEN, txQueueLen)
+	p.attrU32(linux.IFLA_TXQLEN, socket.QueueLength(i))
 	p.attrU8(linux.IFLA_OPERSTATE, operState(i))
 	p.attrU8(linux.IFLA_LINKMODE, 0)
 	p.attrU32(linux.IFLA_MTU, i.MTU)
 	minMTU, maxMTU := uint32(0), uint32(0)
 	if !i.Loopback {
 		minMTU, maxMTU = netstack.MinMTU, netstack.MaxMTU
+		if i.Kind == "tun" && !i.Bare {
+			maxMTU -= netstack.LinkHeaderSize
+		}
 	}
 	p.attrU32(linux.IFLA_MIN_MTU, minMTU)
 	p.attrU32(linux.IFLA_MAX_MTU, maxMTU)
@@ -397,18 +402,24 @@ func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.
 	}
 	p.attrU8(linux.IFLA_CARRIER, oneIf(i.Carrier))
 	qdisc := "noqueue"
-	if !i.Started {
+	switch {
+	case !i.Started:
 		qdisc = "noop"
+	case i.Kind == "tun":
+		qdisc = "pfifo_fast"
 	}
 	p.attrString(linux.IFLA_QDISC, qdisc)
 	p.attrU32(linux.IFLA_CARRIER_CHANGES, 0)
 	p.attrU32(linux.IFLA_CARRIER_UP_COUNT, 0)
 	p.attrU32(linux.IFLA_CARRIER_DOWN_COUNT, 0)
 	p.attr(linux.IFLA_MAP, make([]byte, 32))
-	p.attr(linux.IFLA_ADDRESS, i.HWAddr[:])
-	if i.Loopback {
+	switch {
+	case i.Bare:
+	case i.Loopback:
+		p.attr(linux.IFLA_ADDRESS, i.HWAddr[:])
 		p.attr(linux.IFLA_BROADCAST, make([]byte, 6))
-	} else {
+	default:
+		p.attr(linux.IFLA_ADDRESS, i.HWAddr[:])
 		p.attr(linux.IFLA_BROADCAST, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	}
 	writeStats(p, &i.Counters)
@@ -416,6 +427,7 @@ func writeLink(p *reply, typ linux.NlMsgType, ns *socket.Namespace, i *netstack.
 		nest := p.nest(linux.IFLA_LINKINFO)
 		p.attrString(linux.IFLA_INFO_KIND, kind)
 		writeBridge(p, ns, i)
+		writeTun(p, ns, i)
 		if port, ok := ns.Stack.Port(i.Index); ok {
 			p.attrString(linux.IFLA_INFO_SLAVE_KIND, "bridge")
 			writePort(p, ns, linux.IFLA_INFO_SLAVE_DATA, &port)

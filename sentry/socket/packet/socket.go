@@ -204,15 +204,14 @@ func (s *Socket) deliver(f *netstack.Frame) {
 		return
 	}
 	out := frame{
-		data: f.Bytes, size: len(f.Bytes), net: netstack.LinkHeaderSize, index: f.Index, proto: f.Protocol, typ: f.Type,
-		hwType: linux.ARPHRD_ETHER, timeNS: f.TimeNS,
+		data: f.Bytes, size: len(f.Bytes), net: f.Header, index: f.Index, proto: f.Protocol, typ: f.Type,
+		hwType: f.Hardware, timeNS: f.TimeNS,
 	}
-	if f.Loopback {
-		out.hwType = linux.ARPHRD_LOOPBACK
+	if f.Header > 0 {
+		copy(out.source[:], f.Bytes[6:12])
 	}
-	copy(out.source[:], f.Bytes[6:12])
 	if !s.raw() {
-		out.data, out.size, out.net = f.Bytes[netstack.LinkHeaderSize:], out.size-netstack.LinkHeaderSize, 0
+		out.data, out.size, out.net = f.Bytes[f.Header:], out.size-f.Header, 0
 	}
 	want := s.Passes(&bpf.Packet{
 		Bytes: out.data, Network: out.net, Protocol: out.proto, Type: out.typ, Device: uint32(out.index), Hardware: out.hwType,
