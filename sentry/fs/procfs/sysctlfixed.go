@@ -214,7 +214,7 @@ const fixedRows = `
 644 net/ipv4/tcp_early_retrans 3
 644 net/ipv4/tcp_ecn 0
 644 net/ipv4/tcp_fack 0
-644 net/ipv4/tcp_fastopen 0
+644 net/ipv4/tcp_fastopen 1
 644 net/ipv4/tcp_fin_timeout 60
 644 net/ipv4/tcp_frto 2
 644 net/ipv4/tcp_keepalive_intvl 75

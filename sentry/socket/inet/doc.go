@@ -22,8 +22,8 @@
 //
 // # Differences
 //
-// TCP cannot be disconnected by AF_UNSPEC. There is no
-// urgent data, no TCP_FASTOPEN, no MSG_ZEROCOPY; MSG_MORE of TCP is a hint that is not taken. close(2) never lingers.
+// TCP cannot be disconnected by AF_UNSPEC. There is no urgent data, no data in a SYN (TCP_FASTOPEN is as between hosts without
+// cookies; MSG_FASTOPEN is refused), no MSG_ZEROCOPY; MSG_MORE of TCP is a hint that is not taken. close(2) never lingers.
 // IP_PKTINFO cannot choose an IPv4 source address other than the route's. IP options cannot be set. A filter
 // (SO_ATTACH_FILTER) is refused, but for packet and netlink sockets.
 package inet

@@ -18,27 +18,29 @@ func Kinds() []checkpoint.Kind {
 
 // Image is a Socket in a checkpoint. Cur numbers the endpoint in its namespace's stack.
 type Image struct {
-	Base       socket.BaseImage
-	Cur        int
-	ReadShut   bool
-	WriteShut  bool
-	Told       bool
-	ICMPFilter uint32
-	Backlog    int32
-	RecvErr    uint32
-	Dest       []byte // an IP address
-	DestPort   uint16
-	DestIndex  int32
-	Bound      []byte // likewise
-	BoundPort  uint16
-	BoundIndex int32
-	IsBound    bool
+	Base        socket.BaseImage
+	Cur         int
+	ReadShut    bool
+	WriteShut   bool
+	Told        bool
+	ICMPFilter  uint32
+	Backlog     int32
+	RecvErr     uint32
+	FastOpen    int32
+	FastConnect bool
+	Dest        []byte // an IP address
+	DestPort    uint16
+	DestIndex   int32
+	Bound       []byte // likewise
+	BoundPort   uint16
+	BoundIndex  int32
+	IsBound     bool
 }
 
 func saveSocket(s *checkpoint.Saver, k *Socket) Image {
 	im := Image{
 		Base: k.Base.Image(s, k), Cur: k.Namespace().EndpointNumber(k.ep()), ReadShut: k.readShut.Load(), WriteShut: k.writeShut.Load(),
-		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(), Backlog: k.backlog.Load(), RecvErr: k.recvErr.Load(),
+		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(), Backlog: k.backlog.Load(), RecvErr: k.recvErr.Load(), FastOpen: k.fastOpen.Load(), FastConnect: k.fastConnect.Load(),
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -62,6 +64,8 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 	k.icmpFilter.Store(im.ICMPFilter)
 	k.backlog.Store(im.Backlog)
 	k.recvErr.Store(im.RecvErr & (recvErr4 | recvErr6))
+	k.fastOpen.Store(im.FastOpen)
+	k.fastConnect.Store(im.FastConnect)
 	if ip, ok := netip.AddrFromSlice(im.Dest); ok {
 		k.dest = netstack.Addr{IP: ip, Port: im.DestPort, Index: im.DestIndex}
 	}

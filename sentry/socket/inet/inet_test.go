@@ -405,7 +405,11 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	w.want(s.setInt(linux.SOL_TCP, int(linux.TCP_KEEPIDLE), 0), linux.EINVAL)
-	w.want(s.setInt(linux.SOL_TCP, int(linux.TCP_FASTOPEN), 1), linux.ENOPROTOOPT)
+	w.want(s.setInt(linux.SOL_TCP, int(linux.TCP_FASTOPEN), 1), nil)
+	w.want(s.setInt(linux.SOL_TCP, int(linux.TCP_FASTOPEN), -1), linux.EINVAL)
+	w.want(s.setInt(linux.SOL_TCP, int(linux.TCP_FASTOPEN_CONNECT), 2), linux.EINVAL)
+	w.want(s.setInt(linux.SOL_TCP, int(linux.TCP_FASTOPEN_CONNECT), 1), nil)
+	w.want(s.setInt(linux.SOL_TCP, int(linux.TCP_FASTOPEN_KEY), 1), linux.ENOPROTOOPT)
 	w.want(s.setInt(linux.SOL_IP, int(linux.IP_TRANSPARENT), 1), linux.ENOPROTOOPT)
 	w.want(s.setInt(linux.SOL_IPV6, int(linux.IPV6_V6ONLY), 1), linux.ENOPROTOOPT)
 	w.want(s.SetOption(w.root, linux.SOL_TCP, int32(linux.TCP_CONGESTION), []byte("nonesuch")), linux.ENOENT)
@@ -426,7 +430,11 @@ func TestICMPFilter(t *testing.T) {
 	raw, p := w.socket(linux.AF_INET, linux.SOCK_RAW, 1), w.socket(linux.AF_INET, linux.SOCK_DGRAM, 1)
 	w.want(raw.setInt(linux.SOL_RAW, linux.ICMP_FILTER, 1<<8), nil) // no echo requests
 	p.send(&socket.Outgoing{To: in4(0, 127, 0, 0, 1)}, []byte{8, 0, 0, 0, 0, 0, 0, 7})
-	b, _, err := raw.recv(100, 0)
+	b, _, err := raw.recv(100, linux.MSG_PEEK) // past the request, and not without end
+	if err != nil || len(b) != 28 || b[20] != 0 {
+		t.Errorf("a look at the raw socket got % x, %v; want the echo reply", b, err)
+	}
+	b, _, err = raw.recv(100, 0)
 	if err != nil || len(b) != 28 || b[20] != 0 {
 		t.Errorf("raw socket got % x, %v; want the echo reply", b, err)
 	}

@@ -166,6 +166,10 @@ func (s *Socket) receiveDatagram(in *socket.Incoming) (int, error) {
 		}
 		if k.unwanted {
 			*in.Data = whole
+			if in.Flags&linux.MSG_PEEK != 0 {
+				*k = sink{to: new(usermem.Seq), datagram: true}
+				s.ep().Read(k, netstack.ReadOptions{}) // it would be looked at again and again
+			}
 			continue
 		}
 		n := k.n

@@ -18,13 +18,15 @@ type Socket struct {
 	socket.Base
 
 	// atomic
-	cur        atomic.Pointer[netstack.Endpoint] // another one after a failed connect is tried again
-	readShut   atomic.Bool                       // by shutdown(2)
-	writeShut  atomic.Bool                       // by shutdown(2)
-	told       atomic.Bool                       // the error that ended the connection was told
-	icmpFilter atomic.Uint32                     // of raw ICMP: types that are not wanted
-	backlog    atomic.Int32                      // of a listener, as it asked for
-	recvErr    atomic.Uint32                     // recvErr4 and recvErr6, of datagram sockets
+	cur         atomic.Pointer[netstack.Endpoint] // another one after a failed connect is tried again
+	readShut    atomic.Bool                       // by shutdown(2)
+	writeShut   atomic.Bool                       // by shutdown(2)
+	told        atomic.Bool                       // the error that ended the connection was told
+	icmpFilter  atomic.Uint32                     // of raw ICMP: types that are not wanted
+	backlog     atomic.Int32                      // of a listener, as it asked for
+	recvErr     atomic.Uint32                     // recvErr4 and recvErr6, of datagram sockets
+	fastOpen    atomic.Int32                      // TCP_FASTOPEN
+	fastConnect atomic.Bool                       // TCP_FASTOPEN_CONNECT
 
 	errors errorQueue
 

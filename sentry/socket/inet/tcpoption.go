@@ -38,13 +38,14 @@ var tcpOptions = []row{
 	{Level: linux.SOL_TCP, Opt: int32(linux.TCP_INFO), Name: "TCP_INFO", Get: getTCPInfo, Support: socket.Partial, Note: "what the stack does not count is 0"},
 	tcpRow(linux.TCP_IS_MPTCP, func(_ *Socket, c *socket.OptionCall) error { return c.PutInt(0) }, nil),
 	{Level: linux.SOL_TCP, Opt: int32(linux.TCP_ULP), Name: "TCP_ULP", Get: getNothing, Set: func(*Socket, *socket.OptionCall) error { return linux.ENOENT }},
-	{Level: linux.SOL_TCP, Opt: int32(linux.TCP_FASTOPEN_CONNECT), Name: "TCP_FASTOPEN_CONNECT", Set: func(*Socket, *socket.OptionCall) error { return linux.EOPNOTSUPP }},
+	tcpRow(linux.TCP_FASTOPEN, func(s *Socket, c *socket.OptionCall) error { return c.PutInt(int(s.fastOpen.Load())) }, setFastOpen),
+	tcpRow(linux.TCP_FASTOPEN_CONNECT, func(s *Socket, c *socket.OptionCall) error { return c.PutInt(boolInt(s.fastConnect.Load())) }, setFastConnect),
 }
 
 var tcpAbsent = absent(linux.SOL_TCP, map[int32]string{
 	int32(linux.TCP_MD5SIG): "TCP_MD5SIG", int32(linux.TCP_MD5SIG_EXT): "TCP_MD5SIG_EXT", int32(linux.TCP_REPAIR): "TCP_REPAIR",
 	int32(linux.TCP_REPAIR_QUEUE): "TCP_REPAIR_QUEUE", int32(linux.TCP_QUEUE_SEQ): "TCP_QUEUE_SEQ", int32(linux.TCP_REPAIR_OPTIONS): "TCP_REPAIR_OPTIONS",
-	int32(linux.TCP_REPAIR_WINDOW): "TCP_REPAIR_WINDOW", int32(linux.TCP_FASTOPEN): "TCP_FASTOPEN", int32(linux.TCP_FASTOPEN_KEY): "TCP_FASTOPEN_KEY",
+	int32(linux.TCP_REPAIR_WINDOW): "TCP_REPAIR_WINDOW", int32(linux.TCP_FASTOPEN_KEY): "TCP_FASTOPEN_KEY",
 	int32(linux.TCP_FASTOPEN_NO_COOKIE): "TCP_FASTOPEN_NO_COOKIE", int32(linux.TCP_TIMESTAMP): "TCP_TIMESTAMP",
 	int32(linux.TCP_NOTSENT_LOWAT): "TCP_NOTSENT_LOWAT", int32(linux.TCP_CC_INFO): "TCP_CC_INFO", int32(linux.TCP_SAVE_SYN): "TCP_SAVE_SYN",
 	int32(linux.TCP_SAVED_SYN): "TCP_SAVED_SYN", int32(linux.TCP_ZEROCOPY_RECEIVE): "TCP_ZEROCOPY_RECEIVE", int32(linux.TCP_INQ): "TCP_INQ",
@@ -52,6 +53,34 @@ var tcpAbsent = absent(linux.SOL_TCP, map[int32]string{
 	int32(linux.TCP_THIN_DUPACK): "TCP_THIN_DUPACK", int32(linux.TCP_AO_ADD_KEY): "TCP_AO_ADD_KEY", int32(linux.TCP_AO_DEL_KEY): "TCP_AO_DEL_KEY",
 	int32(linux.TCP_AO_INFO): "TCP_AO_INFO", int32(linux.TCP_AO_GET_KEYS): "TCP_AO_GET_KEYS", int32(linux.TCP_AO_REPAIR): "TCP_AO_REPAIR",
 })
+
+// setFastOpen sets how many connections may begin with data. As with Linux's default of net.ipv4.tcp_fastopen, a listener
+// gives no cookies out, so that none does.
+func setFastOpen(s *Socket, c *socket.OptionCall) error {
+	v, err := c.Int()
+	if err != nil {
+		return err
+	}
+	if st := s.ep().State(); v < 0 || st != netstack.StateClose && st != netstack.StateListen {
+		return linux.EINVAL
+	}
+	s.fastOpen.Store(min(int32(v), s.Namespace().Knobs().Somaxconn))
+	return nil
+}
+
+// setFastConnect has connect(2) wait for data if there is a cookie of the peer's. There never is, and then it connects at
+// once, as in Linux.
+func setFastConnect(s *Socket, c *socket.OptionCall) error {
+	v, err := c.Int()
+	if err != nil {
+		return err
+	}
+	if v < 0 || v > 1 || s.ep().State() != netstack.StateClose {
+		return linux.EINVAL
+	}
+	s.fastConnect.Store(v == 1)
+	return nil
+}
 
 func setSwitch(set func(*Socket, bool)) func(*Socket, *socket.OptionCall) error {
 	return func(s *Socket, c *socket.OptionCall) error {
