@@ -10,6 +10,9 @@ package stub
 // bulkRuns is for how many runs a guest that has moved much is in no group.
 const bulkRuns = 16
 
+// stayTime is for how many nanoseconds the host's choice of a CPU holds: to leave it open costs as much as a switch.
+const stayTime = 1_000_000
+
 // Bulk says that the guest of h, whose owner is the caller, has moved much by its call.
 func (p *Placer) Bulk(h *Place) {
 	h.bulk = bulkRuns
@@ -28,8 +31,8 @@ func (p *Placer) Bulk(h *Place) {
 
 // roam unbinds the owner, the caller, which is about to sleep.
 func (p *Placer) roam(h *Place) {
-	if h.bound && h.group.Load() == nil {
-		h.roams = true
+	if now := p.now(); h.bound && h.group.Load() == nil && now >= h.stays {
+		h.roams, h.stays = true, now+stayTime
 		SetAffinitySet(0, &p.all)
 	}
 }

@@ -1,6 +1,9 @@
 package stub
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 // TestBulk: a guest that has moved much leaves its group for some runs, and the others' group forms again.
 func TestBulk(t *testing.T) {
@@ -48,6 +51,12 @@ func TestBulkRoams(t *testing.T) {
 	if AffinitySet(0, &set); set != cpus(p.allowed[h.cpu]) || p.allowed[h.cpu] != CurrentCPU() {
 		t.Error("the owner is not bound where it woke up")
 	}
+	h.stays = math.MaxInt64
+	p.Rest(h)
+	if AffinitySet(0, &set); set != cpus(p.allowed[h.cpu]) {
+		t.Error("the owner does not stay for a while")
+	}
+	p.Risen(h)
 }
 
 func cpus(cpu int) (set [16]uint64) {

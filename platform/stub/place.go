@@ -43,6 +43,7 @@ type Place struct {
 	count    int    // calls that calls does not have yet
 	bulk     int    // runs of the guest for which it is taken for one that moves much
 	roams    bool   // its owner sleeps unbound
+	stays    int64  // until when it does not
 	looks    *Group // in which group's looking it counts
 
 	// task-only, and guarded by Placer.mu as well while in a group: out says that the
