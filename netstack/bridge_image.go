@@ -103,8 +103,8 @@ func (s *Stack) restoreBridge(l *linkImage, spec LinkSpec) error {
 func (s *Stack) restorePorts(links []linkImage) error {
 	for _, l := range links {
 		n := l.port.numbers
-		if l.port.master == 0 {
-			continue
+		if l.port.master == 0 || !s.s.HasNIC(tcpip.NICID(l.index)) {
+			continue // of no bridge, or an outside thing that is there no more
 		}
 		if len(n) != 5 || n[0] == 0 || n[0] > maxBridgePorts {
 			return linux.EINVAL
@@ -123,6 +123,9 @@ func (s *Stack) restorePorts(links []linkImage) error {
 		for _, st := range l.bridge.stations {
 			if len(st.addr) != len(HWAddr{}) {
 				return linux.EINVAL
+			}
+			if st.port != 0 && !s.s.HasNIC(tcpip.NICID(st.port)) {
+				continue
 			}
 			o := Station{HWAddr: HWAddr([]byte(st.addr)), Port: st.port, Local: st.local, Static: st.static, Sticky: st.sticky}
 			if err := s.SetStation(l.index, o, true, false); err != nil {

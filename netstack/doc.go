@@ -31,7 +31,8 @@
 //
 // Save writes stacks with their endpoints, unread data and connections included, as one blob; Load brings them back and
 // builds interfaces, addresses and routes anew on the loaded stacks, from our own listing of them. Between Save and Resume
-// nothing may call an endpoint. Interfaces other than loopback are outside things: Load gets them from its caller.
+// nothing may call an endpoint. Interfaces on host descriptors are outside things: the caller of Load adds them to the stack
+// before its connections are restored. A connection whose address is gone then ends with ECONNRESET.
 //
 // # Differences
 //

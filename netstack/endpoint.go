@@ -60,6 +60,7 @@ type Endpoint struct {
 	quiet    atomic.Bool   // the stack has nothing to say to a reader, as far as it told
 	received atomic.Uint64 // bytes read from the stack
 	waker    atomic.Pointer[func(Events)]
+	lost     atomic.Bool // the connection could not be restored, and nobody has been told
 
 	rmu lock.Mutex[lock.StreamRead] // one reader at a time
 
@@ -317,7 +318,12 @@ func (e *Endpoint) Write(p Payload, o WriteOptions) (int, error) {
 }
 
 // TakeError returns the pending error and clears it: SO_ERROR. nil when there is none.
-func (e *Endpoint) TakeError() error { return errnoOf(e.ep.LastError()) }
+func (e *Endpoint) TakeError() error {
+	if e.lost.Swap(false) {
+		return linux.ECONNRESET
+	}
+	return errnoOf(e.ep.LastError())
+}
 
 // State numbers are those of Linux's tcp_states.h; a datagram endpoint is StateEstablished when connected, else StateClose.
 type State uint8

@@ -58,6 +58,9 @@ func (s *Stack) AddLink(index int32, l Link) error {
 	if _, ok := s.InterfaceByName(l.Name); ok {
 		return linux.EEXIST
 	}
+	if at, was := s.had[l.Name]; was && !s.s.HasNIC(tcpip.NICID(at)) {
+		index = at
+	}
 	if index == 0 {
 		index = s.nextIndex()
 	}
@@ -67,6 +70,9 @@ func (s *Stack) AddLink(index int32, l Link) error {
 	f, err := newFrameLink(&l)
 	if err != nil {
 		return err
+	}
+	if s.loading.Load() {
+		f.hold()
 	}
 	if err := s.addLink(index, l.Name, f, linkEntry{kind: kindFrames, ether: &f.ether, frames: f}); err != nil {
 		f.Close()
@@ -106,6 +112,7 @@ type frameLink struct {
 	// atomic
 	down    atomic.Bool // the interface is
 	aside   atomic.Bool // the goroutine stands aside
+	cut     atomic.Bool // what is sent is lost
 	express atomic.Pointer[express]
 
 	receiver sync.WaitGroup
@@ -190,6 +197,9 @@ func (f *frameLink) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error)
 	all := pkts.AsSlice()
 	if f.dispatcher.Load() == nil {
 		return 0, &tcpip.ErrInvalidEndpointState{}
+	}
+	if f.cut.Load() {
+		return len(all), nil
 	}
 	if len(all) == 1 {
 		return f.send(all)

@@ -9,6 +9,7 @@ import (
 	"gvisor.dev/gvisor/pkg/state"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"cordon/internal/linux"
@@ -172,11 +173,13 @@ func Resume(stacks []*Stack) {
 	}
 }
 
-// Links gives Load the interfaces that are outside things: the link that takes the place of the one with this name.
-type Links func(stackIndex int, kind, name string) (Link, error)
+// Links has a loaded stack take the interfaces that are outside things, by AddLink, which gives one of a name that the saved
+// stack had the index that it had. Connections and sockets of addresses that the stack does not have then are closed.
+type Links func(s *Stack) error
 
-// Load reads what Save wrote. The stacks run when it returns; endpoints have to be attached. links may be nil when there
-// was nothing but loopback. Ends of pairs find each other in pairs; nil when there are none.
+// Load reads what Save wrote. The stacks run when it returns, but receive nothing from outside before Receive is called;
+// endpoints have to be attached. Without links, which may be nil,
+// a stack has the interfaces that it makes itself. Ends of pairs find each other in pairs; nil when there are none.
 func Load(r io.Reader, links Links, pairs *Pairs) ([]*Stack, []*Endpoint, error) {
 	registerImages()
 	img := new(image)
@@ -185,14 +188,16 @@ func Load(r io.Reader, links Links, pairs *Pairs) ([]*Stack, []*Endpoint, error)
 	}
 	stacks := make([]*Stack, len(img.stacks))
 	for i := range img.stacks {
-		s, err := img.stacks[i].restore(i, links, pairs)
+		s, err := img.stacks[i].restore(links, pairs)
 		if err != nil {
 			return nil, nil, err
 		}
 		stacks[i] = s
 	}
 	for _, s := range stacks {
+		s.s.SetAllowLiveTCPMigration(true) // connections of addresses that are gone end
 		s.s.Restore()
+		s.s.SetAllowLiveTCPMigration(false)
 	}
 	endpoints := make([]*Endpoint, len(img.endpoints))
 	for i, e := range img.endpoints {
@@ -200,6 +205,7 @@ func Load(r io.Reader, links Links, pairs *Pairs) ([]*Stack, []*Endpoint, error)
 			return nil, nil, linux.EINVAL
 		}
 		endpoints[i] = stacks[e.stack].adopt(e.ep, e.wq, Kind(e.kind), Family(e.family), uint8(e.proto))
+		endpoints[i].lost.Store(Kind(e.kind) == TCP && tcp.EndpointState(e.ep.State()) == tcp.StateError)
 	}
 	for i := range endpoints {
 		if err := img.restoreFlow(i, endpoints); err != nil {
@@ -220,69 +226,4 @@ func decode(r io.Reader, img *image) (err error) {
 		return linux.EINVAL
 	}
 	return nil
-}
-
-// restore builds interfaces, addresses, routes and tables on the loaded stack. A fresh stack's interfaces moved over would
-// look into the fresh stack's tables.
-func (i *stackImage) restore(index int, links Links, pairs *Pairs) (*Stack, error) {
-	if i.s == nil {
-		return nil, linux.EINVAL
-	}
-	s := wrapStack(i.s)
-	s.serial = i.serial
-	i.s.ResetConfig()
-	tables := stack.DefaultTables(i.s.Clock(), i.s.InsecureRNG())
-	for j, t := range i.tables {
-		if j/2 < int(stack.NumTables) {
-			tables.ReplaceTable(stack.TableID(j/2), t, j%2 == 1) // the usual ones start no tracking of connections
-		}
-	}
-	i.s.SetIPTables(tables)
-	for _, l := range i.links {
-		if err := s.restoreLink(index, &l, links, pairs); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.restorePorts(i.links); err != nil {
-		return nil, err
-	}
-	i.s.SetRouteTable(i.routes)
-	return s, nil
-}
-
-func (s *Stack) restoreLink(index int, l *linkImage, links Links, pairs *Pairs) error {
-	id := tcpip.NICID(l.index)
-	switch {
-	case l.kind == kindLoopback:
-		if err := s.addLoopback(); err != nil {
-			return err
-		}
-	case l.kind == kindDummy || l.kind == kindPair || l.kind == kindBridge || l.kind == kindTun:
-		if err := s.restoreVirtual(l, pairs); err != nil {
-			return err
-		}
-	case links == nil:
-		return linux.ENODEV
-	default:
-		link, err := links(index, l.kind, l.name)
-		if err != nil {
-			return err
-		}
-		link.Name, link.MTU = l.name, l.mtu
-		if err := s.AddLink(l.index, link); err != nil {
-			return err
-		}
-	}
-	for _, a := range l.addrs {
-		if err := s.s.AddProtocolAddress(id, a, stack.AddressProperties{}); err != nil {
-			return errnoOf(err)
-		}
-	}
-	switch {
-	case !l.down:
-		return nil
-	case l.started:
-		return s.SetUp(l.index, false)
-	}
-	return errnoOf(s.s.DisableNIC(id))
 }

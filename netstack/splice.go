@@ -219,10 +219,13 @@ func (e *Endpoint) readStack(dst io.Writer, o ReadOptions) (ReadResult, error) {
 	r, err := e.ep.Read(dst, tcpip.ReadOptions{Peek: o.Peek})
 	e.backlog.end(e.ep)
 	if err != nil {
-		if _, ok := err.(*tcpip.ErrClosedForReceive); ok {
-			return ReadResult{}, nil
+		if _, ok := err.(*tcpip.ErrClosedForReceive); !ok {
+			return ReadResult{}, toErrno(err)
 		}
-		return ReadResult{}, toErrno(err)
+		if e.lost.Swap(false) {
+			return ReadResult{}, linux.ECONNRESET
+		}
+		return ReadResult{}, nil
 	}
 	if !o.Peek {
 		e.received.Add(uint64(r.Count))

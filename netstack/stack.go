@@ -44,6 +44,7 @@ type Stack struct {
 	// immutable
 	s      *stack.Stack
 	serial uint64
+	had    map[string]int32 // of a restored stack: the indexes of its links that are outside things, by name
 
 	// guarded by mu
 	mu        lock.Mutex[lock.Netstack]
@@ -59,6 +60,9 @@ type Stack struct {
 	// atomic
 	filter       atomic.Pointer[Filter]
 	errorWatches atomic.Pointer[[]*ErrorWatch]
+
+	// loading is set while a restored stack is not whole yet, and would refuse what is received or let in what it must not.
+	loading atomic.Bool
 
 	owner     atomic.Pointer[any]
 	watchable atomic.Pointer[frameLink] // whose lookout is offered

@@ -9,6 +9,7 @@ import (
 	"cordon/internal/check"
 	"cordon/internal/host"
 	"cordon/internal/linux"
+	"cordon/netstack"
 	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/platform/ptrace"
@@ -36,6 +37,7 @@ type Kernel struct {
 	proc     *procfs.FileSystem // of which others are instances
 
 	hosts hostFiles
+	stack *netstack.Stack // the first network namespace's; nil where that is the host's
 
 	messages *mqueue.Users // who has message queues
 

@@ -27,6 +27,7 @@ func (k *Kernel) assembleNetwork() error {
 	if err != nil {
 		return &StartError{Message: "network stack: " + err.Error()}
 	}
+	k.stack = stack
 	if k.cfg.Network == "none" {
 		if err := stack.SetUp(netstack.LoopbackIndex, false); err != nil {
 			return &StartError{Message: "network stack: " + err.Error()}
@@ -36,17 +37,24 @@ func (k *Kernel) assembleNetwork() error {
 		if err := k.cfg.Attach(stack); err != nil {
 			return &StartError{Message: "network: " + err.Error()}
 		}
-		k.sys.Lookout = func() task.Lookout {
-			if l := stack.Lookout(); l != nil {
-				return l
-			}
-			return nil
-		}
+		k.lookOut()
 	}
 	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{},
 		packet.NewProvider(packet.MemoryFile{Memory: memmap.Memory{File: k.sys.Memory}}))
-	k.spaces.Net = k.sys.Sockets.NewNamespace(stack, k.sys.UserNS)
+	first := k.sys.Sockets.NewNamespace(stack, k.sys.UserNS)
+	first.First = true
+	k.spaces.Net = first
 	return nil
+}
+
+// lookOut has tasks that go to sleep receive what comes from outside.
+func (k *Kernel) lookOut() {
+	k.sys.Lookout = func() task.Lookout {
+		if l := k.stack.Lookout(); l != nil {
+			return l
+		}
+		return nil
+	}
 }
 
 // newNet makes a network namespace for a guest: all that it has is a loopback
@@ -66,7 +74,7 @@ func (k *Kernel) newNet(user *cred.UserNamespace) (*socket.Namespace, linux.Errn
 }
 
 // Stack is the first network namespace's, nil where that is the host's.
-func (k *Kernel) Stack() *netstack.Stack { return k.spaces.Net.(*socket.Namespace).Stack }
+func (k *Kernel) Stack() *netstack.Stack { return k.stack }
 
 // A reader reads from a source of random numbers.
 type reader func(p []byte)

@@ -6,6 +6,7 @@ import (
 
 	"cordon/gofer/client"
 	"cordon/internal/linux"
+	"cordon/netstack"
 	"cordon/platform/memfile"
 	"cordon/sentry/file/hostfd"
 	"cordon/sentry/fs/mqueue"
@@ -86,6 +87,13 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 			},
 		},
 	}
+	o.Attach = func(s *netstack.Stack) error {
+		k.stack = s
+		if k.cfg.Attach == nil {
+			return nil
+		}
+		return k.cfg.Attach(s)
+	}
 	for i, name := range [...]string{"stdin", "stdout", "stderr"} {
 		if fd := k.conf.Stdio[i]; fd >= 0 {
 			o.Files[name] = int(fd)
@@ -93,6 +101,9 @@ func (k *Kernel) restore(r io.Reader) (err error) {
 	}
 	if _, err := Load(r, o); err != nil {
 		return &StartError{Message: "restoring: " + err.Error()}
+	}
+	if k.stack != nil && k.cfg.Attach != nil {
+		k.lookOut()
 	}
 	return k.adopt()
 }

@@ -8,6 +8,7 @@ import (
 
 	"cordon/checkpoint"
 	"cordon/gofer/client"
+	"cordon/netstack"
 	"cordon/platform"
 	"cordon/platform/memfile"
 	"cordon/sentry/cgroup"
@@ -124,6 +125,9 @@ type Outside struct {
 	// Notifier watches Files, the host's descriptors by their names.
 	Notifier *hostfd.Notifier
 	Files    map[string]int
+	// Attach gives the first network namespace's stack what it has from outside; nil
+	// for nothing.
+	Attach netstack.Links
 }
 
 // Load reads what Save has written and returns the system, whose tasks wait for
@@ -177,7 +181,7 @@ func (o *Outside) slots(clocks *ktime.Clocks) map[string]any {
 	}
 	slots := map[string]any{
 		mm.SlotPlatform: o.Platform, mm.SlotMemory: o.Memory, vfs.SlotClocks: clocks, vfs.SlotFIFO: vfs.FIFOOpener(pipe.FIFOs{}),
-		task.SlotParts: &parts, unix.SlotProvider: provider, socket.SlotRestoring: &socket.Restoring{Registry: parts.Sockets}, hostfd.SlotNotifier: o.Notifier,
+		task.SlotParts: &parts, unix.SlotProvider: provider, socket.SlotRestoring: &socket.Restoring{Registry: parts.Sockets, Attach: o.Attach}, hostfd.SlotNotifier: o.Notifier,
 		goferfs.SlotGofer:  &goferfs.Outside{Client: o.Gofer, Hosts: o.Hosts},
 		epoll.SlotShared:   func() *epoll.Shared { return &sys.Epoll },
 		inotify.SlotShared: func() *inotify.Shared { return &sys.Inotify },

@@ -131,6 +131,8 @@ func (b *box) dispatch(c *control.Call) (any, error) {
 		return nil, b.destroy(c.To)
 	case OpSave:
 		return nil, b.save(c)
+	case OpCutOff, OpReconnect:
+		return nil, b.cut(c.Op)
 	case OpContainers:
 		return b.containers(), nil
 	case OpConnect:

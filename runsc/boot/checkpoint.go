@@ -15,9 +15,32 @@ import (
 // the call. The sandbox goes on afterwards.
 const OpSave = "save"
 
+// OpCutOff has the sandbox say nothing more to the network, and hear nothing: it is going
+// to be saved, and to end here. OpReconnect undoes it.
+const (
+	OpCutOff    = "cut off"
+	OpReconnect = "reconnect"
+)
+
 // A Saver is a Kernel whose state can be written and restored from FDs.Image.
 type Saver interface {
 	Save(w io.Writer) error
+	CutOff()
+	Reconnect()
+}
+
+// cut performs OpCutOff and OpReconnect.
+func (b *box) cut(op string) error {
+	s, ok := b.kernel.(Saver)
+	switch {
+	case !ok:
+		return errUnable("save its state")
+	case op == OpCutOff:
+		s.CutOff()
+	default:
+		s.Reconnect()
+	}
+	return nil
 }
 
 // save performs OpSave.

@@ -91,7 +91,11 @@ func checkpoint(g *globals, id, dir string, leave bool) error {
 		return err
 	}
 	path := filepath.Join(dir, imageFile)
-	if err := writeImage(c, path); err != nil {
+	write := writeImage
+	if !leave {
+		write = writeLastImage
+	}
+	if err := write(c, path); err != nil {
 		return fmt.Errorf("criu failed: %w", err) // the words that clients of runc look for
 	}
 	if err := os.WriteFile(filepath.Join(dir, markFile), []byte("runsc: the state is in "+imageFile+"\n"), 0o600); err != nil {
@@ -101,6 +105,29 @@ func checkpoint(g *globals, id, dir string, leave bool) error {
 		return nil
 	}
 	return deleteContainer(g, c, true)
+}
+
+// writeLastImage is writeImage for a container that does nothing more here, and says
+// nothing more to its peers: it is going to go on from where it was saved.
+func writeLastImage(c *container.Container, path string) error {
+	paused := c.Status() == "paused"
+	if !paused {
+		if err := c.Call(boot.OpPause, nil, nil); err != nil {
+			return err
+		}
+	}
+	err := c.Call(boot.OpCutOff, nil, nil)
+	if err == nil {
+		err = writeImage(c, path)
+	}
+	if err == nil {
+		return nil
+	}
+	err = errors.Join(err, c.Call(boot.OpReconnect, nil, nil))
+	if !paused {
+		err = errors.Join(err, c.Call(boot.OpResume, nil, nil))
+	}
+	return err
 }
 
 // writeImage saves the container into a file that appears whole.

@@ -105,7 +105,7 @@ func (c *createFlags) create(g *globals, id string, sigs chan os.Signal) (*conta
 			return nil, nil, err
 		}
 		defer f.Close()
-		p.Sandbox.Image, p.TakeOver = f, false
+		p.Sandbox.Image = f
 	}
 	passed, err := g.pass(c.preserveFDs, p.State.Sandbox == "")
 	if err != nil {

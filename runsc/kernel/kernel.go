@@ -55,6 +55,19 @@ func (k kernel) Start() error {
 // Save implements boot.Saver.
 func (k kernel) Save(w io.Writer) error { return k.sentry.Save(w) }
 
+// CutOff and Reconnect implement boot.Saver.
+func (k kernel) CutOff() {
+	if s := k.sentry.Stack(); s != nil {
+		s.CutOff()
+	}
+}
+
+func (k kernel) Reconnect() {
+	if s := k.sentry.Stack(); s != nil {
+		s.Reconnect()
+	}
+}
+
 const imageBuffer = 1 << 20
 
 func (k kernel) Stop()          { k.sentry.Stop() }

@@ -60,7 +60,11 @@ func attachLink(s *netstack.Stack, n *boot.Network, l *boot.Link, index map[stri
 	if link.FD < 0 {
 		return fmt.Errorf("no descriptor")
 	}
-	if err := s.AddLink(l.Index, link); err != nil {
+	at := l.Index
+	if _, taken := s.Interface(at); taken {
+		at = 0
+	}
+	if err := s.AddLink(at, link); err != nil {
 		return err
 	}
 	i, _ := s.InterfaceByName(l.Name)

@@ -125,9 +125,6 @@ func (f *follower) add(i int32, l linkView) error {
 	if l.gsoMax > 0 {
 		out.GSOMax = min(out.GSOMax, l.gsoMax)
 	}
-	if _, taken := f.stack.Interface(i); taken {
-		out.Index = 0
-	}
 	for p := range l.addrs {
 		out.Addrs = append(out.Addrs, p)
 	}

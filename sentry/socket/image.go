@@ -3,6 +3,7 @@ package socket
 import (
 	"bytes"
 	"errors"
+	"fmt"
 
 	"cordon/checkpoint"
 	"cordon/netstack"
@@ -26,6 +27,7 @@ func Kinds() []checkpoint.Kind {
 type NamespaceImage struct {
 	Stack    []byte
 	HasStack bool
+	First    bool
 	UserNS   checkpoint.Ref
 	Refs     int64
 	Seq      uint64
@@ -45,10 +47,12 @@ type NamespaceID struct {
 // SlotRestoring is the name of the *Restoring of namespaces that are loaded.
 const SlotRestoring = "socket.restoring"
 
-// Restoring is what namespaces that are loaded have in common: ends of pairs find each other in Pairs.
+// Restoring is what namespaces that are loaded have in common: ends of pairs find each other in Pairs. Attach has the
+// first namespace's stack take the interfaces that are outside things; nil for none.
 type Restoring struct {
 	Registry *Registry
 	Pairs    netstack.Pairs
+	Attach   netstack.Links
 }
 
 // An endpointed socket has an endpoint in its namespace's stack.
@@ -87,7 +91,7 @@ func (n *Namespace) LoadedEndpoint(i int) *netstack.Endpoint {
 }
 
 func saveNamespace(s *checkpoint.Saver, n *Namespace) NamespaceImage {
-	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil && n.refs.Load() > 0}
+	im := NamespaceImage{UserNS: s.Ref(n.UserNS), Refs: n.refs.Load(), Seq: n.seq.Load(), HasStack: n.Stack != nil && n.refs.Load() > 0, First: n.First}
 	im.Addrs, im.Routes = n.confImages()
 	im.IDs = n.idImages()
 	im.Knobs = n.Knobs()
@@ -117,7 +121,7 @@ func loadNamespace(l *checkpoint.Loader, n *Namespace, im NamespaceImage) error 
 	if err != nil || user == nil {
 		return errImage
 	}
-	n.UserNS = user
+	n.UserNS, n.First = user, im.First
 	n.abstract, n.sockets = make(map[string]Listed), make(map[Listed]uint64)
 	n.conf, n.knobs = newNetConf(), im.Knobs
 	if err := n.loadConf(im.Addrs, im.Routes); err != nil {
@@ -136,7 +140,18 @@ func loadNamespace(l *checkpoint.Loader, n *Namespace, im NamespaceImage) error 
 	if with == nil {
 		with = &Restoring{Registry: NewRegistry()}
 	}
-	stacks, endpoints, err := netstack.Load(bytes.NewReader(im.Stack), nil, &with.Pairs)
+	var attach netstack.Links
+	var attached error
+	if im.First && with.Attach != nil {
+		attach = func(s *netstack.Stack) error {
+			attached = with.Attach(s)
+			return attached
+		}
+	}
+	stacks, endpoints, err := netstack.Load(bytes.NewReader(im.Stack), attach, &with.Pairs)
+	if attached != nil {
+		return fmt.Errorf("network: %w", attached)
+	}
 	if err != nil || len(stacks) != 1 {
 		return errImage
 	}
@@ -147,6 +162,7 @@ func loadNamespace(l *checkpoint.Loader, n *Namespace, im NamespaceImage) error 
 	if n.filter, err = netfilter.Restore(n.Stack, im.Filter); err != nil {
 		return errImage
 	}
+	n.Stack.Receive()
 	return nil
 }
 

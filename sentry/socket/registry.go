@@ -101,6 +101,7 @@ type Namespace struct {
 	Stack  *netstack.Stack // nil when AF_INET is not served by a stack of our own
 	Host   HostNetwork     // nil when it is not served by the host's
 	UserNS *cred.UserNamespace
+	First  bool   // it has the interfaces that come from outside
 	serial uint64 // no other namespace's
 
 	among *Registry // that counts it, or nil

@@ -69,6 +69,7 @@ func TestDocker(t *testing.T) {
 		{"limits and options hold", dockerOptions},
 		{"files are copied, and made into images", dockerFiles},
 		{"a container goes on from its checkpoint", dockerCheckpoint},
+		{"connections go on from a checkpoint", dockerCheckpointConnected},
 		{"health is checked and failures are followed by restarts", dockerPolicies},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -242,10 +243,50 @@ func dockerCheckpoint(d *dockerd) {
 	d.must("docker", "checkpoint", "create", "c1", "cp1")
 	d.eventually("it has ended", func() bool { return d.inspect("c1", "{{.State.Status}}") == "exited" })
 	n := ticks()
-	d.must("docker", "start", "--checkpoint", "cp1", "c1")
+	d.goOn("c1", "cp1")
 	d.eventually("it goes on", func() bool { return ticks() > n+3 })
 	if log := d.must("docker", "logs", "c1"); strings.Count(log, "tick 1\n") != 1 {
 		d.Errorf("it began anew: %q", log)
 	}
 	d.must("docker", "rm", "-f", "c1")
+}
+
+// goOn starts a container from its checkpoint, whose content the daemon cannot take as long as it has not collected that of the
+// checkpoint's making.
+func (d *dockerd) goOn(name, checkpoint string) {
+	d.Helper()
+	d.eventually("it is restored", func() bool {
+		r := d.run("docker", "start", "--checkpoint", checkpoint, name)
+		if r.code != 0 && !strings.Contains(r.stderr, "already exists") {
+			d.Fatalf("restoring: %v", r)
+		}
+		return r.code == 0
+	})
+}
+
+// dockerCheckpointConnected saves a container that is connected to another: that one is told nothing of it, and the
+// connection goes on where the container gets its address again.
+func dockerCheckpointConnected(d *dockerd) {
+	d.must("docker", "network", "create", "--subnet", "172.31.0.0/24", "ck")
+	run := func(name, ip, script string) {
+		d.must("docker", "run", "-d", "--name", name, "--runtime", "runsc", "--network", "ck", "--ip", ip, imageName, "sh", "-c", script)
+	}
+	run("server", "172.31.0.2", "sleep 1000 | nc -l -p 7000; echo ended; sleep 1000")
+	d.eventually("it listens", func() bool {
+		return d.run("docker", "exec", "server", "grep", "-q", ":1B58 ", "/proc/net/tcp", "/proc/net/tcp6").code == 0
+	})
+	run("client", "172.31.0.3", "i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.1; done | nc 172.31.0.2 7000; sleep 1000")
+	ticks := func() int { return strings.Count(d.must("docker", "logs", "server"), "tick") }
+	d.eventually("it is connected", func() bool { return ticks() > 3 })
+	d.must("docker", "checkpoint", "create", "client", "cp1")
+	d.eventually("it has ended", func() bool { return d.inspect("client", "{{.State.Status}}") == "exited" })
+	n := ticks()
+	d.goOn("client", "cp1")
+	d.eventually("it goes on", func() bool { return ticks() > n+3 })
+	if log := d.must("docker", "logs", "server"); strings.Contains(log, "ended") || strings.Count(log, "tick 1\n") != 1 {
+		d.Errorf("another connection: %q", log)
+	}
+	d.must("docker", "exec", "client", "ping", "-c", "1", "server")
+	d.must("docker", "rm", "-f", "client", "server")
+	d.must("docker", "network", "rm", "ck")
 }
