@@ -79,14 +79,22 @@ func New(o Options) (*Group, error) {
 	return g, nil
 }
 
-// ForMemory is New for a limit of memory alone.
+// doPrefix begins the names of ForMemory's groups.
+const doPrefix = "cordon-"
+
+// ForMemory is New for a limit of memory alone. It removes what those have left that were
+// killed before they could remove their own.
 func ForMemory(id string, limit uint64) (*Group, error) {
 	n := int64(limit)
 	if n <= 0 {
 		return nil, fmt.Errorf("%d bytes are out of range", limit)
 	}
-	name := "cordon-" + id
-	return New(Options{ID: name, Path: name, Resources: &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &n}}})
+	name := doPrefix + id
+	g, err := New(Options{ID: name, Path: name, Resources: &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &n}}})
+	if err == nil {
+		reclaim(g.dirs())
+	}
+	return g, err
 }
 
 // Load returns the Group of a Record.

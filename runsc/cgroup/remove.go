@@ -64,6 +64,24 @@ func removeOne(dir string) error {
 	}
 }
 
+// reclaimAge is how old a group is that nobody is going to move into any more.
+const reclaimAge = time.Minute
+
+// reclaim removes the groups beside dirs that ForMemory made and that nobody is in.
+func reclaim(dirs []string) {
+	for _, dir := range dirs {
+		entries, _ := os.ReadDir(filepath.Dir(dir)) // what cannot be read has nothing to reclaim
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), doPrefix) {
+				continue
+			}
+			if info, err := e.Info(); err == nil && e.IsDir() && time.Since(info.ModTime()) > reclaimAge {
+				_ = syscall.Rmdir(filepath.Join(filepath.Dir(dir), e.Name())) // in use: EBUSY
+			}
+		}
+	}
+}
+
 // killAll kills the processes of a cgroup, which is ours alone.
 func killAll(dir string) {
 	if os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0) == nil {

@@ -213,7 +213,7 @@ func (d *doFlags) process(args []string) (*boot.Process, error) {
 		p.Env = os.Environ()
 	}
 	p.Env = setEnv(p.Env, d.env)
-	p.Rlimits = ownRlimits()
+	p.Rlimits, p.Scheduler = ownRlimits(), ownScheduler()
 	umask := uint32(unix.Umask(0))
 	unix.Umask(int(umask))
 	p.Umask = &umask

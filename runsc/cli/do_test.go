@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"cordon/runsc/boot"
+	"cordon/runsc/cgroup"
 	"cordon/runsc/sandbox"
 
 	"golang.org/x/sys/unix"
@@ -191,6 +194,34 @@ func gone(pid int) bool {
 	return strings.HasPrefix(after, "Z") || strings.HasPrefix(after, "X")
 }
 
+// A group that a killed `do` has left goes with the next one that has a group.
+func TestDoReclaimsGroups(t *testing.T) {
+	needRoot(t)
+	e := newEnv(t)
+	e.must("do", "--memory", "64m", "true")
+	g, err := cgroup.ForMemory("do-0", 1<<26)
+	if err != nil || len(g.Paths()) == 0 {
+		t.Skipf("this host has no groups for a limit of memory: %v", err)
+	}
+	old, fresh := g.Paths()[0], g.Paths()[0]+"x"
+	for _, dir := range []string{old, fresh} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Skip(err)
+		}
+		defer os.Remove(dir)
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	e.must("do", "--memory", "64m", "true")
+	if _, err := os.Stat(old); err == nil {
+		t.Errorf("%s is left", old)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("a group that may still be moved into: %v", err)
+	}
+}
+
 // doSpec runs a program that prints the spec the boot process got.
 func (e *env) doSpec(flags ...string) *boot.Spec {
 	e.Helper()
@@ -237,6 +268,19 @@ func TestDoFlags(t *testing.T) {
 	}
 	if s.Process.Rlimits[unix.RLIMIT_NOFILE].Soft != sandbox.DescriptorLimit() {
 		t.Errorf("the limit of descriptors is %+v, ours was %d", s.Process.Rlimits[unix.RLIMIT_NOFILE], sandbox.DescriptorLimit())
+	}
+}
+
+// The guest begins with the caller's nice value.
+func TestDoPassesNiceValue(t *testing.T) {
+	e := newEnv(t)
+	runtime.LockOSThread()
+	// The thread ends with the test: it would go on with the value.
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, 5); err != nil {
+		t.Skip(err)
+	}
+	if s := e.doSpec().Process.Scheduler; s == nil || s.Nice != 5 {
+		t.Errorf("the scheduling is %+v", s)
 	}
 }
 

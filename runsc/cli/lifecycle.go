@@ -97,7 +97,13 @@ func kill(g *globals, id, name string, all bool) error {
 	if all {
 		a.PID = 0
 	}
-	err = c.Call(boot.OpSignal, a, nil)
+	cl, err := c.Dial()
+	if err == nil {
+		defer cl.Close()
+		if err = cl.Call(boot.OpSignal, a, nil); errors.Is(err, control.ErrClosed) {
+			return nil // the sandbox ended with the signal, before it answered
+		}
+	}
 	if boot.IsNoProcess(err) || errors.Is(err, control.ErrClosed) {
 		if all {
 			return nil

@@ -115,6 +115,15 @@ func ownRlimits() []boot.Rlimit {
 	return all
 }
 
+// ownScheduler is this process's scheduling, nil for the default.
+func ownScheduler() *boot.Scheduler {
+	a, err := unix.SchedGetAttr(0, 0)
+	if err != nil || a.Policy == unix.SCHED_NORMAL && a.Nice == 0 {
+		return nil
+	}
+	return &boot.Scheduler{Policy: a.Policy, Nice: a.Nice, Priority: int32(a.Priority)}
+}
+
 // ownIDMaps are the identity maps an ordinary user's gofer needs to have a
 // mount namespace; root's gofer stays in the caller's user namespace.
 func ownIDMaps() sandbox.IDMaps {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,6 +173,32 @@ func (w *world) sweepCgroups() {
 			return fs.SkipDir
 		}
 		return nil
+	})
+}
+
+// staleCgroup are groups that a run of these tests leaves when it is killed, or when a suite in it is: those of worlds, with
+// the number of the test's process, and those that critest has its pods be in.
+var staleCgroup = regexp.MustCompile(`^(?:cordonclients([0-9]+)-[0-9]+|test\.slice:cri-containerd:[0-9a-f]+)$`)
+
+// staleAge is how old a group is that nobody is going to move into any more.
+const staleAge = time.Minute
+
+// sweepStale removes what other runs have left and nobody is in.
+func sweepStale() {
+	filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil
+		}
+		m := staleCgroup.FindStringSubmatch(d.Name())
+		if m == nil {
+			return nil
+		}
+		info, err := d.Info()
+		_, running := os.Stat("/proc/" + m[1])
+		if err == nil && time.Since(info.ModTime()) > staleAge && (m[1] == "" || running != nil) {
+			removeTree(path)
+		}
+		return fs.SkipDir
 	})
 }
 

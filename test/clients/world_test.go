@@ -31,7 +31,9 @@ func TestMain(m *testing.M) {
 		os.Exit(hold())
 	}
 	flag.Parse()
+	sweepStale()
 	code := m.Run()
+	sweepStale()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
