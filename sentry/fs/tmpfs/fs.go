@@ -2,6 +2,7 @@ package tmpfs
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -50,7 +51,6 @@ type FS struct {
 	now  vfs.Clock
 	dev  uint64
 	root *dir
-	opts string
 
 	// atomic
 	maxPages  atomic.Uint64 // 0: no limit
@@ -58,6 +58,7 @@ type FS struct {
 	pages     atomic.Uint64
 	inodes    atomic.Uint64
 	lastIno   atomic.Uint64
+	opts      atomic.Pointer[string] // as /proc/mounts shows them
 }
 
 type settings struct {
@@ -80,7 +81,8 @@ func New(o Options) (*FS, error) {
 	if err := s.parse(o.Data); err != nil {
 		return nil, err
 	}
-	fs := &FS{name: o.Name, mem: o.Memory, back: memmap.Memory{File: o.Memory}, now: o.Clock, dev: o.Device, opts: s.text}
+	fs := &FS{name: o.Name, mem: o.Memory, back: memmap.Memory{File: o.Memory}, now: o.Clock, dev: o.Device}
+	fs.opts.Store(&s.text)
 	if fs.name == "" {
 		fs.name = "tmpfs"
 	}
@@ -230,7 +232,28 @@ func (fs *FS) Reconfigure(data string) error {
 		}
 		fs.maxInodes.Store(s.inodes)
 	}
+	text := changedOptions(*fs.opts.Load(), s.text)
+	fs.opts.Store(&text)
 	return nil
+}
+
+// changedOptions returns the text of options with the limits that more has; the rest
+// of it has no effect on what is mounted already.
+func changedOptions(text, more string) string {
+	all := strings.Split(text, ",")
+	for option := range strings.SplitSeq(more, ",") {
+		key, _, _ := strings.Cut(option, "=")
+		if key != "size" && key != "nr_inodes" {
+			continue
+		}
+		i := slices.IndexFunc(all, func(o string) bool { return strings.HasPrefix(o, key+"=") })
+		if i < 0 {
+			all = append(all, option)
+			continue
+		}
+		all[i] = option
+	}
+	return strings.Join(all, ",")
 }
 
 // Type implements vfs.FileSystem.
@@ -249,7 +272,7 @@ func (fs *FS) Root() vfs.Inode { return fs.root }
 func (fs *FS) Device() uint64 { return fs.dev }
 
 // MountOptions implements vfs.MountOptioner.
-func (fs *FS) MountOptions() string { return fs.opts }
+func (fs *FS) MountOptions() string { return *fs.opts.Load() }
 
 // StatFS implements vfs.FileSystem.
 func (fs *FS) StatFS() (linux.Statfs, error) {

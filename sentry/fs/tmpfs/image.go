@@ -51,7 +51,7 @@ type Image struct {
 
 func saveFS(s *checkpoint.Saver, f *FS) Image {
 	return Image{
-		Name: f.name, Mem: s.Slot(slotMemory), Now: s.Slot(slotClocks), Dev: f.dev, Root: s.Ref(f.root), Opts: f.opts,
+		Name: f.name, Mem: s.Slot(slotMemory), Now: s.Slot(slotClocks), Dev: f.dev, Root: s.Ref(f.root), Opts: *f.opts.Load(),
 		MaxPages: f.maxPages.Load(), MaxInodes: f.maxInodes.Load(), Pages: f.pages.Load(), Inodes: f.inodes.Load(),
 		LastIno: f.lastIno.Load(),
 	}
@@ -68,7 +68,8 @@ func loadFS(l *checkpoint.Loader, f *FS, im Image) (err error) {
 	if f.root, err = checkpoint.Get[*dir](l, im.Root); err != nil || f.root == nil {
 		return errImage
 	}
-	f.name, f.mem, f.back, f.now, f.dev, f.opts = im.Name, mem, memmap.Memory{File: mem}, clocks.Stamp, im.Dev, im.Opts
+	f.name, f.mem, f.back, f.now, f.dev = im.Name, mem, memmap.Memory{File: mem}, clocks.Stamp, im.Dev
+	f.opts.Store(&im.Opts)
 	f.maxPages.Store(im.MaxPages)
 	f.maxInodes.Store(im.MaxInodes)
 	f.pages.Store(im.Pages)
