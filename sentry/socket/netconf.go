@@ -257,8 +257,9 @@ func (n *Namespace) SetLinkUp(index int32, up bool) error {
 	if err := n.Stack.SetUp(index, up); err != nil {
 		return err
 	}
+	var own []Change
 	if up && index == netstack.LoopbackIndex {
-		n.addLoopback()
+		own = n.addLoopback()
 	}
 	if !up {
 		for _, r := range before {
@@ -272,20 +273,29 @@ func (n *Namespace) SetLinkUp(index int32, up bool) error {
 		o.LinkChanged(at) // its carrier comes or goes
 		o.DecRef()
 	}
+	n.Tell(own...)
 	n.tellRoutes(before)
 	return nil
 }
 
 // addLoopback gives a loopback interface that comes up the addresses that it has of
 // itself, each where there is none of its family (Linux: net/ipv4/devinet.c
-// inetdev_event, net/ipv6/addrconf.c init_loopback).
-func (n *Namespace) addLoopback() {
+// inetdev_event, net/ipv6/addrconf.c init_loopback), and returns what is to be told of it.
+func (n *Namespace) addLoopback() (cs []Change) {
 	i, _ := n.Stack.Interface(netstack.LoopbackIndex)
 	for _, p := range netstack.LoopbackAddresses() {
 		if !slices.ContainsFunc(i.Addrs, func(o netip.Prefix) bool { return o.Addr().Is4() == p.Addr().Is4() }) {
 			_ = n.Stack.AddAddress(i.Index, p) // it is there
 		}
 	}
+	was := i.Addrs
+	i, _ = n.Stack.Interface(i.Index)
+	for _, a := range n.AddressesOf(&i) {
+		if !slices.Contains(was, a.Prefix) {
+			cs = append(cs, Change{Kind: AddrChange, Addr: a})
+		}
+	}
+	return cs
 }
 
 // connected says whether a route is there because of an address.

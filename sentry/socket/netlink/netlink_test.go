@@ -208,6 +208,24 @@ func TestChangesNeedACapability(t *testing.T) {
 	}
 }
 
+func TestLoopbackThatComesUpTellsOfItsAddress(t *testing.T) {
+	w := newWorld(t)
+	s, listener := w.open(), w.open()
+	own := append([]byte{byte(linux.AF_INET), 8, 0, 0, 1, 0, 0, 0}, attr(linux.IFA_LOCAL, []byte{127, 0, 0, 1})...)
+	w.wantErrno(w.ask(s, w.root, linux.RTM_DELADDR, linux.NLM_F_ACK, own), 0)
+	link := make([]byte, 16)
+	link[4], link[12] = 1, byte(linux.IFF_UP)
+	w.wantErrno(w.ask(s, w.root, linux.RTM_NEWLINK, linux.NLM_F_ACK, link), 0)
+	if err := listener.SetOption(w.root, linux.SOL_NETLINK, linux.NETLINK_ADD_MEMBERSHIP, []byte{linux.RTNLGRP_IPV4_IFADDR, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	link[8] = byte(linux.IFF_UP)
+	w.wantErrno(w.ask(s, w.root, linux.RTM_NEWLINK, linux.NLM_F_ACK, link), 0)
+	if as := w.read(listener); len(as) != 1 || as[0].typ != linux.RTM_NEWADDR {
+		t.Errorf("a listener was told %+v", as)
+	}
+}
+
 func TestPorts(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.open(), w.open()
