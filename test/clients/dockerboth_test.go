@@ -216,6 +216,10 @@ $D -u user bbox sh -c 'id -u; echo $HOME'; $D -u 5:6 --group-add 10 bbox sh -c '
 mkdir -p $W/b; echo text >$W/b/f
 $D --mount type=tmpfs,dst=/a,tmpfs-size=1m,tmpfs-mode=700 --mount type=bind,src=$W/b,dst=/b,readonly --mount type=volume,dst=/c bbox sh -c 'stat -c %a /a; cat /b/f; touch /b/x 2>/dev/null || echo refused; touch /c/x && echo made'`, want: "700\ntext\nrefused\nmade"},
 	{name: "a volume gets what the image has there", script: `$D -v $N:/etc bbox sh -c 'ls /etc/passwd; echo more >/etc/more'; $D -v $N:/v bbox cat /v/more; docker volume rm $N >/dev/null`, want: "/etc/passwd\nmore"},
+	{name: "mounts of a volume come to the host and to others that have it", script: `
+mkdir -p $W/v/at $W/v/from; echo text >$W/v/from/f; mount --bind $W/v $W/v; mount --make-shared $W/v
+$C --cap-add SYS_ADMIN --security-opt seccomp=unconfined -v $W/v:/v:rshared bbox sh -c 'mount --bind /v/from /v/at && sleep 1000' >/dev/null; sleep 0.5
+cat $W/v/at/f; $D -v $W/v:/v:rslave bbox cat /v/at/f; docker exec $N umount /v/at; ls $W/v/at; umount $W/v`, want: "text\ntext"},
 	{name: "volumes of another", script: `docker run --name $N --runtime $R -v /data bbox sh -c 'echo d >/data/f'; $D --volumes-from $N bbox cat /data/f`, want: "d"},
 	{name: "memory and processors", script: `$D -m 64m --cpuset-cpus 0 --pids-limit 50 --cpus 0.5 --cpu-shares 512 --oom-score-adj 100 bbox sh -c 'nproc; cat /proc/self/oom_score_adj'`, want: "1\n100"},
 	{name: "exit codes", script: `$D bbox sh -c 'exit 7'; echo $?; $D bbox nothing >/dev/null 2>&1; echo $?; $D bbox /etc >/dev/null 2>&1; echo $?; $D bbox sh -c 'kill -9 $$'; echo $?`, want: "7\n127\n126\n0"},
