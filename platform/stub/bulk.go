@@ -17,15 +17,7 @@ const stayTime = 1_000_000
 func (p *Placer) Bulk(h *Place) {
 	h.bulk = bulkRuns
 	if g := h.group.Load(); g != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		switch {
-		case h.group.Load() != g:
-		case g.over.Load():
-			p.outsideLocked(h, false)
-		default:
-			p.disbandLocked(g, false)
-		}
+		p.disband(h, g, false)
 	}
 }
 

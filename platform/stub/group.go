@@ -353,7 +353,10 @@ func (p *Placer) crowded() bool { return int(p.out.Load()+p.live.Load()) > len(p
 
 // end ends a group, because its guests take long or CPUs are wanted. Owners go back to
 // their guests' CPU.
-func (p *Placer) end(h *Place, g *Group) {
+func (p *Placer) end(h *Place, g *Group) { p.disband(h, g, !p.crowded()) }
+
+// disband ends g because of its member h, or sees that it has ended.
+func (p *Placer) disband(h *Place, g *Group, slow bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -361,7 +364,7 @@ func (p *Placer) end(h *Place, g *Group) {
 	case g.over.Load():
 		p.outsideLocked(h, false)
 	default:
-		p.endLocked(g)
+		p.disbandLocked(g, slow)
 	}
 }
 
