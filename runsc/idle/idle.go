@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -50,4 +51,27 @@ func cpuTime() time.Duration {
 func settle() {
 	debug.FreeOSMemory()
 	dropBinary()
+	watchUse(use{time.Now(), cpuTime()}, joinCode)
+}
+
+// A use is how long the process had run at a time.
+type use struct {
+	at    time.Time
+	spent time.Duration
+}
+
+// busy reports whether the process has not been quiet from u to v.
+func (u use) busy(v use) bool { return v.spent-u.spent > v.at.Sub(u.at)/quietShare }
+
+// watchUse calls do when the process has been busy between two collections: code that is busy
+// is faster in large pieces.
+func watchUse(last use, do func()) {
+	runtime.AddCleanup(&mark{}, func(last use) {
+		now := use{time.Now(), cpuTime()}
+		if last.busy(now) {
+			do()
+			return
+		}
+		watchUse(now, do)
+	}, last)
 }

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// tables is how many mappings the program's read-only data has, and how much of it
+// mapped is how many mappings the program's segments of a kind have, and how much of them
 // is mapped, in bytes.
-func tables(t *testing.T) (mappings, resident int) {
+func mapped(t *testing.T, prot string) (mappings, resident int) {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		t.Skip(err)
@@ -28,7 +28,7 @@ func tables(t *testing.T) (mappings, resident int) {
 		f := strings.Fields(line)
 		switch {
 		case len(f) > 1 && len(f[1]) == 4 && strings.Contains(f[0], "-"):
-			ours = f[1] == "r--p" && strings.HasSuffix(strings.TrimSpace(line), program)
+			ours = f[1] == prot && strings.HasSuffix(strings.TrimSpace(line), program)
 			if ours {
 				mappings++
 			}
@@ -40,22 +40,45 @@ func tables(t *testing.T) (mappings, resident int) {
 	return mappings, resident
 }
 
-// The program goes on without its pages, its tables are in pieces, and fewer of
-// them are mapped afterwards than were.
+// The program goes on without its pages, it is in pieces, and fewer of them are mapped
+// afterwards than were. Code is put together again.
 func TestSettle(t *testing.T) {
-	pieces, before := tables(t)
+	kinds := []string{"r--p", "r-xp"}
+	var pieces, before [2]int
+	for i, k := range kinds {
+		pieces[i], before[i] = mapped(t, k)
+	}
 	settle()
-	runtime.GC()
 	if got := fmt.Sprint(bytes.Repeat([]byte{1}, 3)); got != "[1 1 1]" {
 		t.Errorf("got %s", got)
 	}
-	cut, after := tables(t)
-	if cut <= pieces {
-		t.Errorf("%d mappings before and %d after", pieces, cut)
+	for i, k := range kinds {
+		cut, after := mapped(t, k)
+		if cut < 8 {
+			t.Errorf("%s: %d mappings before and %d after", k, pieces[i], cut)
+		}
+		if after > before[i] {
+			t.Errorf("%s: %d bytes were mapped before and %d are after", k, before[i], after)
+		}
 	}
-	if after > before {
-		t.Errorf("%d bytes were mapped before and %d are after", before, after)
+	joinCode()
+	if joined, _ := mapped(t, "r-xp"); joined != pieces[1] {
+		t.Errorf("code is in %d mappings, and was in %d", joined, pieces[1])
 	}
+}
+
+// Who has run for more than a sixteenth of the time is busy.
+func TestUse(t *testing.T) {
+	start := use{time.Unix(0, 0), time.Second}
+	for spent, want := range map[time.Duration]bool{0: false, time.Second: false, 2 * time.Second: true} {
+		if got := start.busy(use{time.Unix(17, 0), time.Second + spent}); got != want {
+			t.Errorf("%v in 17 seconds: busy is %v", spent, got)
+		}
+	}
+	done := make(chan struct{})
+	watchUse(use{time.Now(), cpuTime() - time.Hour}, func() { close(done) })
+	runtime.GC()
+	<-done
 }
 
 // A process that is busy is asked again, later each time, and settles in the end.
