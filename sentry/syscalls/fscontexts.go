@@ -65,11 +65,11 @@ func sysFspick(t *task.Task, dir linux.FD, path arg.Path, flags linux.FspickFlag
 	if flags&linux.FSPICK_EMPTY_PATH != 0 {
 		w |= vfs.EmptyPath
 	}
-	p, done, err := resolveTree(t, dir, path, w)
+	p, at, err := resolve(t, dir, path, w)
 	if err != nil {
 		return 0, err
 	}
-	defer done()
+	defer at.drop()
 	d, err := vfs.PickMountContext(t.Caller(), p)
 	if err != nil {
 		return 0, err

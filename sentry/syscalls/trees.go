@@ -23,19 +23,6 @@ func treeWalkFlags(flags linux.AtFlags) (w vfs.WalkFlags) {
 	return w
 }
 
-// resolveTree finds the place that a descriptor and a path name. done lets go of it.
-func resolveTree(t *task.Task, dir linux.FD, path arg.Path, flags vfs.WalkFlags) (p vfs.Path, done func(), err error) {
-	s, at, err := loadAt(t, dir, path)
-	if err != nil {
-		return p, nil, err
-	}
-	if p, err = vfs.Resolve(t.Caller(), at.at, s, flags); err != nil {
-		at.drop()
-		return p, nil, err
-	}
-	return p, at.drop, nil
-}
-
 // sysOpenTree is open_tree(2).
 func sysOpenTree(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFlags) (uintptr, error) {
 	tree := linux.OpenTreeFlags(flags) & (linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC)
@@ -49,11 +36,11 @@ func sysOpenTree(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFlags)
 			return 0, linux.EPERM
 		}
 	}
-	p, done, err := resolveTree(t, dir, path, treeWalkFlags(rest))
+	p, at, err := resolve(t, dir, path, treeWalkFlags(rest))
 	if err != nil {
 		return 0, err
 	}
-	defer done()
+	defer at.drop()
 	var d *vfs.Description
 	if clone {
 		d, err = vfs.OpenTree(t.Caller(), p, rec)
@@ -91,16 +78,16 @@ func sysMoveMount(t *task.Task, fromDir linux.FD, from arg.Path, toDir linux.FD,
 		}
 		return w
 	}
-	p, done, err := resolveTree(t, fromDir, from, walk(linux.MOVE_MOUNT_F_SYMLINKS, linux.MOVE_MOUNT_F_EMPTY_PATH))
+	p, pat, err := resolve(t, fromDir, from, walk(linux.MOVE_MOUNT_F_SYMLINKS, linux.MOVE_MOUNT_F_EMPTY_PATH))
 	if err != nil {
 		return 0, err
 	}
-	defer done()
-	q, done, err := resolveTree(t, toDir, to, walk(linux.MOVE_MOUNT_T_SYMLINKS, linux.MOVE_MOUNT_T_EMPTY_PATH))
+	defer pat.drop()
+	q, qat, err := resolve(t, toDir, to, walk(linux.MOVE_MOUNT_T_SYMLINKS, linux.MOVE_MOUNT_T_EMPTY_PATH))
 	if err != nil {
 		return 0, err
 	}
-	defer done()
+	defer qat.drop()
 	return 0, vfs.MoveTree(t.Caller(), p, q)
 }
 
@@ -134,11 +121,11 @@ func sysMountSetattr(t *task.Task, dir linux.FD, path arg.Path, flags linux.AtFl
 			return 0, err
 		}
 	}
-	p, done, err := resolveTree(t, dir, path, treeWalkFlags(flags))
+	p, at, err := resolve(t, dir, path, treeWalkFlags(flags))
 	if err != nil {
 		return 0, err
 	}
-	defer done()
+	defer at.drop()
 	return 0, vfs.ChangeMount(t.Caller(), p, flags&linux.AT_RECURSIVE != 0, change)
 }
 
