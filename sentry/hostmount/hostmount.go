@@ -8,8 +8,7 @@
 //
 // # Locking
 //
-// One call is made at a time, with none of vfs's locks held: Mounter.turn is a channel,
-// on which one waits for the host.
+// One call is made at a time, with none of vfs's locks held (host.Deputy).
 //
 // # Lifetimes
 //
@@ -44,22 +43,14 @@ const Target = ">"
 // A Mounter makes mounts on the host. It implements vfs.HostMounts.
 type Mounter struct {
 	// immutable
-	fd   int
-	turn chan struct{} // holds a token while nobody calls
+	deputy *host.Deputy
 }
 
 // New returns the mounter at the socket fd, which it takes over.
-func New(fd int) *Mounter {
-	m := &Mounter{fd: fd, turn: make(chan struct{}, 1)}
-	m.turn <- struct{}{}
-	return m
-}
+func New(fd int) *Mounter { return &Mounter{host.NewDeputy(fd)} }
 
-// Close ends the mounter.
-func (m *Mounter) Close() {
-	<-m.turn
-	_ = host.Close(m.fd) // whatever it says, it is closed
-}
+// Close ends the mounter. Whoever asks it later gets EIO.
+func (m *Mounter) Close() { m.deputy.Close() }
 
 // Bind implements vfs.HostMounts.
 func (m *Mounter) Bind(target, source string, dev, ino uint64) (uint64, error) {
@@ -96,22 +87,6 @@ func (m *Mounter) call(op, attrs uint32, numbers [3]uint64, target, more string)
 	for _, s := range []string{target, more} {
 		req = append(append(req, s...), 0)
 	}
-	<-m.turn
-	defer func() { m.turn <- struct{}{} }()
-	if _, err := host.SendFDs(m.fd, req); err != nil {
-		return 0, linux.EIO
-	}
-	answer := make([]byte, 8)
-	n, _, err := host.RecvFDs(m.fd, answer, 0)
-	for err == error(linux.EINTR) {
-		n, _, err = host.RecvFDs(m.fd, answer, 0)
-	}
-	if err != nil || n != len(answer) {
-		return 0, linux.EIO
-	}
-	ret := int64(le.Uint64(answer))
-	if ret < 0 {
-		return 0, linux.Errno(min(-ret, 4095))
-	}
-	return uint64(ret), nil
+	ret, _, _, err := m.deputy.Ask(req, 0, 0)
+	return uint64(ret), err
 }

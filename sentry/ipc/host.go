@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
+	"cordon/internal/host"
 	"cordon/internal/linux"
-	"cordon/internal/lock"
 	"cordon/platform"
 	"cordon/sentry/memmap"
 
@@ -36,7 +36,6 @@ const (
 	// HostData is the most bytes that go with a call.
 	HostData    = 65536 + 64
 	requestHead = 4*4 + 4*8 + 2*4 + hostGroups*4
-	answerHead  = 8
 )
 
 // HostFiles numbers files of the host that guests map (the Kernel).
@@ -49,18 +48,12 @@ type HostFiles interface {
 // process outside makes the calls there. None of them waits.
 type Host struct {
 	// immutable
-	fd    int
-	files HostFiles
-
-	mu lock.Mutex[lock.IPC]
-	// guarded by mu
-	request, answer []byte
+	porter *host.Deputy
+	files  HostFiles
 }
 
 // NewHost returns the host's IPC namespace as the porter at fd has it.
-func NewHost(fd int, files HostFiles) *Host {
-	return &Host{fd: fd, files: files, request: make([]byte, requestHead+HostData), answer: make([]byte, answerHead+HostData)}
-}
+func NewHost(fd int, files HostFiles) *Host { return &Host{host.NewDeputy(fd), files} }
 
 // SetHost puts ns's System V objects on the host, before anybody is in it.
 func (ns *Namespace) SetHost(h *Host) { ns.host = h }
@@ -68,50 +61,17 @@ func (ns *Namespace) SetHost(h *Host) { ns.host = h }
 // Host returns where ns's System V objects are if not in the sandbox, nil otherwise.
 func (ns *Namespace) Host() *Host { return ns.host }
 
-// Call makes a call for c. in goes with it, and out bytes come back.
+// Call makes a call for c, or for nobody if nil. in goes with it, and out bytes come back.
 func (h *Host) Call(c *Caller, op HostOp, a [4]int64, in []byte, out int) (ret int64, data []byte, err error) {
-	ret, data, fd, err := h.call(c, op, a, in, out)
-	if fd >= 0 {
-		_ = unix.Close(fd) // of a porter that is out of its mind
+	if len(in) > HostData || out > HostData {
+		return 0, nil, linux.ENOMEM
 	}
+	ret, data, _, err = h.porter.Ask(request(c, op, a, in, out), out, 0)
 	return ret, data, err
 }
 
-func (h *Host) call(c *Caller, op HostOp, a [4]int64, in []byte, out int) (ret int64, data []byte, fd int, err error) {
-	if len(in) > HostData || out > HostData {
-		return 0, nil, -1, linux.ENOMEM
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	n := h.putLocked(c, op, a, in, out)
-	if err := unix.Sendmsg(h.fd, h.request[:n], nil, nil, unix.MSG_NOSIGNAL); err != nil {
-		return 0, nil, -1, linux.EIO
-	}
-	oob := make([]byte, unix.CmsgSpace(4))
-	got, oobn := 0, 0
-	for {
-		got, oobn, _, _, err = unix.Recvmsg(h.fd, h.answer, oob, unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	fd = descriptorIn(oob[:oobn])
-	if err != nil || got < answerHead {
-		return 0, nil, fd, linux.EIO
-	}
-	if ret = int64(binary.LittleEndian.Uint64(h.answer)); ret < 0 {
-		return 0, nil, fd, linux.Errno(min(-ret, 4095))
-	}
-	if got < answerHead+out {
-		return 0, nil, fd, linux.EIO
-	}
-	return ret, append([]byte(nil), h.answer[answerHead:answerHead+out]...), fd, nil
-}
-
-// putLocked writes a request and returns how long it is. What the porter reads is
-// never longer than what it has room for; what is shorter is zero.
-func (h *Host) putLocked(c *Caller, op HostOp, a [4]int64, in []byte, out int) int {
-	clear(h.request)
+// request is a call as the porter reads it, for which what is left out is zero.
+func request(c *Caller, op HostOp, a [4]int64, in []byte, out int) []byte {
 	le, owner, groups := binary.LittleEndian, uint32(0), []uint32(nil)
 	uid, gid := uint32(0), uint32(0)
 	if c != nil {
@@ -121,33 +81,20 @@ func (h *Host) putLocked(c *Caller, op HostOp, a [4]int64, in []byte, out int) i
 		}
 	}
 	groups = groups[:min(len(groups), hostGroups)]
+	r := make([]byte, requestHead+len(in))
 	for i, v := range []uint32{uint32(op), uid, gid, owner} {
-		le.PutUint32(h.request[4*i:], v)
+		le.PutUint32(r[4*i:], v)
 	}
 	for i, v := range a {
-		le.PutUint64(h.request[16+8*i:], uint64(v))
+		le.PutUint64(r[16+8*i:], uint64(v))
 	}
-	le.PutUint32(h.request[48:], uint32(len(groups)))
-	le.PutUint32(h.request[52:], uint32(out))
+	le.PutUint32(r[48:], uint32(len(groups)))
+	le.PutUint32(r[52:], uint32(out))
 	for i, g := range groups {
-		le.PutUint32(h.request[56+4*i:], g)
+		le.PutUint32(r[56+4*i:], g)
 	}
-	copy(h.request[requestHead:], in)
-	return requestHead + len(in)
-}
-
-// descriptorIn returns the descriptor of a control message, -1 for none.
-func descriptorIn(oob []byte) int {
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return -1
-	}
-	for i := range msgs {
-		if fds, err := unix.ParseUnixRights(&msgs[i]); err == nil && len(fds) > 0 {
-			return fds[0]
-		}
-	}
-	return -1
+	copy(r[requestHead:], in)
+	return r
 }
 
 // A HostSegment is one attachment of a segment of the host: the memmap.File of its
@@ -173,18 +120,15 @@ var (
 
 // Attach is shmat(2) up to the mapping, with one reference.
 func (h *Host) Attach(c *Caller, id int32, flags linux.ShmFlags) (*HostSegment, error) {
-	handle, data, fd, err := h.call(c, hostShmat, [4]int64{int64(id), int64(flags)}, nil, 8)
-	if err == nil && fd < 0 {
-		err = linux.EIO
-	}
+	handle, data, fds, err := h.porter.Ask(request(c, hostShmat, [4]int64{int64(id), int64(flags)}, nil, 8), 8, 1)
 	if err != nil {
-		if fd >= 0 {
-			_ = unix.Close(fd)
-		}
 		return nil, err
 	}
+	if len(fds) == 0 {
+		return nil, linux.EIO
+	}
 	s := &HostSegment{
-		host: h, id: id, handle: handle, size: binary.LittleEndian.Uint64(data), fd: fd, file: h.files.NewHostFileID(),
+		host: h, id: id, handle: handle, size: binary.LittleEndian.Uint64(data), fd: fds[0], file: h.files.NewHostFileID(),
 		writable: flags&linux.SHM_RDONLY == 0,
 	}
 	s.refs.Store(1)
