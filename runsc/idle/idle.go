@@ -1,7 +1,6 @@
 package idle
 
 import (
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -66,12 +65,13 @@ func (u use) busy(v use) bool { return v.spent-u.spent > v.at.Sub(u.at)/quietSha
 // watchUse calls do when the process has been busy between two collections: code that is busy
 // is faster in large pieces.
 func watchUse(last use, do func()) {
-	runtime.AddCleanup(&mark{}, func(last use) {
+	collected(func() (again bool) {
 		now := use{time.Now(), cpuTime()}
 		if last.busy(now) {
 			do()
-			return
+			return false
 		}
-		watchUse(now, do)
-	}, last)
+		last = now
+		return true
+	})
 }

@@ -1,7 +1,6 @@
 package idle
 
 import (
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 )
@@ -21,21 +20,12 @@ const (
 // that is walked through has two collections less then.
 func Pace() {
 	debug.SetGCPercent(fastest)
-	watch(&pacer{percent: fastest})
+	p := &pacer{percent: fastest}
+	collected(func() bool { p.set(live()); return true })
 }
 
-// A pacer sets the pace anew after each collection, which finds its mark gone.
+// A pacer is the pace that was set last.
 type pacer struct{ percent int }
-
-// A mark is garbage at once.
-type mark struct{ _ [16]byte }
-
-func watch(p *pacer) {
-	runtime.AddCleanup(&mark{}, func(p *pacer) {
-		p.set(live())
-		watch(p)
-	}, p)
-}
 
 // live returns how many bytes the last collection has left.
 func live() uint64 {
