@@ -7,7 +7,7 @@ import (
 	"cordon/internal/linux"
 )
 
-// RuleImage is a landlockRule in a checkpoint.
+// RuleImage is one of landlockRules in a checkpoint.
 type RuleImage struct {
 	At     checkpoint.Ref
 	Access uint64
@@ -27,23 +27,26 @@ type DomainImage struct {
 	Rules   []RuleImage
 }
 
-func saveRules(s *checkpoint.Saver, rules []landlockRule) []RuleImage {
+func saveRules(s *checkpoint.Saver, rules landlockRules) []RuleImage {
 	var out []RuleImage
-	for _, r := range rules {
-		out = append(out, RuleImage{s.Ref(r.at), uint64(r.access)})
+	for _, at := range rules.places {
+		out = append(out, RuleImage{s.Ref(at), uint64(rules.access[at])})
 	}
 	return out
 }
 
-func loadRules(g *getter, rules []RuleImage) []landlockRule {
-	var out []landlockRule
+func loadRules(g *getter, rules []RuleImage) (out landlockRules) {
+	if len(rules) > maxLandlockRules {
+		g.err = cmp.Or(g.err, errImage)
+		return out
+	}
 	for _, r := range rules {
 		at := get[*Dentry](g, r.At)
 		if at == nil {
 			g.err = cmp.Or(g.err, errImage)
-			return nil
+			return out
 		}
-		out = append(out, landlockRule{at, linux.LandlockAccessFS(r.Access)})
+		out.add(at, linux.LandlockAccessFS(r.Access))
 	}
 	return out
 }
@@ -57,9 +60,6 @@ func saveRuleset(s *checkpoint.Saver, r *Ruleset) RulesetImage {
 func loadRuleset(l *checkpoint.Loader, r *Ruleset, im RulesetImage) error {
 	g := &getter{l: l}
 	r.handled, r.rules = linux.LandlockAccessFS(im.Handled), loadRules(g, im.Rules)
-	if len(r.rules) > maxLandlockRules {
-		return errImage
-	}
 	return g.err
 }
 
@@ -70,7 +70,7 @@ func saveDomain(s *checkpoint.Saver, d *Domain) DomainImage {
 func loadDomain(l *checkpoint.Loader, d *Domain, im DomainImage) error {
 	g := &getter{l: l}
 	d.parent, d.layers, d.handled = get[*Domain](g, im.Parent), im.Layers, linux.LandlockAccessFS(im.Handled)
-	d.setRules(loadRules(g, im.Rules))
+	d.rules = loadRules(g, im.Rules)
 	if d.layers < 1 || d.layers > maxLandlockLayers || d.parent == d {
 		return cmp.Or(g.err, errImage)
 	}

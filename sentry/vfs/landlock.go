@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"maps"
 	"slices"
 
 	"cordon/internal/linux"
@@ -26,14 +27,29 @@ type Ruleset struct {
 
 	mu lock.Mutex[lock.Landlock]
 	// guarded by mu
-	rules []landlockRule // of different places
+	rules landlockRules
 }
 
-// A landlockRule allows something at a place and below it. The name stands for what
+// Landlock's rules say what is allowed at a place and below it. The name stands for what
 // it names: unlike Linux, a rule for a file is not one for its other hard links.
-type landlockRule struct {
-	at     *Dentry
-	access linux.LandlockAccessFS
+type landlockRules struct {
+	places []*Dentry // of access, in the order in which they came
+	access map[*Dentry]linux.LandlockAccessFS
+}
+
+func (r *landlockRules) add(at *Dentry, access linux.LandlockAccessFS) {
+	if r.access == nil {
+		r.access = make(map[*Dentry]linux.LandlockAccessFS)
+	}
+	before, known := r.access[at]
+	if !known {
+		r.places = append(r.places, at)
+	}
+	r.access[at] = before | access
+}
+
+func (r landlockRules) clone() landlockRules {
+	return landlockRules{slices.Clone(r.places), maps.Clone(r.access)}
 }
 
 // A Domain is what landlock_restrict_self(2) has made of a task's rulesets: a list of
@@ -43,8 +59,7 @@ type Domain struct {
 	parent  *Domain
 	layers  int
 	handled linux.LandlockAccessFS
-	rules   []landlockRule
-	at      map[*Dentry]linux.LandlockAccessFS // rules by their places
+	rules   landlockRules
 }
 
 // Restricts implements cred.Domain.
@@ -88,16 +103,10 @@ func (r *Ruleset) Add(p Path, access linux.LandlockAccessFS) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.rules {
-		if r.rules[i].at == p.Dentry {
-			r.rules[i].access |= access
-			return nil
-		}
-	}
-	if len(r.rules) == maxLandlockRules {
+	if _, known := r.rules.access[p.Dentry]; !known && len(r.rules.places) == maxLandlockRules {
 		return linux.E2BIG
 	}
-	r.rules = append(r.rules, landlockRule{p.Dentry, access})
+	r.rules.add(p.Dentry, access)
 	return nil
 }
 
@@ -116,16 +125,8 @@ func (r *Ruleset) Restrict(c *Caller) (*Domain, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	d.setRules(slices.Clone(r.rules))
+	d.rules = r.rules.clone()
 	return d, nil
-}
-
-func (d *Domain) setRules(rules []landlockRule) {
-	d.rules = rules
-	d.at = make(map[*Dentry]linux.LandlockAccessFS, len(rules))
-	for _, r := range rules {
-		d.at[r.at] = r.access
-	}
 }
 
 // domain is what restricts c, or nil.
@@ -182,7 +183,7 @@ func (c *Caller) landlocked(p Path, access linux.LandlockAccessFS) error {
 // of their namespace.
 func (d *Domain) layerAllowsLocked(p Path, access linux.LandlockAccessFS) bool {
 	for access &= d.handled; access != 0; {
-		access &^= d.at[p.Dentry]
+		access &^= d.rules.access[p.Dentry]
 		for p.Dentry == p.Mount.root {
 			if p.Mount.parent == nil {
 				return access == 0
