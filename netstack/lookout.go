@@ -68,11 +68,16 @@ func (l *lookout) init(fd int) error {
 
 // listen begins, or begins again, to look out.
 func (l *lookout) listen(fd int) error {
-	frames := linux.EpollEvent{Events: linux.EPOLLIN | linux.EPOLLEXCLUSIVE, Data: [2]uint32{lookoutFrames}}
-	if err := host.EpollCtl(l.sleepers, linux.EPOLL_CTL_ADD, fd, &frames); err != nil {
+	if err := waitFor(l.sleepers, fd); err != nil {
 		return err
 	}
-	return host.EpollCtl(l.own, linux.EPOLL_CTL_ADD, fd, &frames)
+	return waitFor(l.own, fd)
+}
+
+// waitFor has an epoll instance wait for frames.
+func waitFor(ep, fd int) error {
+	frames := linux.EpollEvent{Events: linux.EPOLLIN | linux.EPOLLEXCLUSIVE, Data: [2]uint32{lookoutFrames}}
+	return host.EpollCtl(ep, linux.EPOLL_CTL_ADD, fd, &frames)
 }
 
 // deaf ends it, for the time being: what cannot be received would wake sleepers without end.
@@ -89,9 +94,8 @@ func (l *lookout) ignore(fd int) {
 
 // pass has the goroutine look for frames.
 func (l *lookout) pass(fd int) {
-	_ = host.EpollCtl(l.own, linux.EPOLL_CTL_DEL, fd, nil)
-	frames := linux.EpollEvent{Events: linux.EPOLLIN | linux.EPOLLEXCLUSIVE, Data: [2]uint32{lookoutFrames}}
-	_ = host.EpollCtl(l.own, linux.EPOLL_CTL_ADD, fd, &frames) // one who is ready is told of
+	l.ignore(fd)
+	_ = waitFor(l.own, fd) // one who is ready is told of
 }
 
 func (l *lookout) close() {
