@@ -135,6 +135,14 @@ type Settler interface {
 	Settle()
 }
 
+// A Clocked is an address space that knows for how long processors have run what
+// guests run in, with what the platform does there.
+type Clocked interface {
+	// CPUTime returns that in nanoseconds, from some moment on. ok is false when it
+	// is not known any more.
+	CPUTime() (ns int64, ok bool)
+}
+
 // A Forker is an address space that can make a copy of itself cheaply.
 type Forker interface {
 	// Fork returns an address space with the same mappings.

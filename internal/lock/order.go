@@ -72,6 +72,7 @@ const order = `
 	Timer - armed timers
 	Clock - alarms of a clock that can be set
 	VirtualTime - the time of tests
+	TaskTimes - how much of its threads' time in the guest a process has run
 	Netstack - a TCP/IP stack's table of endpoints
 	Bridge - what a bridge knows of stations, and what is set of it
 	TunQueue - packets for the program behind a link
@@ -155,4 +156,5 @@ type (
 	Clock           struct{ ranked }
 	VirtualTime     struct{ ranked }
 	EpollReady      struct{ ranked }
+	TaskTimes       struct{ ranked }
 )

@@ -37,5 +37,6 @@
 //
 // ptrace shows no page fault error code: Event.Access is Execute or Unknown.
 // 32-bit calls (int 0x80) are a protection fault. The time calls of the vsyscall
-// page arrive as system calls with the return already made.
+// page arrive as system calls with the return already made. The time that a guest's
+// thread and its tracer need to hand over is nobody's processor time.
 package ptrace

@@ -150,6 +150,17 @@ func (as *AddressSpace) protectLocked(tid int32, op *platform.Op) unix.Errno {
 // hostErrno converts an error of an injected call.
 func hostErrno(e unix.Errno) linux.Errno { return linux.Errno(e) }
 
+// CPUTime implements platform.Clocked.
+func (as *AddressSpace) CPUTime() (ns int64, ok bool) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if as.released { // the number may be another process's by then
+		return 0, false
+	}
+	ns, errno := stub.ProcessTime(as.pid)
+	return ns, errno == 0
+}
+
 func (as *AddressSpace) isReleased() bool {
 	as.mu.Lock()
 	defer as.mu.Unlock()

@@ -135,7 +135,8 @@ func (p *Placer) loadLocked(awake int) {
 // Sentry that are no owners of guests in groups are to blame.
 func (p *Placer) ownLocked() bool {
 	l := &p.load
-	all, known := ProcessTime(), l.again
+	all, _ := ProcessTime(0)
+	known := l.again
 	own := all - l.spent
 	l.spent, l.again = all, true
 	for _, g := range p.groups {

@@ -322,6 +322,17 @@ func (as *AddressSpace) AnswerWakes(on bool) {
 // FlagWords implements platform.FlagKeeper.
 func (as *AddressSpace) FlagWords() []uint32 { return as.words }
 
+// CPUTime implements platform.Clocked.
+func (as *AddressSpace) CPUTime() (ns int64, ok bool) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if as.released { // the number may be another process's by then
+		return 0, false
+	}
+	ns, errno := stub.ProcessTime(as.pid)
+	return ns, errno == 0
+}
+
 // Reusable implements platform.Reusable.
 func (as *AddressSpace) Reusable() bool {
 	as.mu.Lock()

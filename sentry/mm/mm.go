@@ -206,6 +206,14 @@ func (m *MemoryManager) behind(rel *release) {
 	p.Behind(late.run)
 }
 
+// Space returns the platform's address space, nil while there is none.
+func (m *MemoryManager) Space() platform.AddressSpace {
+	if as := m.as.Load(); as != nil {
+		return *as
+	}
+	return nil
+}
+
 // Activate returns the platform's address space to run in, making it first
 // where there is none yet. The caller is a user.
 func (m *MemoryManager) Activate() (platform.AddressSpace, error) {

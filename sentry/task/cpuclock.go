@@ -107,6 +107,7 @@ func (g *ThreadGroup) countTreeLocked() {
 
 // cpuTime returns the time that the process has run in nanoseconds.
 func (g *ThreadGroup) cpuTime() (user, system int64) {
+	g.settle()
 	c := g.counted.Load()
 	user, system = c.user, c.system
 	for _, t := range c.tasks {

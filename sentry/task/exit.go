@@ -70,6 +70,7 @@ func (s *System) KillAll() {
 // kernel/exit.c do_exit).
 func (t *Task) exit() {
 	s, g := t.sys, t.group
+	g.settle() // while the memory is there
 	t.traceEnd()
 	s.tree.Lock()
 	g.mu.Lock()

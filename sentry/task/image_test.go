@@ -29,7 +29,7 @@ func TestImageCoversState(t *testing.T) {
 			"ownLimits": "the group has them", "parked": idle, "waitsTurn": idle, "wantsMemory": idle, "into": "of a task that is being made", "runState": "running, or waiting for a vfork that is pending", "frozenIn": idle, "frozenFPU": "FPU",
 		}),
 		checkpoint.CheckCovered[ThreadGroup, GroupImage](map[string]string{
-			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "lead": "Leader", "childEvents": empty, "exitEvents": "epoll entries are added again", "taken": "forgotten within seconds",
+			"cpuClock": closure, "userClock": closure, "counted": "follows from Tasks and Gone", "lead": "Leader", "childEvents": empty, "exitEvents": "epoll entries are added again", "taken": "forgotten within seconds", "settlement": "the host counts anew",
 			"mu": lockField, "stopSeq": "counted as tasks park again", "execing": "a checkpoint waits for the exec",
 			"dumping": "a core file ends in an exit, which a checkpoint waits for", "halted": "likewise",
 		}),

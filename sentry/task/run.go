@@ -75,13 +75,16 @@ func (t *Task) enterGuest() {
 		t.account(&t.times.system)
 	}
 	ev := t.ctx.Switch(as, &t.regs, t.singleStep)
-	t.inGuest.Store(false)
 	t.quick = ev.Quick
 	if measured || !ev.Quick {
-		t.account(&t.times.user)
+		// Before it is out of the guest, for those who settle meanwhile.
+		if t.account(&t.times.user) >= t.group.settlement.due.Load() {
+			t.group.settle()
+		}
 	} else {
 		t.unmeasured++
 	}
+	t.inGuest.Store(false)
 	if p := t.MM().Patcher(); p != nil {
 		if ev.Trapped && !t.traced() {
 			p.Trapped(t.ctx, t.MM(), &t.regs)
@@ -113,10 +116,11 @@ func (t *Task) enterGuest() {
 // longer than they do.
 const maxUnmeasured = 15
 
-// account adds the time since the last switch to a counter.
-func (t *Task) account(to interface{ Add(int64) int64 }) {
+// account adds the time since the last switch to a counter, and returns the time.
+func (t *Task) account(to interface{ Add(int64) int64 }) int64 {
 	now := t.sys.Clocks.Monotonic.Now()
 	to.Add(now - t.switched.Swap(now))
+	return now
 }
 
 // syscall runs the call that the guest made.

@@ -40,6 +40,7 @@ type ThreadGroup struct {
 	// Membarrier has the commands of membarrier(2) that registered. Linux has
 	// them by address space, which a process made with CLONE_VM shares.
 	Membarrier atomic.Uint32
+	settlement settlement
 
 	// childEvents is notified when a child changes state.
 	childEvents wait.Queue

@@ -7,6 +7,10 @@ type cpuTimes struct {
 	user, system        atomic.Int64
 	voluntary, preempts atomic.Int64
 	minorFaults         atomic.Int64
+
+	// guarded by ThreadGroup.settlement.mu: what user and the time in the guest were
+	// when the process settled last, and how much of it was new then.
+	settled, claimed int64
 }
 
 // A Usage is times and counts of a task or several (getrusage(2)).
@@ -30,6 +34,12 @@ func (u *Usage) Add(v Usage) {
 // Usage returns what the task has used, but for the memory, which takes time to
 // count.
 func (t *Task) Usage() Usage {
+	t.group.settle()
+	return t.settledUsage()
+}
+
+// settledUsage is Usage of a task whose process has just settled.
+func (t *Task) settledUsage() Usage {
 	return Usage{
 		UserNS: t.times.user.Load() + t.inGuestNow(), SystemNS: t.times.system.Load(),
 		Voluntary: t.times.voluntary.Load(), Involuntary: t.times.preempts.Load(),
@@ -48,15 +58,18 @@ func (t *Task) UsageAndRSS() Usage {
 
 // CPUTime returns the time the task has run in nanoseconds.
 func (t *Task) CPUTime() int64 {
+	t.group.settle()
 	return t.times.user.Load() + t.times.system.Load() + t.inGuestNow()
 }
 
 // inGuestNow is how long the task has been in the guest since it last entered.
-func (t *Task) inGuestNow() int64 {
+func (t *Task) inGuestNow() int64 { return t.inGuestAt(t.sys.Clocks.Monotonic.Now()) }
+
+func (t *Task) inGuestAt(now int64) int64 {
 	if !t.inGuest.Load() {
 		return 0
 	}
-	return max(0, t.sys.Clocks.Monotonic.Now()-t.switched.Load())
+	return max(0, now-t.switched.Load())
 }
 
 // Usage returns what all threads of the process, living and gone, have used, but
@@ -69,8 +82,9 @@ func (g *ThreadGroup) Usage() Usage {
 
 func (g *ThreadGroup) usageTreeLocked() Usage {
 	u := g.gone
+	g.settle()
 	for _, t := range g.tasks {
-		u.Add(t.Usage())
+		u.Add(t.settledUsage())
 	}
 	return u
 }
