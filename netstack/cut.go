@@ -15,6 +15,9 @@ import (
 // minCut is the least that a part of a segment is said to hold: no link of IPv4's is smaller.
 const minCut = 8
 
+// maxHeaders is the longest that headers of a segment to cut are: each of its parts has them.
+const maxHeaders = 512
+
 const udpChecksum = 6 // where it stands in UDP's header
 
 // undone says whether there is anything left to do on a frame that begins with b, and is of no use as it is.
@@ -81,7 +84,7 @@ func (h *vnetHeader) finish(frame []byte) [][]byte {
 	default:
 		return nil
 	}
-	if head > end || h.gsoSize < minCut {
+	if head > min(end, maxHeaders) || h.gsoSize < minCut {
 		return nil
 	}
 	var out [][]byte

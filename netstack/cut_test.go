@@ -114,6 +114,15 @@ func TestFinish(t *testing.T) {
 	}
 }
 
+// TestFinishRefusesLongHeaders: each of the parts would have them.
+func TestFinishRefusesLongHeaders(t *testing.T) {
+	h, frame := whole(true, true, 60_000)
+	h.gsoType, h.gsoSize, h.csumStart = vnetUDP, minCut, 30_000
+	if got := h.finish(frame); got != nil {
+		t.Errorf("%d frames", len(got))
+	}
+}
+
 func FuzzFinish(f *testing.F) {
 	for _, six := range []bool{false, true} {
 		h, frame := whole(six, six, 300)
@@ -132,7 +141,7 @@ func FuzzFinish(f *testing.F) {
 		for _, p := range h.finish(bytes.Clone(b[VNetHeaderSize:])) {
 			total += len(p)
 		}
-		if total > (len(b)/minCut+1)*len(b) {
+		if total > (len(b)/minCut+1)*(maxHeaders+len(b)/minCut) {
 			t.Errorf("%d bytes of %d", total, len(b))
 		}
 	})

@@ -20,10 +20,13 @@ const kindTun = "tun"
 // tunQueue is how many packets wait for a program; further ones are lost (Linux: drivers/net/tun.c TUN_READQ_SIZE).
 const tunQueue = 500
 
+// MaxVNetHeader bounds TunConf.HeaderSize: the largest of the virtio standard is 20 bytes.
+const MaxVNetHeader = 64
+
 // TunConf is what tun(4) keeps of an interface for its programs.
 type TunConf struct {
 	Flags      uint16 // IFF_NO_PI and IFF_VNET_HDR
-	HeaderSize uint16 // of IFF_VNET_HDR's header
+	HeaderSize uint16 // of IFF_VNET_HDR's header: VNetHeaderSize to MaxVNetHeader
 	Persistent bool   // it outlives its program
 	Owner      uint32 // who may have it beside an administrator; ^0: anybody
 	Group      uint32
@@ -70,11 +73,13 @@ func (s *Stack) AddTun(spec LinkSpec, bare bool, c TunConf) (*Tun, error) {
 func (s *Stack) addTunLink(index int32, spec LinkSpec, t *Tun) error {
 	l := &tunLink{tun: t, stack: s, index: index}
 	l.bare = t.bare
-	if err := s.addVirtual(index, spec, l, linkEntry{kind: kindTun, ether: &l.ether, tun: l}); err != nil {
-		return err
+	// Before anybody can take the interface away again, who is to find it here (leave).
+	before := t.link.Swap(l)
+	err := s.addVirtual(index, spec, l, linkEntry{kind: kindTun, ether: &l.ether, tun: l})
+	if err != nil {
+		t.link.CompareAndSwap(l, before)
 	}
-	t.link.Store(l)
-	return nil
+	return err
 }
 
 // TunOf is the Tun that an interface is, nil for another.
@@ -327,7 +332,7 @@ func (l *tunLink) image() (i tunImage) {
 // restoreTun makes the interface of a saved stack again. Its program attaches itself.
 func (s *Stack) restoreTun(l *linkImage, spec LinkSpec) error {
 	n := l.tun.numbers
-	if len(n) != 5 {
+	if len(n) != 5 || n[1] < VNetHeaderSize || n[1] > MaxVNetHeader {
 		return linux.EINVAL
 	}
 	t := &Tun{bare: l.tun.bare}

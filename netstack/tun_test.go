@@ -137,3 +137,14 @@ func TestTun(t *testing.T) {
 		nextIPv4(t, tun, told)
 	})
 }
+
+// TestTunImageThatCannotBe restores an interface whose program's header has less room than it is said to hold.
+func TestTunImageThatCannotBe(t *testing.T) {
+	s := newStack(t)
+	for _, size := range []uint32{0, VNetHeaderSize - 1, MaxVNetHeader + 1, 1 << 16} {
+		l := &linkImage{index: 7, tun: tunImage{bare: true, numbers: []uint32{linux.IFF_VNET_HDR, size, 0, 0, 0}}}
+		if err := s.restoreTun(l, LinkSpec{Name: "tun7"}); err != linux.EINVAL {
+			t.Errorf("a header of %d bytes: %v", size, err)
+		}
+	}
+}

@@ -20,8 +20,6 @@ const (
 	kept     = linux.IFF_NO_PI | linux.IFF_ONE_QUEUE | linux.IFF_VNET_HDR
 	features = linux.IFF_TUN | linux.IFF_TAP | kept
 	offloads = linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6 | linux.TUN_F_TSO_ECN | linux.TUN_F_UFO
-	// maxHeader bounds TUNSETVNETHDRSZ: the largest of the virtio standard is 20 bytes.
-	maxHeader = 64
 )
 
 // Ioctl implements vfs.Ioctler. (Linux: drivers/net/tun.c __tun_chr_ioctl)
@@ -65,7 +63,7 @@ func (f *File) Ioctl(c *vfs.Caller, mem usermem.Space, req uint32, arg uint64) (
 		if err != nil {
 			return 0, err
 		}
-		if int32(v) < netstack.VNetHeaderSize || v > maxHeader {
+		if int32(v) < netstack.VNetHeaderSize || v > netstack.MaxVNetHeader {
 			return 0, linux.EINVAL
 		}
 		conf.HeaderSize = uint16(v)
@@ -155,64 +153,64 @@ func (f *File) setInterface(c *vfs.Caller, mem usermem.Space, arg uint64) error 
 		}
 	}
 	flags := binary.LittleEndian.Uint16(b[linux.IFNAMSIZ:])
-	t, err := f.find(c, string(name), flags)
+	t, found, err := f.find(c, string(name), flags)
 	if err != nil {
 		return err
 	}
 	f.tun = t
-	s, index := t.Where()
-	i, _ := s.Interface(index)
-	linkChanged(s, index)
+	if s, index := t.Where(); s != nil { // nobody has taken it away meanwhile
+		linkChanged(s, index)
+	}
 	clear(b[:linux.IFNAMSIZ])
-	copy(b[:], i.Name)
+	copy(b[:], found)
 	_, err = mem.CopyOut(arg, b[:])
 	return err
 }
 
-// find attaches the file to the interface of a name, or to a new one.
-func (f *File) find(c *vfs.Caller, name string, flags uint16) (*netstack.Tun, error) {
+// find attaches the file to the interface of a name, or to a new one, and says what it is called.
+func (f *File) find(c *vfs.Caller, name string, flags uint16) (t *netstack.Tun, called string, err error) {
 	const known = features | linux.IFF_TUN_EXCL | linux.IFF_PERSIST
 	bare, s := flags&linux.IFF_TUN != 0, f.ns.Stack
 	if flags&^known != 0 {
-		return nil, linux.EINVAL
+		return nil, "", linux.EINVAL
 	}
 	if i, ok := s.InterfaceByName(name); ok {
 		t := s.TunOf(i.Index)
 		switch {
 		case flags&linux.IFF_TUN_EXCL != 0:
-			return nil, linux.EBUSY
+			return nil, "", linux.EBUSY
 		case t == nil || t.Bare() != bare || !bare && flags&linux.IFF_TAP == 0:
-			return nil, linux.EINVAL
+			return nil, "", linux.EINVAL
 		case !mayAttach(t.Conf(), c.Cred) && !f.ns.Capable(c, linux.CAP_NET_ADMIN):
-			return nil, linux.EPERM
+			return nil, "", linux.EPERM
 		}
 		if err := t.Attach(f.changed); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		conf := t.Conf()
 		conf.Flags = flags & kept
 		t.SetConf(conf)
-		return t, nil
+		return t, name, nil
 	}
 	if !f.ns.Capable(c, linux.CAP_NET_ADMIN) {
-		return nil, linux.EPERM
+		return nil, "", linux.EPERM
 	}
 	pattern := "tap%d"
 	switch {
 	case bare:
 		pattern = "tun%d"
 	case flags&linux.IFF_TAP == 0:
-		return nil, linux.EINVAL
+		return nil, "", linux.EINVAL
 	}
 	if name != "" {
 		pattern = name
 	}
 	spec := netstack.LinkSpec{Name: freeName(s, pattern)}
-	t, err := s.AddTun(spec, bare, netstack.TunConf{Flags: flags & kept, HeaderSize: netstack.VNetHeaderSize, Owner: cred.NoID, Group: cred.NoID})
+	t, err = s.AddTun(spec, bare, netstack.TunConf{Flags: flags & kept, HeaderSize: netstack.VNetHeaderSize, Owner: cred.NoID, Group: cred.NoID})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return t, t.Attach(f.changed)
+	return t, spec.Name, t.Attach(f.changed)
 }
 
 // mayAttach says whether an interface is its caller's by owner and group.
