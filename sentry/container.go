@@ -44,26 +44,22 @@ func (c *Container) ID() string { return c.conf.ID }
 func (k *Kernel) Add(cfg ContainerConfig) (c *Container, err error) {
 	c = &Container{kernel: k, sys: k.sys, conf: cfg, label: task.NewContainer(cfg.ID)}
 	if !k.sys.Hold() {
-		err = &StartError{Message: "the sandbox has ended"}
-	} else {
-		// Until Remove.
-		defer func() {
-			if err != nil {
-				k.sys.Release()
-			}
-		}()
-		err = c.join()
-	}
-	if err != nil {
 		c.closeStdio()
 		closeGofer(&cfg)
-		return nil, err
+		return nil, &StartError{Message: "the sandbox has ended"}
 	}
-	if err := c.dial(); err != nil {
-		c.closeStdio()
-		return nil, err
+	// Until Remove.
+	defer func() {
+		if err != nil {
+			k.sys.Release()
+		}
+	}()
+	if err = c.join(); err != nil {
+		closeGofer(&cfg)
+	} else if err = c.dial(); err == nil {
+		err = c.mountAll()
 	}
-	if err := c.mountAll(); err != nil {
+	if err != nil {
 		c.closeStdio()
 		c.release()
 		return nil, err
@@ -98,24 +94,20 @@ func (c *Container) load() error {
 	return nil
 }
 
-// dial connects to the container's gofer, whose end ends the container.
+// dial connects to the container's gofer, whose end ends the container, and to its mounter.
+// It takes the sockets over.
 func (c *Container) dial() (err error) {
 	if c.conf.Gofer9P < 0 {
 		return nil
 	}
-	if c.gofer, err = client.Dial(int(c.conf.Gofer9P), int(c.conf.GoferSide)); err != nil {
-		return &StartError{Message: "connecting to the gofer: " + err.Error()}
-	}
-	c.setMounter()
-	go c.watchGofer()
-	return nil
-}
-
-// setMounter takes over the socket to the container's mounter.
-func (c *Container) setMounter() {
 	if c.conf.Mounter > 0 {
 		c.mounter = hostmount.New(int(c.conf.Mounter))
 	}
+	if c.gofer, err = client.Dial(int(c.conf.Gofer9P), int(c.conf.GoferSide)); err != nil {
+		return &StartError{Message: "connecting to the gofer: " + err.Error()}
+	}
+	go c.watchGofer()
+	return nil
 }
 
 // join finds the namespaces that the container is in.
