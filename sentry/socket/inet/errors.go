@@ -165,10 +165,16 @@ func (s *Socket) pendingError() error {
 	s.errors.mu.Lock()
 	defer s.errors.mu.Unlock()
 	if e := s.errors.err; e != 0 {
-		s.errors.err = 0
+		s.tellLocked(0)
 		return e
 	}
 	return nil
+}
+
+// tellLocked sets what the next call is told. Of a connected socket the stack has kept the last error too.
+func (s *Socket) tellLocked(e linux.Errno) {
+	s.errors.err = e
+	s.ep().TakeError()
 }
 
 // takeICMP takes the oldest error, nil when there is none.
@@ -186,10 +192,11 @@ func (s *Socket) takeICMP() *netstack.ICMPError {
 	e := q.ready[0]
 	q.ready = q.ready[1:]
 	// As in Linux, the next error in the queue is the one to be told.
-	q.err = 0
+	var next linux.Errno
 	if len(q.ready) > 0 {
-		q.err = errnoOfICMP(q.ready[0])
+		next = errnoOfICMP(q.ready[0])
 	}
+	s.tellLocked(next)
 	return e
 }
 

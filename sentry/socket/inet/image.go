@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"cordon/checkpoint"
+	"cordon/internal/linux"
 	"cordon/netstack"
 	"cordon/sentry/socket"
 )
@@ -35,6 +36,56 @@ type Image struct {
 	BoundPort   uint16
 	BoundIndex  int32
 	IsBound     bool
+	Errors      []ErrorImage // of the error queue
+	Err         int32
+}
+
+// An ErrorImage is a netstack.ICMPError in a checkpoint.
+type ErrorImage struct {
+	Family, Type, Code    uint8
+	Info                  uint32
+	Offender              []byte // an IP address
+	TTL, TOS              uint8
+	TimeNS                int64
+	Index                 int32
+	Protocol              uint8
+	Local, Remote         []byte // IP addresses
+	LocalPort, RemotePort uint16
+	Packet                []byte
+}
+
+// saveErrors saves what the stack has told of too, as far as it is the socket's.
+func saveErrors(k *Socket, im *Image) {
+	k.sortErrors()
+	q := &k.errors
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	im.Err = int32(q.err)
+	for _, e := range q.ready {
+		im.Errors = append(im.Errors, ErrorImage{
+			Family: uint8(e.Family), Type: e.Type, Code: e.Code, Info: e.Info, Offender: e.Offender.AsSlice(), TTL: e.TTL, TOS: e.TOS, TimeNS: e.TimeNS,
+			Index: e.Index, Protocol: e.Protocol, Local: e.Local.IP.AsSlice(), Remote: e.Remote.IP.AsSlice(), LocalPort: e.Local.Port,
+			RemotePort: e.Remote.Port, Packet: e.Packet,
+		})
+	}
+}
+
+func loadErrors(k *Socket, im *Image) {
+	if len(im.Errors) > maxErrors {
+		im.Errors = im.Errors[:maxErrors]
+	}
+	addr := func(b []byte) netip.Addr {
+		a, _ := netip.AddrFromSlice(b)
+		return a
+	}
+	k.errors.err = linux.Errno(im.Err)
+	for _, e := range im.Errors {
+		k.errors.ready = append(k.errors.ready, &netstack.ICMPError{
+			Family: netstack.Family(e.Family), Type: e.Type, Code: e.Code, Info: e.Info, Offender: addr(e.Offender), TTL: e.TTL, TOS: e.TOS, TimeNS: e.TimeNS,
+			Index: e.Index, Protocol: e.Protocol, Local: netstack.Addr{IP: addr(e.Local), Port: e.LocalPort},
+			Remote: netstack.Addr{IP: addr(e.Remote), Port: e.RemotePort}, Packet: e.Packet,
+		})
+	}
 }
 
 func saveSocket(s *checkpoint.Saver, k *Socket) Image {
@@ -42,6 +93,7 @@ func saveSocket(s *checkpoint.Saver, k *Socket) Image {
 		Base: k.Base.Image(s, k), Cur: k.Namespace().EndpointNumber(k.ep()), ReadShut: k.readShut.Load(), WriteShut: k.writeShut.Load(),
 		Told: k.told.Load(), ICMPFilter: k.icmpFilter.Load(), Backlog: k.backlog.Load(), RecvErr: k.recvErr.Load(), FastOpen: k.fastOpen.Load(), FastConnect: k.fastConnect.Load(),
 	}
+	saveErrors(k, &im)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.dest.IP.IsValid() {
@@ -73,6 +125,7 @@ func loadSocket(l *checkpoint.Loader, k *Socket, im Image) error {
 		k.bound = netstack.Addr{IP: ip, Port: im.BoundPort, Index: im.BoundIndex}
 	}
 	k.isBound = im.IsBound
+	loadErrors(k, &im)
 	l.AfterLoad(func() error {
 		ep := k.Namespace().LoadedEndpoint(im.Cur)
 		if ep == nil {

@@ -274,6 +274,9 @@ func (s *Socket) sendDatagram(_ *vfs.Caller, m *socket.Outgoing) (int, error) {
 			return 0, linux.EMSGSIZE
 		}
 	}
+	if err := s.pendingError(); err != nil {
+		return 0, err
+	}
 	n, err := s.ep().Write(source{m.Data}, o)
 	if err != nil {
 		*m.Data = whole
