@@ -201,16 +201,9 @@ func sysEpollPwait(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent]
 
 // sysEpollPwait2 is epoll_pwait2(2).
 func sysEpollPwait2(t *task.Task, epfd linux.FD, events arg.Out[linux.EpollEvent], n arg.Count, timeout arg.In[linux.Timespec], mask arg.In[linux.SigSet], size arg.Size) (uintptr, error) {
-	deadline := task.NoDeadline
-	if timeout != 0 {
-		ts, err := timeout.Load(t.MM())
-		if err != nil {
-			return 0, err
-		}
-		if !ts.Valid() {
-			return 0, linux.EINVAL
-		}
-		deadline = until(t.System().Clocks.Monotonic, ts)
+	deadline, err := deadlineIn(t, timeout)
+	if err != nil {
+		return 0, err
 	}
 	return epollMasked(t, epfd, events, n, deadline, mask, size)
 }

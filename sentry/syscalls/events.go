@@ -6,7 +6,6 @@ import (
 	"cordon/sentry/file/eventfd"
 	"cordon/sentry/file/signalfd"
 	"cordon/sentry/file/timerfd"
-	"cordon/sentry/ktime"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -126,11 +125,21 @@ func sysSignalfd4(t *task.Task, fd linux.FD, mask arg.In[linux.SigSet], size arg
 	return uintptr(fd), nil
 }
 
-// until returns the monotonic deadline of a relative time-out: 0 for one that
-// does not wait.
-func until(clock ktime.Clock, ts linux.Timespec) int64 {
-	if ts.IsZero() {
-		return 0
+// deadlineIn returns the monotonic deadline of a relative time-out: 0 for one that does not
+// wait, task.NoDeadline for none.
+func deadlineIn(t *task.Task, timeout arg.In[linux.Timespec]) (int64, error) {
+	if timeout == 0 {
+		return task.NoDeadline, nil
 	}
-	return after(clock.Now(), ts.ToNS())
+	ts, err := timeout.Load(t.MM())
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case !ts.Valid():
+		return 0, linux.EINVAL
+	case ts.IsZero():
+		return 0, nil
+	}
+	return after(t.System().Clocks.Monotonic.Now(), ts.ToNS()), nil
 }

@@ -403,16 +403,9 @@ func sysSendmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uin
 // sysRecvmmsg is recvmmsg(2). As in Linux, the time-out is looked at after each
 // message and does not end the wait for one.
 func sysRecvmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uint32, flags linux.MsgFlags, timeout arg.InOut[linux.Timespec]) (uintptr, error) {
-	deadline, clock := task.NoDeadline, t.System().Clocks.Monotonic
-	if timeout != 0 {
-		ts, err := timeout.Load(t.MM())
-		if err != nil {
-			return 0, err
-		}
-		if !ts.Valid() {
-			return 0, linux.EINVAL
-		}
-		deadline = after(clock.Now(), ts.ToNS())
+	deadline, err := deadlineIn(t, arg.In[linux.Timespec](timeout))
+	if err != nil {
+		return 0, err
 	}
 	s, d, err := socketOf(t, fd)
 	if err != nil {
@@ -421,7 +414,7 @@ func sysRecvmmsg(t *task.Task, fd linux.FD, msgs arg.InOut[linux.MMsgHdr], n uin
 	defer d.DecRef()
 	got, err := receiveMany(t, s, d.Description, msgs, min(n, arg.MaxIOV), flags, deadline)
 	if timeout != 0 && got > 0 {
-		left := linux.TimespecFromNS(max(deadline-clock.Now(), 0))
+		left := linux.TimespecFromNS(max(deadline-t.System().Clocks.Monotonic.Now(), 0))
 		if err := timeout.Store(t.MM(), &left); err != nil {
 			return 0, err
 		}

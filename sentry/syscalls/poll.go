@@ -181,19 +181,11 @@ type timedWait struct {
 }
 
 func newTimedWait(t *task.Task, timeout arg.InOut[linux.Timespec], mask arg.In[linux.SigSet], size arg.Size) (*timedWait, error) {
-	w := &timedWait{t: t, timeout: timeout, deadline: task.NoDeadline}
-	if timeout != 0 {
-		ts, err := timeout.Load(t.MM())
-		if err != nil {
-			return nil, err
-		}
-		if !ts.Valid() {
-			return nil, linux.EINVAL
-		}
-		if w.deadline = 0; !ts.IsZero() {
-			w.deadline = after(t.System().Clocks.Monotonic.Now(), ts.ToNS())
-		}
+	deadline, err := deadlineIn(t, arg.In[linux.Timespec](timeout))
+	if err != nil {
+		return nil, err
 	}
+	w := &timedWait{t, timeout, deadline}
 	return w, setCallMask(t, mask, size)
 }
 

@@ -117,22 +117,14 @@ func sysRtSigtimedwait(t *task.Task, set arg.In[linux.SigSet], out arg.Out[linux
 		return 0, err
 	}
 	want &^= linux.UnblockableSignals
-	clock := t.System().Clocks.Monotonic
-	deadline := task.NoDeadline
-	if timeout != 0 {
-		ts, err := timeout.Load(t.MM())
-		if err != nil {
-			return 0, err
-		}
-		if !ts.Valid() {
-			return 0, linux.EINVAL
-		}
-		deadline = after(clock.Now(), ts.ToNS())
+	deadline, err := deadlineIn(t, timeout)
+	if err != nil {
+		return 0, err
 	}
 	var info linux.SigInfo
 	var got bool
 	t.SetWaitSet(want)
-	err = t.Sleep(clock, deadline, func() bool {
+	err = t.Sleep(t.System().Clocks.Monotonic, deadline, func() bool {
 		info, got = t.TakeSignal(want)
 		return got
 	})

@@ -30,16 +30,9 @@ func sysSemop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32) (uintp
 
 // sysSemtimedop is semtimedop(2).
 func sysSemtimedop(t *task.Task, id int32, ops arg.In[linux.Sembuf], n uint32, timeout arg.In[linux.Timespec]) (uintptr, error) {
-	deadline := task.NoDeadline
-	if timeout != 0 {
-		ts, err := timeout.Load(t.MM())
-		if err != nil {
-			return 0, err
-		}
-		if !ts.Valid() {
-			return 0, linux.EINVAL
-		}
-		deadline = after(t.System().Clocks.Monotonic.Now(), ts.ToNS())
+	deadline, err := deadlineIn(t, timeout)
+	if err != nil {
+		return 0, err
 	}
 	return semop(t, id, ops, n, deadline)
 }
