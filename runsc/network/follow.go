@@ -1,12 +1,14 @@
 package network
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"time"
 
+	"cordon/internal/host"
 	"cordon/internal/linux"
 	"cordon/netstack"
 	"cordon/runsc/boot"
@@ -21,9 +23,10 @@ const settle = 10 * time.Millisecond
 // carries over differences only.
 type follower struct {
 	// immutable
-	stack           *netstack.Stack
-	events          *os.File
-	queries, opener int
+	stack   *netstack.Stack
+	events  *os.File
+	queries int
+	opener  *host.Deputy
 
 	// used by run only
 	known view
@@ -36,7 +39,10 @@ func attachWatch(s *netstack.Stack, n *boot.Network) {
 	if w == nil || n.FD(w.Events) < 0 || n.FD(w.Queries) < 0 || n.FD(w.Opener) < 0 {
 		return
 	}
-	f := &follower{stack: s, events: os.NewFile(uintptr(n.FD(w.Events)), "events"), queries: n.FD(w.Queries), opener: n.FD(w.Opener), index: make(map[int32]int32)}
+	f := &follower{
+		stack: s, events: os.NewFile(uintptr(n.FD(w.Events)), "events"), queries: n.FD(w.Queries),
+		opener: host.NewDeputy(n.FD(w.Opener)), index: make(map[int32]int32),
+	}
 	taken := make(map[int32]bool)
 	for _, l := range n.Links {
 		taken[l.Index] = true
@@ -116,7 +122,7 @@ func (f *follower) add(i int32, l linkView) error {
 	if _, taken := f.stack.InterfaceByName(l.name); taken {
 		return linux.EEXIST // the guest has made one
 	}
-	fd, err := openFrames(f.opener, i)
+	fd, err := f.openFrames(i)
 	if err != nil {
 		return err
 	}
@@ -188,37 +194,13 @@ func (f *follower) routes(now view) {
 }
 
 // openFrames asks the opener for a socket of an interface's frames.
-func openFrames(opener int, index int32) (int, error) {
-	ask := [4]byte{byte(index), byte(index >> 8), byte(index >> 16), byte(index >> 24)}
-	if err := unix.Sendmsg(opener, ask[:], nil, nil, unix.MSG_NOSIGNAL); err != nil {
+func (f *follower) openFrames(index int32) (int, error) {
+	_, _, fds, err := f.opener.Ask(binary.LittleEndian.AppendUint32(nil, uint32(index)), 0, 1)
+	if err == nil && len(fds) == 0 {
+		err = linux.EIO
+	}
+	if err != nil {
 		return -1, fmt.Errorf("asking for a socket: %w", err)
 	}
-	var e [1]byte
-	oob := make([]byte, unix.CmsgSpace(4))
-	n, oobn, err := receive(opener, e[:], oob)
-	if err != nil || n != 1 {
-		return -1, fmt.Errorf("asking for a socket: %d bytes, %w", n, err)
-	}
-	if e[0] != 0 {
-		return -1, unix.Errno(e[0])
-	}
-	msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil || len(msgs) != 1 {
-		return -1, fmt.Errorf("no socket came: %w", err)
-	}
-	fds, err := unix.ParseUnixRights(&msgs[0])
-	if err != nil || len(fds) != 1 {
-		return -1, fmt.Errorf("no socket came: %w", err)
-	}
 	return fds[0], nil
-}
-
-// receive is recvmsg(2) that goes on after signals, which Go's runtime sends itself.
-func receive(fd int, b, oob []byte) (n, oobn int, err error) {
-	for {
-		n, oobn, _, _, err = unix.Recvmsg(fd, b, oob, unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
-			return n, oobn, err
-		}
-	}
 }

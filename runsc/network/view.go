@@ -56,7 +56,7 @@ func hear(conn syscall.RawConn) bool {
 	heard := false
 	err := conn.Read(func(fd uintptr) bool {
 		for {
-			n, _, err := receive(int(fd), buf, nil)
+			n, err := receive(int(fd), buf)
 			switch {
 			case err == unix.EAGAIN:
 				return heard
@@ -112,7 +112,7 @@ func dump(fd int, kind uint16, take func([]byte)) error {
 	}
 	buf := make([]byte, 64<<10)
 	for range maxDump {
-		n, _, err := receive(fd, buf, nil)
+		n, err := receive(fd, buf)
 		if err != nil {
 			return fmt.Errorf("netlink: %w", err)
 		}
@@ -251,5 +251,15 @@ func (v view) route(data []byte) {
 	r.dst = netip.PrefixFrom(dst, bits)
 	if _, ok := v.links[r.link]; ok && table == unix.RT_TABLE_MAIN && r.dst.IsValid() && !dst.IsMulticast() {
 		v.routes[r] = true
+	}
+}
+
+// receive is recvmsg(2) that goes on after signals, which Go's runtime sends itself.
+func receive(fd int, b []byte) (int, error) {
+	for {
+		n, _, _, _, err := unix.Recvmsg(fd, b, nil, 0)
+		if err != unix.EINTR {
+			return n, err
+		}
 	}
 }

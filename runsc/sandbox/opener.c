@@ -6,7 +6,7 @@
 // when the Sentry's end of the socket is closed.
 //
 //	Sentry --index--> opener
-//	       <--errno, socket--
+//	       <--0 or less than zero an errno, socket--
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -74,13 +74,6 @@ failed:
 	return -e;
 }
 
-// answer sends an error number, or 0 and a descriptor.
-static long answer(int fd)
-{
-	unsigned char e = fd < 0 ? -fd : 0;
-	return cordon_answer(FD_SENTRY, &e, 1, fd);
-}
-
 void cordon_opener(void)
 {
 	cordon_drop_rights((1ull << CAP_NET_RAW) | (1ull << CAP_NET_ADMIN), -1);
@@ -94,7 +87,8 @@ void cordon_opener(void)
 		if (n != sizeof index)
 			_exit(0);
 		int fd = open_link(index);
-		if (answer(fd) < 0)
+		int64_t answer = fd < 0 ? fd : 0;
+		if (cordon_answer(FD_SENTRY, &answer, sizeof answer, fd) < 0)
 			_exit(0);
 		if (fd >= 0)
 			close(fd);
