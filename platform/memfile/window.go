@@ -299,8 +299,20 @@ func (f *File) writeWithin(src Range, to uint64) linux.Errno {
 	return 0
 }
 
-// Fill is WriteAt for pages that have no memory yet: without faults in our window.
-func (f *File) Fill(p []byte, off uint64) linux.Errno { return write(f.fd, p, off) }
+// Fill is WriteAt for pages that have no memory yet: without faults in our window. What
+// may get huge pages is touched there all the same: a call would make small ones.
+func (f *File) Fill(p []byte, off uint64) linux.Errno {
+	f.mu.Lock()
+	huge := f.hugeLocked(Range{Start: off})
+	f.mu.Unlock()
+	if !huge {
+		return write(f.fd, p, off)
+	}
+	if f.WriteAt(p, off) < len(p) {
+		return linux.ENOMEM
+	}
+	return 0
+}
 
 // Asked returns how often the host was asked which pages have memory.
 func (f *File) Asked() uint64 { return f.asked.Load() }

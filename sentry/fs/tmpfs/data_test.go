@@ -140,6 +140,51 @@ func TestPagesAreFreed(t *testing.T) {
 	}
 }
 
+// A file that grows is the same file in huge pages, and leaves none of them.
+func TestGrowsByHugePages(t *testing.T) {
+	var mem *memfile.File
+	w := vfstest.NewWorld(t, func(t *testing.T, v *vfs.VFS) vfs.FileSystem {
+		mem = memory(t, memfile.NewHuge)
+		fs, err := tmpfs.New(tmpfs.Options{Memory: mem, Clock: func() int64 { return 1 }, Device: 1, Total: 1 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fs
+	})
+	c := w.Root
+	d := w.Open(c, "/f", linux.O_RDWR|linux.O_CREAT, 0o600)
+	const piece, size = 10_007, 13 << 20
+	want := make([]byte, size)
+	for i := range want {
+		want[i] = byte(i / 3 * 7)
+	}
+	for off := 0; off < size; off += piece {
+		s, before := usermem.OfBytes(want[off:min(off+piece, size)]), mem.Usage(memfile.Files)
+		if _, err := d.Write(c, &s); err != nil {
+			t.Fatal(err)
+		}
+		if by := mem.Usage(memfile.Files) - before; off > 10<<20 && by != 0 && by != linux.HugePageSize {
+			t.Fatalf("at %d the memory grows by %d", off, by)
+		}
+	}
+	d.SeekTo(0, linux.SEEK_SET)
+	if w.ReadAll(c, d) != string(want) {
+		t.Error("the file differs")
+	}
+	w.Want(d.Truncate(c, size-5*piece), nil)
+	w.Want(d.Truncate(c, size), nil)
+	clear(want[size-5*piece:])
+	d.SeekTo(0, linux.SEEK_SET)
+	if w.ReadAll(c, d) != string(want) {
+		t.Error("what was cut off is not zero")
+	}
+	d.DecRef()
+	w.Want(w.Unlink(c, "/f"), nil)
+	if n := mem.Usage(memfile.Files); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	w := vfstest.NewWorld(t, func(t *testing.T, v *vfs.VFS) vfs.FileSystem { return with(t, v, "size=64k,nr_inodes=5") })
 	c := w.Root

@@ -8,9 +8,12 @@ import (
 
 // Files that have outgrown smallFile are given offsets ahead of their end, so
 // that what follows lies beside it in the memory file; never more than maxAhead.
+// What has outgrown smallPages grows by huge pages: the host makes one in less time
+// than the pages in it, and what the last has too much is little of the file.
 const (
-	smallFile = 64 << 10
-	maxAhead  = 1 << 20
+	smallFile  = 64 << 10
+	maxAhead   = 1 << 20
+	smallPages = 4 * linux.HugePageSize
 )
 
 // newPages returns an empty index of pages: offsets in the file to offsets in
@@ -44,6 +47,9 @@ func (f *file) makeLocked(r seg.Range) (fresh bool, err error) {
 		if !found {
 			return fresh, nil
 		}
+		if n := f.ahead.Len(); n > 0 && n < hole.Len() && f.aheadIsAtLocked(hole.Start) {
+			hole.End = hole.Start + n
+		}
 		made, err := f.fillHoleLocked(hole)
 		if err == error(linux.ENOSPC) {
 			return fresh, f.fillSomeLocked(hole)
@@ -76,18 +82,21 @@ func (f *file) placeHoleLocked(hole seg.Range) (fresh bool, err error) {
 	if !f.fs.usePages(hole.Len() / pageSize) {
 		return false, linux.ENOSPC
 	}
-	if f.ahead.Len() >= hole.Len() {
-		if g, ok := f.pages.Before(hole.Start); ok && g.End == hole.Start && g.Value+g.Len() == f.ahead.Start {
-			f.pages.Insert(hole, f.ahead.Start)
-			f.ahead.Start += hole.Len()
-			return true, nil
-		}
+	if f.ahead.Len() >= hole.Len() && f.aheadIsAtLocked(hole.Start) {
+		f.pages.Insert(hole, f.ahead.Start)
+		f.ahead.Start += hole.Len()
+		return true, nil
 	}
 	n, extra := hole.Len(), uint64(0)
+	o := memfile.Options{Kind: memfile.Files}
 	if last, ok := f.pages.Last(); ok && last.End == hole.Start && last.End >= smallFile {
 		extra = min(last.End, maxAhead)
+		if o.Huge = f.fs.mem.Huge() && last.End >= smallPages; o.Huge {
+			extra = -n & (linux.HugePageSize - 1)
+		}
 	}
-	m, committed, e := f.fs.mem.Alloc(n+extra, memfile.Options{Kind: memfile.Files, Recycle: extra == 0})
+	o.Recycle = extra == 0
+	m, committed, e := f.fs.mem.Alloc(n+extra, o)
 	if e != 0 {
 		f.fs.freePages(n / pageSize)
 		return false, e
@@ -98,6 +107,12 @@ func (f *file) placeHoleLocked(hole seg.Range) (fresh bool, err error) {
 		f.ahead = memfile.Range{Start: m.Start + n, End: m.End}
 	}
 	return !committed, nil
+}
+
+// aheadIsAtLocked reports whether what is ahead is for the page at off.
+func (f *file) aheadIsAtLocked(off uint64) bool {
+	g, ok := f.pages.Before(off)
+	return ok && g.End == off && g.Value+g.Len() == f.ahead.Start
 }
 
 func (f *file) dropAheadLocked() {

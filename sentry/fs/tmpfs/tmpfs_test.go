@@ -13,11 +13,16 @@ import (
 
 func newMemory(t *testing.T) *memfile.File {
 	t.Helper()
+	return memory(t, memfile.New)
+}
+
+func memory(t *testing.T, of func(fd int32, id uint64) *memfile.File) *memfile.File {
+	t.Helper()
 	fd, err := unix.MemfdCreate("test", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := memfile.New(int32(fd), 1)
+	f := of(int32(fd), 1)
 	t.Cleanup(f.Close)
 	return f
 }
