@@ -321,6 +321,7 @@ func (c *Task) linkGroupTreeLocked(t *Task, a *linux.CloneArgs) {
 	n.container, n.pids = g.container, c.pidsFrom(g.pids)
 	n.adoptTreeLocked()
 	n.oomAdj.Store(g.oomAdj.Load())
+	n.oomMin.Store(g.oomMin.Load())
 	n.loginUID.Store(g.loginUID.Load())
 	n.Membarrier.Store(g.Membarrier.Load())
 	c.exitSignal = linux.Signal(a.ExitSignal)
@@ -405,6 +406,7 @@ func (s *System) NewProcess(a *InitArgs) (*ThreadGroup, error) {
 	g := s.newGroup(t, a.Limits, signal.NewActions())
 	g.container, g.pids = a.Container, t.pidsFrom(s.pids)
 	g.oomAdj.Store(a.OOM)
+	g.oomMin.Store(a.OOM)
 	if a.Seccomp != nil {
 		f, _ := (*Filter)(nil).push(a.Seccomp, a.Cred.NoNewPrivs, nil)
 		t.seccomp.Store(f)

@@ -63,7 +63,7 @@ type GroupImage struct {
 	Start                int64
 	DidExec              bool
 	Execs                uint32
-	OOMAdj               int32
+	OOMAdj, OOMMin       int32
 	LoginUID             uint32
 	Membarrier           uint32
 	MaxRSS               uint64
@@ -94,7 +94,7 @@ func saveGroup(s *checkpoint.Saver, g *ThreadGroup) GroupImage {
 	defer g.mu.Unlock()
 	im := GroupImage{
 		Sys: s.Ref(g.sys), Limits: s.Ref(g.limits), Actions: s.Ref(g.Actions()), Container: s.Ref(g.container), PIDs: s.Ref(g.pids), Cgroup: s.Ref(g.Cgroup()), CgroupBase: g.cgroupBase, Start: g.start, DidExec: g.didExec.Load(), Execs: g.execs.Load(),
-		OOMAdj: g.oomAdj.Load(), LoginUID: g.loginUID.Load(), Membarrier: g.Membarrier.Load(), MaxRSS: g.maxRSS.Load(), Leader: s.Ref(g.leader),
+		OOMAdj: g.oomAdj.Load(), OOMMin: g.oomMin.Load(), LoginUID: g.loginUID.Load(), Membarrier: g.Membarrier.Load(), MaxRSS: g.maxRSS.Load(), Leader: s.Ref(g.leader),
 		Tasks: refs(s, g.tasks), Parent: s.Ref(g.parent), Children: refs(s, g.children), PGrp: s.Ref(g.pgrp),
 		Gone: g.gone, Reaped: g.reaped, Subreaper: g.subreaper, ReapedSelf: g.reapedSelf, ZombieNow: g.zombieNow, Status: g.status,
 		Pending: g.pending.Image(), Exiting: g.exiting, ExitStatus: g.exitStatus,
@@ -190,6 +190,7 @@ func loadGroup(l *checkpoint.Loader, p *ThreadGroup, im GroupImage) error {
 	p.didExec.Store(im.DidExec)
 	p.execs.Store(im.Execs)
 	p.oomAdj.Store(im.OOMAdj)
+	p.oomMin.Store(im.OOMMin)
 	p.loginUID.Store(im.LoginUID)
 	p.Membarrier.Store(im.Membarrier)
 	p.maxRSS.Store(im.MaxRSS)

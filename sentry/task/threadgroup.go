@@ -30,6 +30,7 @@ type ThreadGroup struct {
 	didExec  atomic.Bool
 	execs    atomic.Uint32
 	oomAdj   atomic.Int32
+	oomMin   atomic.Int32
 	loginUID atomic.Uint32
 	lead     atomic.Pointer[Task] // leader, for who asks for the id
 	maxRSS   atomic.Uint64        // of address spaces given up
@@ -166,6 +167,9 @@ func (g *ThreadGroup) Subreaper() bool {
 
 // OOMScoreAdj is /proc/pid/oom_score_adj.
 func (g *ThreadGroup) OOMScoreAdj() *atomic.Int32 { return &g.oomAdj }
+
+// OOMScoreAdjMin is how far OOMScoreAdj can be lowered without CAP_SYS_RESOURCE: what it was last set to with it.
+func (g *ThreadGroup) OOMScoreAdjMin() *atomic.Int32 { return &g.oomMin }
 
 // ExitEvents is notified when the process has ended (pidfd's readiness).
 func (g *ThreadGroup) ExitEvents() *wait.Queue { return &g.exitEvents }

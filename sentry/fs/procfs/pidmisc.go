@@ -141,9 +141,23 @@ func writeOOMScoreAdj(o *opening, b []byte) error {
 	if v < -oomAdjMax || v > oomAdjMax {
 		return linux.EINVAL
 	}
-	return o.setOOM(int32(v))
+	t, err := o.task()
+	if err != nil {
+		return err
+	}
+	g := t.Group()
+	privileged := o.cred.HasRoot(linux.CAP_SYS_RESOURCE)
+	if int32(v) < g.OOMScoreAdjMin().Load() && !privileged {
+		return linux.EACCES
+	}
+	g.OOMScoreAdj().Store(int32(v))
+	if privileged {
+		g.OOMScoreAdjMin().Store(int32(v))
+	}
+	return nil
 }
 
+// writeOOMAdj is of the older form, which needs the capability to lower the adjustment at all.
 func writeOOMAdj(o *opening, b []byte) error {
 	v, err := number(b)
 	if err != nil {
@@ -156,20 +170,15 @@ func writeOOMAdj(o *opening, b []byte) error {
 	if v == oomOldMax {
 		adj = oomAdjMax
 	}
-	return o.setOOM(int32(adj))
-}
-
-// setOOM changes the adjustment. Lowering it needs a capability.
-func (o *opening) setOOM(v int32) error {
 	t, err := o.task()
 	if err != nil {
 		return err
 	}
-	adj := t.Group().OOMScoreAdj()
-	if v < adj.Load() && !o.cred.HasRoot(linux.CAP_SYS_RESOURCE) {
+	have := t.Group().OOMScoreAdj()
+	if int32(adj) < have.Load() && !o.cred.HasRoot(linux.CAP_SYS_RESOURCE) {
 		return linux.EACCES
 	}
-	adj.Store(v)
+	have.Store(int32(adj))
 	return nil
 }
 
