@@ -13,6 +13,7 @@ import (
 	"cordon/platform/memfile"
 	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
+	"cordon/sentry/ebpf"
 	"cordon/sentry/file/epoll"
 	"cordon/sentry/file/eventfd"
 	"cordon/sentry/file/hostfd"
@@ -47,7 +48,7 @@ import (
 // kinds are all objects that a checkpoint can hold.
 func kinds() []checkpoint.Kind {
 	return slices.Concat(
-		cred.Kinds(), limit.Kinds(), cgroup.Kinds(), signal.Kinds(), mm.Kinds(), vfs.Kinds(), task.Kinds(), loader.Kinds(),
+		cred.Kinds(), limit.Kinds(), cgroup.Kinds(), ebpf.Kinds(), signal.Kinds(), mm.Kinds(), vfs.Kinds(), task.Kinds(), loader.Kinds(),
 		pipe.Kinds(), eventfd.Kinds(), timerfd.Kinds(), signalfd.Kinds(), epoll.Kinds(), inotify.Kinds(), hostfd.Kinds(),
 		tmpfs.Kinds(), procfs.Kinds(), devpts.Kinds(), goferfs.Kinds(), overlay.Kinds(),
 		ipc.Kinds(), mqueue.Kinds(), socket.Kinds(), unix.Kinds(), inet.Kinds(), hostinet.Kinds(), netlink.Kinds(), packet.Kinds(),

@@ -67,6 +67,7 @@ const order = `
 	Platform - contexts, stubs and their pools
 	Inotify - an inotify instance's watches and events
 	SeccompListener - the calls that wait in a seccomp listener
+	Programs - the numbers of eBPF programs
 	EventCount - an eventfd's, timerfd's or signalfd's state
 	HostNotifier - descriptors of the host that are watched
 	Timer - armed timers
@@ -146,6 +147,7 @@ type (
 	TTYControl      struct{ ranked }
 	Inotify         struct{ ranked }
 	SeccompListener struct{ ranked }
+	Programs        struct{ ranked }
 	EventCount      struct{ ranked }
 	HostNotifier    struct{ ranked }
 	IPCTable        struct{ ranked }

@@ -2,6 +2,8 @@ package cgroup
 
 import (
 	"cordon/checkpoint"
+	"cordon/internal/linux"
+	"cordon/sentry/ebpf"
 )
 
 // Kinds lists the objects of this package for a checkpoint.
@@ -70,6 +72,8 @@ type GroupImage struct {
 	CPUs        CPUs
 	CPUsBind    bool
 	Pressure    [Resources]PressureImage
+	Devices     []checkpoint.Ref
+	DeviceFlags linux.BPFAttachFlags
 }
 
 // PressureImage is a pressure in a checkpoint: its averages begin anew, and
@@ -103,6 +107,12 @@ func saveGroup(s *checkpoint.Saver, g *Group) GroupImage {
 	}
 	for i := range g.pressure {
 		im.Pressure[i].Total = g.pressure[i].totalNS
+	}
+	if d := g.devices.Load(); d != nil {
+		im.DeviceFlags = d.flags
+		for _, p := range d.progs {
+			im.Devices = append(im.Devices, s.Ref(p))
+		}
 	}
 	return im
 }
@@ -148,6 +158,13 @@ func loadGroup(l *checkpoint.Loader, g *Group, im GroupImage) (err error) {
 	}
 	for i := range im.Pressure {
 		g.pressure[i].totalNS, g.pressure[i].then = im.Pressure[i].Total, im.Pressure[i].Total
+	}
+	programs, err := checkpoint.GetAll[*ebpf.Program](l, im.Devices)
+	if err != nil {
+		return err
+	}
+	if len(programs) > 0 {
+		g.devices.Store(&deviceGuard{im.DeviceFlags, programs})
 	}
 	g.children, g.attrs = make(map[string]*Group), make(map[string]Attr)
 	children, err := checkpoint.GetAll[*Group](l, im.Children)

@@ -95,6 +95,7 @@ type Group struct {
 	slowed    atomic.Bool
 	cpus      atomic.Pointer[CPUs] // cpuset.cpus; nil: not set
 	cpusBind  atomic.Bool
+	devices   atomic.Pointer[deviceGuard] // nil: none
 	tasks     tasks
 	memory    memory
 	cpu       cpu
@@ -257,6 +258,7 @@ func (g *Group) Remove() linux.Errno {
 	g.removed.Store(true)
 	delete(g.parent.children, g.name)
 	g.h.count--
+	g.dropDevicesLocked()
 	g.parent.memory.files.Add(g.memory.files.Swap(0))
 	g.parent.cpu.gone[0].Add(g.cpu.gone[0].Load())
 	g.parent.cpu.gone[1].Add(g.cpu.gone[1].Load())

@@ -324,7 +324,7 @@ var Table = [...]Row{
 	{318, 278, "getrandom", h3(sysGetrandom), Full, ""},
 	{319, 279, "memfd_create", h2(sysMemfdCreate), Partial, "MFD_HUGETLB is ENOENT, as where no huge pages are reserved"},
 	{320, 294, "kexec_file_load", Handler{}, None, "as without CONFIG_KEXEC_FILE"},
-	{321, 280, "bpf", Handler{}, None, "as without CONFIG_BPF_SYSCALL"},
+	{321, 280, "bpf", h3(sysBpf), Partial, "programs that guard the devices of a control group; no maps, no pinning, no links; programs for packets are attached nowhere (EINVAL)"},
 	{322, 281, "execveat", h5(sysExecveat), Full, ""},
 	{323, 282, "userfaultfd", Handler{}, None, "as without CONFIG_USERFAULTFD"},
 	{324, 283, "membarrier", h3(sysMembarrier), Partial, "the RSEQ commands are EINVAL, as rseq(2) is absent"},

@@ -3,6 +3,7 @@ package task
 import (
 	"cordon/internal/linux"
 	"cordon/sentry/cgroup"
+	"cordon/sentry/ebpf"
 	"cordon/sentry/vfs"
 )
 
@@ -13,6 +14,13 @@ import (
 
 // Cgroup returns the process's control group.
 func (g *ThreadGroup) Cgroup() *cgroup.Group { return g.cgroup.Load() }
+
+// MayUseDevice implements vfs.Job.
+func (t *Task) MayUseDevice(kind linux.FileMode, dev uint64, access uint32) bool {
+	return t.group.cgroup.Load().MayUseDevice(&ebpf.Request{
+		Block: kind == linux.S_IFBLK, Access: access, Major: linux.DevMajor(dev), Minor: linux.DevMinor(dev),
+	})
+}
 
 // CgroupRoot is the root of the control groups that t sees.
 func (t *Task) CgroupRoot() *cgroup.Group {

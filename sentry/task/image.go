@@ -10,6 +10,7 @@ import (
 	"cordon/platform/memfile"
 	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
+	"cordon/sentry/ebpf"
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/futex"
 	"cordon/sentry/ktime"
@@ -106,7 +107,7 @@ type SystemImage struct {
 	NumCPU              int
 	MemoryLimit         uint64
 	HostMemory          int64
-	Cgroups             checkpoint.Ref
+	Cgroups, Programs   checkpoint.Ref
 	First               checkpoint.Ref // *Namespaces
 
 	Tasks   []checkpoint.Ref // by tid
@@ -122,7 +123,7 @@ func saveSystem(s *checkpoint.Saver, y *System) SystemImage {
 		Platform: s.Slot(mm.SlotPlatform), Memory: s.Slot(mm.SlotMemory), Clocks: s.Slot(vfs.SlotClocks), Parts: s.Slot(SlotParts),
 		VFS: s.Ref(y.VFS), UserNS: s.Ref(y.UserNS), Memfds: s.Ref(y.Memfds),
 		PlainInit: y.PlainInit, NumCPU: y.NumCPU, MemoryLimit: y.MemoryLimit, Started: y.started.Load(),
-		HostMemory: y.HostMemory.Load(), Cgroups: s.Ref(y.Cgroups),
+		HostMemory: y.HostMemory.Load(), Cgroups: s.Ref(y.Cgroups), Programs: s.Ref(y.Programs),
 	}
 	im.First = s.Ref(y.first.Load())
 	if _, ok := y.Loader.(vfs.Alias); ok {
@@ -158,6 +159,7 @@ func loadSystem(l *checkpoint.Loader, y *System, im SystemImage) error {
 	y.PlainInit, y.NumCPU, y.MemoryLimit = im.PlainInit, im.NumCPU, im.MemoryLimit
 	y.Futexes = futex.NewTable(y.Lives)
 	y.Cgroups = get[*cgroup.Hierarchy](g, im.Cgroups)
+	y.Programs = get[*ebpf.Programs](g, im.Programs)
 	y.HostMemory.Store(im.HostMemory)
 	y.first.Store(get[*Namespaces](g, im.First))
 	y.Init()

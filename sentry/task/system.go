@@ -10,6 +10,7 @@ import (
 	"cordon/platform/memfile"
 	"cordon/sentry/cgroup"
 	"cordon/sentry/cred"
+	"cordon/sentry/ebpf"
 	"cordon/sentry/file/epoll"
 	"cordon/sentry/file/inotify"
 	"cordon/sentry/fs/tmpfs"
@@ -73,6 +74,8 @@ type System struct {
 	Turn Turn
 	// Cgroups is the tree of control groups; Init makes one where there is none.
 	Cgroups *cgroup.Hierarchy
+	// Programs are the eBPF programs; likewise.
+	Programs *ebpf.Programs
 	// Reserve is what the sandbox needs of its limit for itself; nil: nothing.
 	Reserve Reserve
 	// Reclaim has caches give memory back; nil: there are none.
@@ -133,6 +136,9 @@ func (s *System) Init() {
 	s.watch.again = sync.NewCond(&s.watch.mu)
 	if s.Cgroups == nil {
 		s.Cgroups = cgroup.New()
+	}
+	if s.Programs == nil {
+		s.Programs = new(ebpf.Programs)
 	}
 }
 

@@ -50,6 +50,9 @@ type Job interface {
 	// SignalBlockedOrIgnored reports whether the caller would not be stopped
 	// by sig, and whether its group is orphaned.
 	SignalBlockedOrIgnored(sig linux.Signal) (ignored, orphaned bool)
+	// MayUseDevice says whether the caller's control group lets it use a device of
+	// kind (S_IFCHR or S_IFBLK) in a way of linux.BPF_DEVCG_ACC_*.
+	MayUseDevice(kind linux.FileMode, dev uint64, access uint32) bool
 	// ControllingTTY and SetControllingTTY get and set the session's terminal.
 	ControllingTTY() TTY
 	SetControllingTTY(t TTY)

@@ -107,7 +107,11 @@ func Mknod(c *Caller, at Path, path string, mode linux.FileMode, dev uint64) err
 	}
 	return create(c, at, path, n, func(Path) error {
 		whiteout := n.Mode.IsChar() && dev == 0
-		if (n.Mode.IsChar() || n.Mode.IsBlock()) && !whiteout && !c.Cred.HasIn(linux.CAP_MKNOD, rootNS(c.Cred.UserNS)) {
+		if !n.Mode.IsChar() && !n.Mode.IsBlock() || whiteout {
+			return nil
+		}
+		if !c.Cred.HasIn(linux.CAP_MKNOD, rootNS(c.Cred.UserNS)) ||
+			c.Job != nil && !c.Job.MayUseDevice(n.Mode.Type(), dev, linux.BPF_DEVCG_ACC_MKNOD) {
 			return linux.EPERM
 		}
 		return nil

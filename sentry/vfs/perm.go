@@ -137,7 +137,32 @@ func May(c *Caller, p Path, want Access) error {
 			}
 		}
 	}
-	return p.may(c.Cred, want)
+	if err := p.may(c.Cred, want); err != nil {
+		return err
+	}
+	return mayDevice(c, p, want)
+}
+
+// mayDevice asks the caller's control group about a device (Linux: devcgroup_inode_permission).
+func mayDevice(c *Caller, p Path, want Access) error {
+	if kind := p.Dentry.kind; c.Job == nil || kind != linux.S_IFCHR && kind != linux.S_IFBLK {
+		return nil
+	}
+	a, err := p.attr()
+	if err != nil || a.Rdev == 0 {
+		return err
+	}
+	var access uint32
+	if want&MayRead != 0 {
+		access |= linux.BPF_DEVCG_ACC_READ
+	}
+	if want&MayWrite != 0 {
+		access |= linux.BPF_DEVCG_ACC_WRITE
+	}
+	if !c.Job.MayUseDevice(p.Dentry.kind, a.Rdev, access) {
+		return linux.EPERM
+	}
+	return nil
 }
 
 // maySearch checks that c may walk through directory p.

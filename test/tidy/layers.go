@@ -15,7 +15,7 @@ const layers = `
 	platform gofer/client gofer/server netstack
 	platform/platformtest platform/stub gofer/hostfs
 	platform/sim platform/ptrace platform/systrap platform/kvm gofer/gofertest
-	sentry/wait sentry/cred sentry/limit sentry/bpf sentry/netfilter
+	sentry/wait sentry/cred sentry/limit sentry/bpf sentry/ebpf sentry/netfilter
 	sentry/ktime sentry/cgroup
 	sentry/memmap sentry/usermem sentry/signal
 	sentry/mm sentry/vfs sentry/futex

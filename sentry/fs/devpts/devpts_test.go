@@ -43,6 +43,7 @@ func (j *job) SignalGroup(pgid int32, sig linux.Signal) linux.Errno {
 	return 0
 }
 func (j *job) SignalBlockedOrIgnored(linux.Signal) (bool, bool) { return j.ignored, false }
+func (j *job) MayUseDevice(linux.FileMode, uint64, uint32) bool { return true }
 func (j *job) ControllingTTY() vfs.TTY                          { return *j.tty }
 func (j *job) SetControllingTTY(t vfs.TTY)                      { *j.tty = t }
 
