@@ -7,6 +7,7 @@ import (
 	"cordon/sentry/file/tty"
 	"cordon/sentry/fs/devfs"
 	"cordon/sentry/fs/devpts"
+	"cordon/sentry/fs/overlay"
 	"cordon/sentry/fs/procfs"
 	"cordon/sentry/fs/sysfs"
 	"cordon/sentry/fs/tmpfs"
@@ -39,6 +40,7 @@ func (k *Kernel) registerFileSystems() error {
 		}
 		return fs.For(c, data)
 	}})
+	overlay.Register(v)
 	k.registerCgroups()
 	dev := vfs.FileSystemType{NoDev: true, New: func(_ *vfs.Caller, source, data string) (vfs.FileSystem, error) {
 		o := k.tmpfsOptions(data)

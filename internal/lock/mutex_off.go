@@ -18,6 +18,10 @@ func (m *Mutex[R]) Unlock()       { m.mu.Unlock() }
 // says beside the call which order the two objects have.
 func (m *Mutex[R]) LockNested() { m.mu.Lock() }
 
+// LockBelow takes m, of an object that lies in a layer below others of its kind, while
+// locks of those above are held, whatever their ranks: the layers are the order.
+func (m *Mutex[R]) LockBelow() { m.mu.Lock() }
+
 // AssertHeld panics, with lockcheck, unless the goroutine holds m.
 func (m *Mutex[R]) AssertHeld() {}
 

@@ -40,7 +40,16 @@ type entry struct {
 // goroutine while it runs.
 func getg() uintptr
 
-func acquire[R Rank](m any, write, nested bool) {
+// taking says which locks that the goroutine holds do not count.
+type taking uint8
+
+const (
+	ordinary taking = iota
+	nested          // those of the same rank
+	below           // any: see LockBelow
+)
+
+func acquire[R Rank](m any, write bool, how taking) {
 	rank := reflect.TypeFor[R]().Name()
 	line, ok := lineOf()[rank]
 	if !ok {
@@ -52,7 +61,7 @@ func acquire[R Rank](m any, write, nested bool) {
 		switch {
 		case e.m == m:
 			panic("lock: " + rank + " is already held by this goroutine")
-		case nested && e.rank == rank:
+		case how == below, how == nested && e.rank == rank:
 		case lineOf()[e.rank] >= line:
 			panic(fmt.Sprintf("lock: taking %s while holding %s", rank, e.rank))
 		}
@@ -101,8 +110,9 @@ func try[R Rank](m any, write bool) {
 
 type Mutex[R Rank] struct{ mu sync.Mutex }
 
-func (m *Mutex[R]) Lock()       { acquire[R](m, true, false); m.mu.Lock() }
-func (m *Mutex[R]) LockNested() { acquire[R](m, true, true); m.mu.Lock() }
+func (m *Mutex[R]) Lock()       { acquire[R](m, true, ordinary); m.mu.Lock() }
+func (m *Mutex[R]) LockNested() { acquire[R](m, true, nested); m.mu.Lock() }
+func (m *Mutex[R]) LockBelow()  { acquire[R](m, true, below); m.mu.Lock() }
 func (m *Mutex[R]) Unlock()     { release(m); m.mu.Unlock() }
 func (m *Mutex[R]) AssertHeld() { assertHeld[R](m, true) }
 func (m *Mutex[R]) TryLock() bool {
@@ -115,11 +125,11 @@ func (m *Mutex[R]) TryLock() bool {
 
 type RWMutex[R Rank] struct{ mu sync.RWMutex }
 
-func (m *RWMutex[R]) Lock()        { acquire[R](m, true, false); m.mu.Lock() }
-func (m *RWMutex[R]) LockNested()  { acquire[R](m, true, true); m.mu.Lock() }
+func (m *RWMutex[R]) Lock()        { acquire[R](m, true, ordinary); m.mu.Lock() }
+func (m *RWMutex[R]) LockNested()  { acquire[R](m, true, nested); m.mu.Lock() }
 func (m *RWMutex[R]) Unlock()      { release(m); m.mu.Unlock() }
-func (m *RWMutex[R]) RLock()       { acquire[R](m, false, false); m.mu.RLock() }
-func (m *RWMutex[R]) RLockNested() { acquire[R](m, false, true); m.mu.RLock() }
+func (m *RWMutex[R]) RLock()       { acquire[R](m, false, ordinary); m.mu.RLock() }
+func (m *RWMutex[R]) RLockNested() { acquire[R](m, false, nested); m.mu.RLock() }
 func (m *RWMutex[R]) RUnlock()     { release(m); m.mu.RUnlock() }
 func (m *RWMutex[R]) AssertHeld()  { assertHeld[R](m, true) }
 func (m *RWMutex[R]) AssertRHeld() { assertHeld[R](m, false) }

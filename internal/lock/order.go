@@ -10,9 +10,10 @@ package lock
 const order = `
 	FilePos - an open description's offset, held across its reads and writes
 	TextFile - the text of one pass over a file of the kernel's values
+	MountContext - what a file system is to be made of (fsopen)
 	RenameFS - one file system's renames between directories
 	DentryDir - one directory's children in the dentry cache
-	MountContext - what a file system is to be made of (fsopen)
+	CopyUp - an object's copy to the upper layer of a mounted overlay
 	Kernel - the kernel object's own tables
 	FDTable - descriptor numbers
 	FSContext - root, working directory, umask
@@ -100,6 +101,7 @@ type (
 	Mount           struct{ ranked }
 	RenameFS        struct{ ranked }
 	DentryDir       struct{ ranked }
+	CopyUp          struct{ ranked }
 	Dentry          struct{ ranked }
 	Landlock        struct{ ranked }
 	MountTree       struct{ ranked }

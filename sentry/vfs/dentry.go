@@ -262,8 +262,7 @@ func (d *Dentry) lookupAhead(name string, ahead *walker) (*Dentry, error) {
 	if c := d.cachedChild(name); c != nil {
 		return c, nil
 	}
-	d.kids.dir.Lock()
-	defer d.kids.dir.Unlock()
+	defer lockDir(d).Unlock()
 	return d.lookupAheadLocked(name, ahead)
 }
 

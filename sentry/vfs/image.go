@@ -219,12 +219,13 @@ type SuperImage struct {
 	ReadOnly      bool
 	Flags         uint64
 	User          checkpoint.Ref
+	Layer         bool
 }
 
 func saveSuper(s *checkpoint.Saver, sb *superblock) SuperImage {
 	im := SuperImage{
 		VFS: s.Ref(sb.vfs), Root: s.Ref(sb.root), Dev: sb.dev, Refs: sb.refs.Load(),
-		ReadOnly: sb.readOnly.Load(), Flags: sb.flags.Load(), User: s.Ref(sb.user),
+		ReadOnly: sb.readOnly.Load(), Flags: sb.flags.Load(), User: s.Ref(sb.user), Layer: sb.layer.Load(),
 	}
 	if r, ok := sb.fs.(Regenerated); ok {
 		im.Type, im.Data = r.Regenerate()
@@ -247,6 +248,7 @@ func loadSuper(l *checkpoint.Loader, sb *superblock, im SuperImage) (err error) 
 	sb.dev = im.Dev
 	sb.refs.Store(im.Refs)
 	sb.readOnly.Store(im.ReadOnly)
+	sb.layer.Store(im.Layer)
 	sb.flags.Store(im.Flags)
 	after(l, stepSupers, func() error {
 		if err := sb.remake(l, im); err != nil {

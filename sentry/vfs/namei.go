@@ -330,8 +330,7 @@ func removeName(c *Caller, dir Path, last Last, rmdir bool) (*Dentry, error) {
 		victim.detachMounts()
 	}
 	if rmdir {
-		victim.kids.dir.LockNested()
-		defer victim.kids.dir.Unlock()
+		defer lockNestedDir(victim).Unlock()
 	}
 	if err := d.kids.names.Unlink(victim.Name(), victim.inode, rmdir); err != nil {
 		return nil, err

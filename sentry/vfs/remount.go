@@ -24,6 +24,9 @@ func (sb *superblock) reconfigure(c *Caller, flags linux.MountFlags, data string
 	if !c.Cred.HasIn(linux.CAP_SYS_ADMIN, sb.fsUser(c.Cred.UserNS)) {
 		return linux.EPERM
 	}
+	if r, ok := sb.fs.(AlwaysReadOnly); ok && r.ReadOnly() && flags&linux.MS_RDONLY == 0 {
+		return linux.EROFS
+	}
 	was := sb.readOnly.Load()
 	if flags&linux.MS_RDONLY != 0 && !was {
 		// First the refusal of new writers, then the question whether there are any.

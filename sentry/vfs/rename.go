@@ -74,18 +74,24 @@ func (r *renaming) run() error {
 func (r *renaming) lock() (unlock func()) {
 	a, b := r.from.Dentry, r.to.Dentry
 	if a == b {
-		a.kids.dir.Lock()
-		return a.kids.dir.Unlock
+		return lockDir(a).Unlock
 	}
 	sb := a.sb
-	sb.renameMu.Lock()
+	if sb.layer.Load() {
+		sb.renameMu.LockBelow()
+	} else {
+		sb.renameMu.Lock()
+	}
 	switch {
 	case a.isAncestorOf(b):
-		a.kids.dir.Lock()
-		b.kids.dir.LockNested()
+		lockDir(a)
+		lockNestedDir(b)
 	case b.isAncestorOf(a):
-		b.kids.dir.Lock()
-		a.kids.dir.LockNested()
+		lockDir(b)
+		lockNestedDir(a)
+	case sb.layer.Load(): // only renames lock two that are apart, one at a time
+		lockDir(a)
+		lockDir(b)
 	default:
 		lock.Two(&a.kids.dir, &b.kids.dir)
 	}

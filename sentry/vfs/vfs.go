@@ -100,6 +100,9 @@ type Reconfigurer interface {
 // the path of its root there.
 type Placed interface{ Place() string }
 
+// An AlwaysReadOnly file system cannot be mounted for writing if ReadOnly says so.
+type AlwaysReadOnly interface{ ReadOnly() bool }
+
 // A MountOptioner shows options of its own in /proc/mounts (",size=64k").
 type MountOptioner interface {
 	MountOptions() string
@@ -174,6 +177,8 @@ type superblock struct {
 
 	// refs counts mounts and descriptions; at 0 the file system is released.
 	refs atomic.Int64
+	// layer says that another file system keeps its files in this one.
+	layer atomic.Bool
 	// readOnly is the instance's own MS_RDONLY, beside each mount's.
 	readOnly atomic.Bool
 	writers  atomic.Int64  // of all its mounts
@@ -198,6 +203,9 @@ func (v *VFS) superOf(fs FileSystem, user *cred.UserNamespace) (*superblock, err
 		sb.user = user
 	}
 	sb.asserted()
+	if r, ok := fs.(AlwaysReadOnly); ok && r.ReadOnly() {
+		sb.readOnly.Store(true)
+	}
 	root, err := newDentry(sb, nil, "", fs.Root())
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"cordon/internal/linux"
-	"cordon/internal/lock"
 )
 
 // WalkFlags say how a path is walked.
@@ -482,10 +481,4 @@ func (w *walker) mayFollow(p Path) error {
 		return nil
 	}
 	return linux.EACCES
-}
-
-// lockDir locks directory d against changes of its names.
-func lockDir(d *Dentry) *lock.Mutex[lock.DentryDir] {
-	d.kids.dir.Lock()
-	return &d.kids.dir
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"cordon/internal/linux"
-	"cordon/sentry/memmap"
 	"cordon/sentry/usermem"
 	"cordon/sentry/vfs"
 )
@@ -43,13 +42,17 @@ func (in *Inode) copyUp(limit uint64, charge vfs.Charger) error {
 		vfs.DropInode(u)
 		return err
 	}
-	in.switchTo(u)
+	in.switchTo(in, u, func() {
+		in.mu.Lock()
+		in.own, in.xattrs = nil, nil
+		in.mu.Unlock()
+	})
 	return nil
 }
 
 // fill copies data and metadata to u.
 func (in *Inode) fill(u vfs.Inode, limit uint64, a *vfs.Attr, xattrs map[string][]byte) error {
-	if err := in.copyData(u, limit); err != nil {
+	if err := copyData(in.lower, u, limit); err != nil {
 		return err
 	}
 	if s, ok := u.(vfs.XattrStore); ok {
@@ -65,9 +68,9 @@ func (in *Inode) fill(u vfs.Inode, limit uint64, a *vfs.Attr, xattrs map[string]
 	})
 }
 
-// copyData copies the lower file's data, leaving out what is zero.
-func (in *Inode) copyData(u vfs.Inode, limit uint64) error {
-	a, err := in.lower.Attr()
+// copyData copies the lower file's data to u, leaving out what is zero.
+func copyData(lower, u vfs.Inode, limit uint64) error {
+	a, err := lower.Attr()
 	if err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func (in *Inode) copyData(u vfs.Inode, limit uint64) error {
 	if size == 0 {
 		return nil
 	}
-	from, err := in.lower.Open(nil, vfs.Path{}, linux.O_RDONLY)
+	from, err := lower.Open(nil, vfs.Path{}, linux.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -118,36 +121,6 @@ func (in *Inode) copyData(u vfs.Inode, limit uint64) error {
 			}
 		}
 		off += uint64(n)
-	}
-	return nil
-}
-
-// switchTo makes u what in is from now on.
-func (in *Inode) switchTo(u vfs.Inode) {
-	in.upper.Store(&upperFile{u})
-	in.mu.Lock()
-	in.own, in.xattrs = nil, nil
-	in.mu.Unlock()
-	if !in.maps.Mapped() {
-		return
-	}
-	// A mapping that is being added now is added to one of the two, and
-	// removed from the same: see AddMapping.
-	lower, upper := mappableOf(in.lower), mappableOf(u)
-	in.maps.Each(func(r memmap.Range, writable bool) {
-		if upper != nil {
-			_ = upper.AddMapping(proxy{in}, r.Start, r, writable)
-		}
-		if lower != nil {
-			lower.RemoveMapping(proxy{in}, r.Start, r, writable)
-		}
-	})
-	in.maps.Invalidate(in, memmap.Range{End: 1 << 63}, false)
-}
-
-func mappableOf(i vfs.Inode) memmap.Mappable {
-	if m, ok := i.(vfs.Mapped); ok {
-		return m.Mappable()
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
-// Package overlay is a writable file system over read-only ones: the root of a
-// sandbox, with the host's directory below and memory above.
+// Package overlay has the two file systems that lay directories over one another: FS, a
+// writable one over read-only ones, the root of a sandbox with the host's directory
+// below and memory above; and Union, what a guest mounts as "overlay", with layers that
+// are directories of the guest.
 //
 // # Objects
 //
@@ -22,6 +24,13 @@
 // upper file; mappings of the lower file are dropped and fault the upper
 // file's pages in, private copies excepted.
 //
+// A Union has private mounts of its layers and reaches everything in them by name,
+// with the credentials of whoever mounted it. A Node is one object of it: what it is in
+// the upper layer, once it is there, and in lower ones. Names that are removed, opaque
+// directories and where a copy came from are kept in the upper layer in Linux's form
+// (whiteouts, trusted.overlay or user.overlay attributes), so that engines can write
+// and read layers. What is copied is made in workdir and then renamed.
+//
 // # Locking
 //
 // A directory's names are changed with vfs's lock of it held. Inode.mu and
@@ -30,13 +39,26 @@
 // may wait for the gofer: two who open a file for writing must not copy it
 // twice.
 //
+// A Node's lock, CopyUp, is held across calls to the layers, whose locks lie below all
+// of the Union's (lock.Mutex.LockBelow). Union.mu guards the table of Nodes.
+//
 // # Lifetimes
 //
 // An Inode that differs from its lower layer is pinned by the entry of its
 // directory, up to the root. Others go when vfs evicts them. The lower and
 // upper inodes of an Inode are held (vfs.HoldInode) as long as it may need them.
 //
+// A Union holds its layers' mounts until its own last mount and description have gone:
+// their places can be unmounted before. A Node holds its layers' inodes until it is
+// evicted; what it is can be found again by its name.
+//
 // # Differences
+//
+// A Union does not do redirect_dir, metacopy, index, nfs_export, verity and data-only
+// layers: EINVAL; what others left so is EPERM, as with redirect_dir=nofollow. A file
+// of the upper layer can be executed and written at once through both. All Nodes show
+// the Union's device, with numbers that tell file systems apart, as with xino=on. Who
+// looks into the upper directory may see a change of names half made.
 //
 // Hard links below stay hard links after a copy. Inode numbers do not change
 // by a copy: they are the lower layer's, and high ones for what was made here.

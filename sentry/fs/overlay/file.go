@@ -33,7 +33,7 @@ func (in *Inode) Open(c *vfs.Caller, p vfs.Path, flags linux.OpenFlags) (vfs.Fil
 		return nil, err
 	}
 	x := files.Get().(*file)
-	x.in, x.path, x.flags, x.lower = in, p, flags, f
+	x.of, x.path, x.flags, x.lower = &in.content, p, flags, f
 	return x, nil
 }
 
@@ -43,7 +43,7 @@ var files = sync.Pool{New: func() any { return new(file) }}
 // file is a lower file that was opened for reading.
 type file struct {
 	// immutable until Release
-	in    *Inode
+	of    *content
 	path  vfs.Path
 	flags linux.OpenFlags
 	lower vfs.File
@@ -56,7 +56,7 @@ type file struct {
 
 // now returns the File to use.
 func (x *file) now() (vfs.File, error) {
-	u := x.in.upper.Load()
+	u := x.of.upper.Load()
 	if u == nil {
 		return x.lower, nil
 	}
@@ -82,7 +82,7 @@ func (x *file) Release() {
 	if u != nil {
 		u.Release()
 	}
-	x.in, x.path, x.lower = nil, vfs.Path{}, nil
+	x.of, x.path, x.lower = nil, vfs.Path{}, nil
 	files.Put(x)
 }
 
@@ -101,7 +101,7 @@ func (x *file) ReadAt(dst *usermem.Seq, off int64) (int, error) {
 
 // Sync implements vfs.Syncer. There is nothing to write back of a lower file.
 func (x *file) Sync(dataOnly bool) error {
-	if x.in.upper.Load() == nil {
+	if x.of.upper.Load() == nil {
 		return nil
 	}
 	f, err := x.now()
@@ -138,48 +138,17 @@ func (in *Inode) Mappable() memmap.Mappable {
 	return in
 }
 
-// current returns the Mappable of the layer that has the data.
-func (in *Inode) current() memmap.Mappable {
-	if u := in.upper.Load(); u != nil {
-		return mappableOf(u.Inode)
-	}
-	return mappableOf(in.lower)
-}
-
 // Translate implements memmap.Mappable.
 func (in *Inode) Translate(required, optional memmap.Range, write bool) ([]memmap.Translation, error) {
-	m := in.current()
-	if m == nil {
-		return nil, linux.EFAULT
-	}
-	return m.Translate(required, optional, write)
+	return in.translate(required, optional, write)
 }
 
-// AddMapping implements memmap.Mappable. The layer is told too, with a proxy:
-// what it takes back is to be looked for under the Inode's name.
+// AddMapping implements memmap.Mappable.
 func (in *Inode) AddMapping(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) error {
-	m := in.current()
-	if m == nil {
-		return linux.ENODEV
-	}
-	if err := m.AddMapping(proxy{in}, r.Start, r, writable); err != nil {
-		return err
-	}
-	in.maps.Add(ms, addr, r, writable)
-	return nil
+	return in.addMapping(in, ms, addr, r, writable)
 }
 
 // RemoveMapping implements memmap.Mappable.
 func (in *Inode) RemoveMapping(ms memmap.MappingSpace, addr uint64, r memmap.Range, writable bool) {
-	in.maps.Remove(ms, addr, r, writable)
-	if m := in.current(); m != nil {
-		m.RemoveMapping(proxy{in}, r.Start, r, writable)
-	}
-}
-
-// proxy is in's mappings as a layer sees them: addresses are offsets.
-type proxy struct{ in *Inode }
-
-func (p proxy) Invalidate(_ memmap.Mappable, addr, n uint64, andPrivate bool) {
-	p.in.maps.Invalidate(p.in, memmap.Range{Start: addr, End: addr + n}, andPrivate)
+	in.removeMapping(in, ms, addr, r, writable)
 }

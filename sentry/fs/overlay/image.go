@@ -19,6 +19,8 @@ func Kinds() []checkpoint.Kind {
 	return []checkpoint.Kind{
 		checkpoint.Object("overlay.FS", saveFS, loadFS),
 		checkpoint.Object("overlay.Inode", saveInode, loadInode),
+		checkpoint.Object("overlay.Union", saveUnion, loadUnion),
+		checkpoint.Object("overlay.Node", saveNode, loadNode),
 	}
 }
 

@@ -1,11 +1,8 @@
 package overlay
 
 import (
-	"sync/atomic"
-
 	"cordon/internal/linux"
 	"cordon/internal/lock"
-	"cordon/sentry/fs/mapset"
 	"cordon/sentry/vfs"
 )
 
@@ -19,13 +16,11 @@ type Inode struct {
 	kind   linux.FileMode
 	ino    uint64
 	target string    // of a symbolic link made here
-	lower  vfs.Inode // nil: made here
 	below  []layered // the directories that it merges, if it is one
 
 	// atomic
-	upper  atomic.Pointer[upperFile]
 	vstate vfs.InodeState
-	maps   mapset.Set // of a file that has lower
+	content
 
 	// copying is held across the copy of the data.
 	copying lock.Mutex[lock.InodeData]
@@ -48,9 +43,6 @@ type change struct {
 	in     *Inode // nil: a whiteout
 	covers bool   // a lower layer has the name
 }
-
-// upperFile is the copy, or the file made here.
-type upperFile struct{ vfs.Inode }
 
 // FileSystem implements vfs.Inode.
 func (in *Inode) FileSystem() vfs.FileSystem { return in.fs }

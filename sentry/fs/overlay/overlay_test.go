@@ -405,7 +405,7 @@ func TestMappingsSwitch(t *testing.T) {
 	if ts[0].Offset != u.a.Ino<<32 {
 		t.Error("not the upper file's page")
 	}
-	proxy{in.(*Inode)}.Invalidate(nil, 8192, 4096, true)
+	proxy{in.(*Inode), &in.(*Inode).content}.Invalidate(nil, 8192, 4096, true)
 	if len(ms.got) != 2 || ms.got[1] != (memmap.Range{Start: 1<<20 + 4096, End: 1<<20 + 8192}) {
 		t.Errorf("invalidated %+v", ms.got)
 	}
