@@ -225,9 +225,6 @@ func (u *Union) StatFS() (linux.Statfs, error) {
 
 // Release implements vfs.FileSystem.
 func (u *Union) Release() {
-	if u.root != nil {
-		u.root.Evict()
-	}
 	for _, p := range u.lowers {
 		p.DecRef()
 	}
