@@ -2,6 +2,7 @@ package socket
 
 import (
 	"net/netip"
+	"slices"
 
 	"cordon/internal/linux"
 	"cordon/netstack"
@@ -16,7 +17,7 @@ type Knobs struct {
 	PingLow   uint32 // net.ipv4.ping_group_range
 	PingHigh  uint32
 	NoIPv6    []int32 // interfaces without IPv6; 0 for those to come
-
+	LocalNet  []int32 // interfaces with net.ipv4.conf.*.route_localnet
 }
 
 func defaultKnobs() Knobs {
@@ -54,6 +55,22 @@ func (k *Knobs) WithoutIPv6(index int32) bool {
 		}
 	}
 	return false
+}
+
+// RoutesLocalNet says whether an interface has route_localnet.
+func (k *Knobs) RoutesLocalNet(index int32) bool { return slices.Contains(k.LocalNet, index) }
+
+// SetLocalNet is route_localnet of an interface. What packet filters send from 127/8 to
+// another address leaves by any interface, whatever this says; what comes in for 127/8
+// is never taken.
+func (n *Namespace) SetLocalNet(index int32, on bool) {
+	n.ChangeKnobs(func(k *Knobs) {
+		// Those who have asked for the numbers keep their slice.
+		k.LocalNet = slices.DeleteFunc(slices.Clone(k.LocalNet), func(i int32) bool { return i == index })
+		if on {
+			k.LocalNet = append(k.LocalNet, index)
+		}
+	})
 }
 
 // SetIPv6 turns IPv6 of an interface off, which takes its addresses away, or on again; index 0 is for all that there are and

@@ -123,6 +123,15 @@ func (sh *shared) linkRow(s Sysctl, f netstack.Family, link, name string) Sysctl
 			n.SetIPv6(i.Index, !on)
 			return nil
 		})
+	case "route_localnet":
+		get(func(n *socket.Namespace, i *netstack.Interface) int64 {
+			k := n.Knobs()
+			return boolNumber(k.RoutesLocalNet(i.Index))
+		})
+		set(func(n *socket.Namespace, i *netstack.Interface, on bool) error {
+			n.SetLocalNet(i.Index, on)
+			return nil
+		})
 	case "mtu":
 		get(func(_ *socket.Namespace, i *netstack.Interface) int64 { return int64(i.MTU) })
 	}
