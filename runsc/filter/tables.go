@@ -66,16 +66,24 @@ func controlRules() []Rule {
 
 // hostRules are what the Sentry asks the host for on behalf of guests: data of
 // files that the gofer opened, terminals and streams it was given, and its own
-// memory file. host.Calls is the list; where a call has arguments that matter,
-// they are narrowed here.
+// memory file. Where a call has arguments that matter, they are narrowed here.
 func hostRules() []Rule {
 	var r []Rule
 	for _, c := range host.Calls() {
 		r = append(r, narrow(c.Name, "host: "+c.Reason)...)
 	}
-	// The file layer uses these directly.
+	// The file layer and the memory file use these directly.
 	r = append(r, Allow("standard files: data at the host's shared position", "readv", "writev")...)
-	r = append(r, Allow("donated files: data at a position, into scattered memory", "preadv", "pwritev")...)
+	r = append(r, Allow("donated files, memory file: data at a position", "pread64", "pwrite64", "preadv", "pwritev")...)
+	r = append(r, Allow("standard files: data without waiting; donated files: data at the end", "preadv2", "pwritev2")...)
+	r = append(r, Allow("donated files, memory file: size and holes", "fstat", "lseek", "ftruncate", "fallocate")...)
+	r = append(r, Allow("donated files: a guest's fsync", "fsync", "fdatasync")...)
+	r = append(r, AllowEach("standard files: terminals and queue lengths", "ioctl", 1, unix.TCGETS, unix.TCGETS2, unix.TCSETS, unix.TCSETSW, unix.TCSETSF,
+		unix.TCSETS2, unix.TCSETSW2, unix.TCSETSF2, unix.TIOCGWINSZ, unix.TIOCSWINSZ, unix.TIOCINQ, unix.TIOCOUTQ,
+		unix.TIOCGETD, unix.TCFLSH, unix.TCXONC, unix.TCSBRK, unix.TCSBRKP)...)
+	r = append(r, AllowEach("gofer channels, control socket: orderly end", "shutdown", 1, unix.SHUT_RD, unix.SHUT_WR, unix.SHUT_RDWR)...)
+	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED}, dataOnly},
+		Reason: "windows of guest memory and donated files"})
 	r = append(r, Allow("memory file: which pages there are", "mincore")...)
 	r = append(r, Allow("readiness of host descriptors", "poll", "epoll_wait")...)
 	r = append(r, Rule{Name: "mmap", Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED | unix.MAP_ANONYMOUS}, dataOnly},
@@ -89,20 +97,10 @@ var dataOnly = Only(2, unix.PROT_READ|unix.PROT_WRITE)
 // narrow returns the rules for a call of package host.
 func narrow(name, reason string) []Rule {
 	switch name {
-	case "mmap":
-		return []Rule{{Name: name, Args: []Arg{{3, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MAP_SHARED}, dataOnly}, Reason: reason}}
-	case "mprotect":
-		return []Rule{{Name: name, Args: []Arg{dataOnly}, Reason: reason}}
-	case "ioctl":
-		return AllowEach(reason, name, 1, unix.TCGETS, unix.TCGETS2, unix.TCSETS, unix.TCSETSW, unix.TCSETSF,
-			unix.TCSETS2, unix.TCSETSW2, unix.TCSETSF2, unix.TIOCGWINSZ, unix.TIOCSWINSZ, unix.TIOCINQ, unix.TIOCOUTQ,
-			unix.TIOCGETD, unix.TCFLSH, unix.TCXONC, unix.TCSBRK, unix.TCSBRKP)
 	case "fcntl":
 		return AllowEach(reason, name, 1, unix.F_DUPFD_CLOEXEC, unix.F_GETFL, unix.F_SETFL, unix.F_GET_SEALS, unix.F_ADD_SEALS, unix.F_GETPIPE_SZ)
 	case "futex":
 		return nil // the runtime's rules have its operations
-	case "shutdown":
-		return AllowEach(reason, name, 1, unix.SHUT_RD, unix.SHUT_WR, unix.SHUT_RDWR)
 	}
 	return []Rule{{Name: name, Reason: reason}}
 }
