@@ -91,7 +91,7 @@ func (n *Networks) Create(info NetworkInfo, filtered bool) error {
 	if info.Subnet != "" {
 		p, err := netip.ParsePrefix(info.Subnet)
 		if err != nil {
-			return fmt.Errorf("subnet: %w", err)
+			return fmt.Errorf("subnet: %q is no network, as 10.1.0.0/24 is", info.Subnet)
 		}
 		info.Subnet = p.Masked().String()
 	}

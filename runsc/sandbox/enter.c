@@ -359,8 +359,9 @@ unsigned long long cordon_descriptor_limit(void)
 	return descriptors_at_start.rlim_cur;
 }
 
-// CORDON_ZONE is "boot", "boot:ID" (become user and group ID), "gofer",
-// "keeper", "herald", "opener", "porter" or "mounter"; a "+" at its end asks to be killed when the parent dies.
+// CORDON_ZONE is "boot" or "net", each with ":ID" to become that user and group, "gofer",
+// "keeper", "herald", "opener", "porter", with ":owner" for CAP_IPC_OWNER, or "mounter"; a
+// "+" at its end asks to be killed when the parent dies.
 __attribute__((constructor)) static void enter(int argc, char **argv, char **envp)
 {
 	const char *zone = NULL, *memory = "0", *group = "", *view = NULL, *names = "";
