@@ -82,6 +82,7 @@ func (s *Stack) AddLink(index int32, l Link) error {
 		f.express.Store(newExpress(s, tcpip.NICID(index)))
 	}
 	s.watchable.CompareAndSwap(nil, f)
+	s.AtEnd(f.dispose)
 	return nil
 }
 
@@ -176,7 +177,7 @@ func (f *frameLink) Attach(d stack.NetworkDispatcher) {
 func (f *frameLink) Wait() { f.receiver.Wait() }
 
 // Close ends the link. The descriptor stays open: a sender may be about to use it, and whatever got its number next
-// would receive its frames. A guest makes no links of this kind, so these are few.
+// would receive its frames. A guest makes no links of this kind, so these are few; Stack.Dispose closes it.
 func (f *frameLink) Close() {
 	f.dispatcher.Store(nil)
 	f.stop()

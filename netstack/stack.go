@@ -56,6 +56,8 @@ type Stack struct {
 	spliced   splicedCount       // of endpoints that are closed
 	taps      map[*Tap]struct{}
 	icmpTaps  []*errorTap
+	atEnd     []func()
+	disposed  bool
 
 	// atomic
 	filter       atomic.Pointer[Filter]

@@ -32,9 +32,6 @@ type Config struct {
 
 	// Network is "none", "sandbox" or "host".
 	Network string
-	// Attach gives the first network namespace's stack what it has beside its loopback; nil for nothing.
-	Attach func(*netstack.Stack) error
-
 	// UIDs and GIDs are the maps of the first user namespace, with the host's ids
 	// outside; nil: it has every id.
 	UIDs, GIDs []cred.IDMap
@@ -91,6 +88,8 @@ type ContainerConfig struct {
 
 	// Join names the containers whose namespaces it shares.
 	Join Join
+	// Attach gives the stack of a network namespace of its own what it has beside its loopback; nil for nothing.
+	Attach func(*netstack.Stack) error
 	// Time makes a time namespace; nil: the container is in the first one.
 	Time []TimeOffset
 }
@@ -103,7 +102,7 @@ type TimeOffset struct {
 }
 
 // Join names, for each kind of namespace, the container of the sandbox whose
-// namespace a new container shares; empty is a new one (Net: the sandbox's).
+// namespace a new container shares; empty is a new one.
 type Join struct {
 	PID, IPC, UTS, Net, User, Cgroup, Time string
 }

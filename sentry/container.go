@@ -9,6 +9,7 @@ import (
 	"cordon/sentry/cgroup"
 	"cordon/sentry/hostmount"
 	"cordon/sentry/ipc"
+	"cordon/sentry/socket"
 	"cordon/sentry/task"
 	"cordon/sentry/vfs"
 )
@@ -29,7 +30,8 @@ type Container struct {
 	init     *task.ThreadGroup
 	cgroup   *cgroup.Group
 	restored bool
-	ownIPC   bool // it has made its IPC namespace
+	ownIPC   bool              // it has made its IPC namespace
+	ownNet   *socket.Namespace // that it has made, or nil
 
 	// atomic
 	started atomic.Bool
@@ -113,7 +115,7 @@ func (c *Container) dial() (err error) {
 // join finds the namespaces that the container is in.
 func (c *Container) join() error {
 	k := c.kernel
-	c.spaces = task.Namespaces{UTS: task.NewUTS(c.conf.Hostname, c.conf.Domainname), Net: k.spaces.Net}
+	c.spaces = task.Namespaces{UTS: task.NewUTS(c.conf.Hostname, c.conf.Domainname)}
 	from := func(kind, id string) (*task.Namespaces, error) {
 		o := k.Find(id)
 		if o == nil {
@@ -133,7 +135,15 @@ func (c *Container) join() error {
 		if err != nil {
 			return err
 		}
-		c.spaces.Net = n.Net
+		if c.spaces.Net = n.Net; n.Net == nil { // its first process has ended
+			c.spaces.Net = k.Find(id).spaces.Net
+		}
+	} else {
+		n, err := k.containerNet(c.conf.Attach)
+		if err != nil {
+			return err
+		}
+		c.spaces.Net, c.ownNet = n, n // until dropSpaces
 	}
 	if id := c.conf.Join.PID; id != "" {
 		o := k.Find(id)
@@ -247,14 +257,22 @@ func (c *Container) release() {
 	if c.mounts != nil {
 		c.mounts.DecRef()
 	}
-	if ns, ok := c.spaces.IPC.(*ipc.Namespace); ok && c.ownIPC {
-		ns.DecRef()
-	}
+	c.dropSpaces()
 	if c.gofer != nil {
 		c.gofer.Close()
 	}
 	if c.mounter != nil {
 		c.mounter.Close()
+	}
+}
+
+// dropSpaces lets go of the namespaces that the container has made.
+func (c *Container) dropSpaces() {
+	if ns, ok := c.spaces.IPC.(*ipc.Namespace); ok && c.ownIPC {
+		ns.DecRef()
+	}
+	if c.ownNet != nil {
+		c.ownNet.DecRef()
 	}
 }
 

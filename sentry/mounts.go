@@ -13,6 +13,7 @@ import (
 	"cordon/sentry/fs/tmpfs"
 	"cordon/sentry/hostmount"
 	"cordon/sentry/ipc"
+	"cordon/sentry/socket"
 	"cordon/sentry/vfs"
 )
 
@@ -124,6 +125,12 @@ func (c *Container) makeFileSystem(m *Mount) (vfs.FileSystem, error) {
 	if m.Type == "mqueue" {
 		ns, _ := c.spaces.IPC.(*ipc.Namespace)
 		return mqueue.Of(ns).For(nil, m.Options)
+	}
+	if m.Type == "sysfs" {
+		return c.kernel.newSysfs(func() *socket.Namespace {
+			n, _ := c.spaces.Net.(*socket.Namespace) // the first container's is made later
+			return n
+		}), nil
 	}
 	if m.Type != "gofer" {
 		t, ok := v.Type(m.Type)

@@ -23,20 +23,12 @@ func (k *Kernel) assembleNetwork() error {
 		k.spaces.Net = socket.NewHostNamespace(hostinet.Network{}, k.sys.UserNS)
 		return nil
 	}
-	stack, err := netstack.NewFrom(reader(k.random))
+	stack, err := k.newStack(k.cfg.Attach)
 	if err != nil {
-		return &StartError{Message: "network stack: " + err.Error()}
+		return err
 	}
 	k.stack = stack
-	if k.cfg.Network == "none" {
-		if err := stack.SetUp(netstack.LoopbackIndex, false); err != nil {
-			return &StartError{Message: "network stack: " + err.Error()}
-		}
-	}
 	if k.cfg.Attach != nil {
-		if err := k.cfg.Attach(stack); err != nil {
-			return &StartError{Message: "network: " + err.Error()}
-		}
 		k.lookOut()
 	}
 	k.sys.Sockets = socket.NewRegistry(unix.NewProvider(), inet.Provider{}, netlink.Provider{},
@@ -45,6 +37,42 @@ func (k *Kernel) assembleNetwork() error {
 	first.First = true
 	k.spaces.Net = first
 	return nil
+}
+
+// newStack makes the stack of a container's own network namespace.
+func (k *Kernel) newStack(attach func(*netstack.Stack) error) (*netstack.Stack, error) {
+	stack, err := netstack.NewFrom(reader(k.random))
+	if err != nil {
+		return nil, &StartError{Message: "network stack: " + err.Error()}
+	}
+	if k.cfg.Network == "none" {
+		if err := stack.SetUp(netstack.LoopbackIndex, false); err != nil {
+			stack.Close()
+			return nil, &StartError{Message: "network stack: " + err.Error()}
+		}
+	}
+	if attach != nil {
+		if err := attach(stack); err != nil {
+			stack.Dispose()
+			return nil, &StartError{Message: "network: " + err.Error()}
+		}
+	}
+	return stack, nil
+}
+
+// containerNet makes the network namespace of a container that joins and shares none.
+func (k *Kernel) containerNet(attach func(*netstack.Stack) error) (*socket.Namespace, error) {
+	if k.cfg.Network == "host" {
+		return nil, &StartError{Message: "linux.namespaces: network: a sandbox on the host's network has no other"}
+	}
+	if !k.sys.Sockets.MayAddNamespace() {
+		return nil, &StartError{Message: "linux.namespaces: network: the sandbox has too many"}
+	}
+	stack, err := k.newStack(attach)
+	if err != nil {
+		return nil, err
+	}
+	return k.sys.Sockets.NewNamespace(stack, k.sys.UserNS), nil
 }
 
 // lookOut has tasks that go to sleep receive what comes from outside.

@@ -96,7 +96,7 @@ type Container struct {
 }
 
 // Namespaces name, for each kind, the container of the same sandbox whose
-// namespace is joined. The empty string is a new one (for Net: the sandbox's).
+// namespace is joined. The empty string is a new one.
 // Mounts are always a container's own.
 type Namespaces struct {
 	PID, IPC, UTS, Net, User, Cgroup, Time string
@@ -394,6 +394,7 @@ type ContainerFDs struct {
 	Passed               []int
 	Gofer9P, GoferDonate int
 	Mounter              int
+	Network              int // only of a container with a network of its own
 }
 
 // A Pauser is a Guest that can stop all its code between two instructions.

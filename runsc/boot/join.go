@@ -122,7 +122,8 @@ func (b *box) makeTenant(a *CreateArgs, fds []int) (*tenant, error) {
 		closeIf(heraldFD)
 		return nil, errors.New("a container that joins needs a keeper")
 	}
-	got := ContainerFDs{Gofer9P: take(fds, a.FDs.Gofer9P), GoferDonate: take(fds, a.FDs.GoferDonate), Mounter: take(fds, a.FDs.Mounter)}
+	got := ContainerFDs{Gofer9P: take(fds, a.FDs.Gofer9P), GoferDonate: take(fds, a.FDs.GoferDonate), Mounter: take(fds, a.FDs.Mounter),
+		Network: take(fds, a.FDs.Network)}
 	for i, n := range a.FDs.Stdio {
 		got.Stdio[i] = take(fds, n)
 	}

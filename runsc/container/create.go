@@ -158,6 +158,10 @@ func (c *Container) start(p *Params) (*sandbox.Sandbox, error) {
 
 // makeBox starts a sandbox, or joins one.
 func (c *Container) makeBox(p *Params) (*sandbox.Sandbox, error) {
+	p.Sandbox.OwnNet = p.Join != nil && p.Sandbox.Spec.Namespaces.Net == ""
+	if p.TakeOver && (p.Join == nil || p.Sandbox.OwnNet) {
+		p.Sandbox.Network = func(pid int) (*boot.Network, error) { return c.takeOver(p, pid) }
+	}
 	if p.Join != nil {
 		return c.join(p)
 	}
@@ -167,9 +171,6 @@ func (c *Container) makeBox(p *Params) (*sandbox.Sandbox, error) {
 	}
 	p.Sandbox.Control = os.NewFile(uintptr(fd), "control")
 	defer p.Sandbox.Control.Close()
-	if p.TakeOver {
-		p.Sandbox.Network = func(boot int) (*boot.Network, error) { return c.takeOver(p, boot) }
-	}
 	return sandbox.Start(&p.Sandbox)
 }
 
@@ -233,6 +234,9 @@ func (c *Container) takeOver(p *Params, pid int) (*boot.Network, error) {
 	netns, record := p.Sandbox.NetNS, c.networkPath()
 	if netns == "" {
 		netns, record = fmt.Sprintf("/proc/%d/ns/net", pid), ""
+		if same, err := hasNetwork(os.Getpid(), netns); err != nil || same {
+			return network.None(), err // nobody had the right to make one
+		}
 	}
 	n, err := network.TakeOver(netns, record)
 	if record == "" && errors.Is(err, unix.EPERM) {

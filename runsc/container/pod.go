@@ -43,18 +43,26 @@ func (s *Store) Pod(c *specs.Spec) (*Container, boot.Namespaces, error) {
 	}
 	id := member.SandboxID()
 	// What is not listed is inherited: the sandbox's own.
-	n := boot.Namespaces{PID: id, IPC: id, UTS: id, User: id, Cgroup: id, Time: id}
+	n := boot.Namespaces{PID: id, IPC: id, UTS: id, Net: id, User: id, Cgroup: id, Time: id}
 	field := map[specs.LinuxNamespaceType]*string{
 		specs.PIDNamespace: &n.PID, specs.IPCNamespace: &n.IPC, specs.UTSNamespace: &n.UTS, specs.UserNamespace: &n.User,
-		specs.CgroupNamespace: &n.Cgroup, specs.TimeNamespace: &n.Time,
+		specs.CgroupNamespace: &n.Cgroup, specs.TimeNamespace: &n.Time, specs.NetworkNamespace: &n.Net,
 	}
 	for i, ns := range namespaces(c) {
 		f := field[ns.Type]
 		switch {
 		case f == nil:
-			// The network is the sandbox's; mounts are each container's own.
+			// Mounts are each container's own.
 		case ns.Path == "":
 			*f = ""
+		case shared[i] == nil && ns.Type == specs.NetworkNamespace:
+			same, err := hasNetwork(member.sentry().PID, ns.Path)
+			if err != nil {
+				return nil, none, fmt.Errorf("linux.namespaces[%d].path: %w", i, err)
+			}
+			if !same {
+				*f = ""
+			}
 		case shared[i] == nil:
 			return nil, none, fmt.Errorf("linux.namespaces[%d]: %s is of no container of sandbox %s", i, ns.Path, id)
 		default:
@@ -62,6 +70,17 @@ func (s *Store) Pod(c *specs.Spec) (*Container, boot.Namespaces, error) {
 		}
 	}
 	return member, n, nil
+}
+
+// hasNetwork reports whether a process is in the network namespace of the host that a
+// path names.
+func hasNetwork(pid int, path string) (bool, error) {
+	asked, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	own, err := os.Stat(fmt.Sprintf("/proc/%d/ns/net", pid))
+	return err == nil && os.SameFile(asked, own), err
 }
 
 // checkOwn refuses namespaces that a sandbox of its own cannot be put into.

@@ -77,7 +77,7 @@ func (k kernel) Stacks() string { return k.sentry.Stacks() }
 func (k kernel) Add(c *boot.Container, f boot.ContainerFDs) (boot.Guest, error) {
 	cfg, err := container(c, f)
 	if err != nil {
-		for _, fd := range append(append(f.Stdio[:], f.Gofer9P, f.GoferDonate, f.Mounter), f.Passed...) {
+		for _, fd := range append(append(f.Stdio[:], f.Gofer9P, f.GoferDonate, f.Mounter, f.Network), f.Passed...) {
 			if fd >= 0 {
 				unix.Close(fd)
 			}
@@ -200,7 +200,8 @@ func fds(in [3]int) (out [3]int32) {
 
 // config turns a spec into the Sentry's configuration.
 func config(s *boot.Spec) (sentry.Config, error) {
-	first, err := container(&s.Container, boot.ContainerFDs{Stdio: s.FDs.Stdio, Passed: s.FDs.Passed, Gofer9P: s.FDs.Gofer9P, GoferDonate: s.FDs.GoferDonate, Mounter: s.FDs.Mounter})
+	first, err := container(&s.Container, boot.ContainerFDs{Stdio: s.FDs.Stdio, Passed: s.FDs.Passed, Gofer9P: s.FDs.Gofer9P, GoferDonate: s.FDs.GoferDonate, Mounter: s.FDs.Mounter,
+		Network: s.FDs.Network})
 	if err != nil {
 		return sentry.Config{}, err
 	}
@@ -218,9 +219,6 @@ func config(s *boot.Spec) (sentry.Config, error) {
 	c.HostIPC = int32(max(s.FDs.Porter, 0))
 	if fd := int32(s.FDs.Meminfo); fd >= 0 {
 		c.HostMemory = func() (available, total uint64) { return host.MemoryAvailable(fd) }
-	}
-	if fd := s.FDs.Network; fd >= 0 {
-		c.Attach = attach(fd)
 	}
 	if s.Trace.Enabled {
 		fd := s.Trace.FD
@@ -254,6 +252,9 @@ func container(s *boot.Container, f boot.ContainerFDs) (sentry.ContainerConfig, 
 		ID: s.ID, Hostname: s.Hostname, Domainname: s.Domainname, Gofer9P: int32(f.Gofer9P), GoferSide: int32(f.GoferDonate),
 		Masked: s.MaskedPaths, ReadOnly: s.ReadonlyPaths, Sysctl: s.Sysctl, Process: *p, Stdio: fds(f.Stdio), PlainInit: s.PlainInit,
 		Join: sentry.Join(s.Namespaces), Resources: sentry.Resources(s.Resources), Mounter: int32(max(f.Mounter, 0)),
+	}
+	if f.Network >= 0 {
+		c.Attach = attach(f.Network)
 	}
 	if s.Time != nil {
 		c.Time = []sentry.TimeOffset{}

@@ -50,12 +50,17 @@ func attachWatch(s *netstack.Stack, n *boot.Network) {
 			f.index[l.Index] = i.Index
 		}
 	}
+	s.AtEnd(func() { f.events.Close() })
 	go f.run(taken)
 }
 
-// run ends with the namespace's sockets, which are there as long as the process is.
+// run ends with the stack, or the namespace's sockets.
 func (f *follower) run(taken map[int32]bool) {
-	defer f.events.Close()
+	defer func() {
+		f.events.Close()
+		unix.Close(f.queries)
+		f.opener.Close()
+	}()
 	first, err := look(f.queries)
 	if err == nil {
 		f.known = first

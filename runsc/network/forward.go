@@ -21,15 +21,19 @@ func attachLoopback(s *netstack.Stack, n *boot.Network) {
 	room := make(chan struct{}, maxForwarded)
 	for _, place := range n.Loopback.Listeners {
 		if fd := n.FD(place); fd >= 0 {
-			go forward(s, fd, room)
+			f := os.NewFile(uintptr(fd), "loopback")
+			s.AtEnd(func() { f.Close() })
+			go forward(s, f, room)
 		}
 	}
-	// The link's descriptor stays open for as long as this process lives: with it the namespace's loopback is its own again.
+	// While the link's descriptor is open, the namespace's loopback is not its own.
+	if fd := n.FD(n.Loopback.Link); fd >= 0 {
+		s.AtEnd(func() { unix.Close(fd) })
+	}
 }
 
 // forward serves one listening socket.
-func forward(s *netstack.Stack, fd int, room chan struct{}) {
-	f := os.NewFile(uintptr(fd), "loopback")
+func forward(s *netstack.Stack, f *os.File, room chan struct{}) {
 	defer f.Close()
 	conn, err := f.SyscallConn()
 	if err != nil {

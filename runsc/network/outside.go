@@ -263,6 +263,7 @@ func attachUser(s *netstack.Stack, n *boot.Network) error {
 		}
 	}
 	s.Divert(n.Diverted, o)
+	s.AtEnd(o.channel.close)
 	go o.listen()
 	return nil
 }

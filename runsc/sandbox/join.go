@@ -43,6 +43,16 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 	if ends.mounter, err = startMounter(c); err != nil {
 		return nil, err
 	}
+	var network *os.File
+	if c.OwnNet {
+		if s.network, network, err = networkSocket(c); err != nil {
+			return nil, err
+		}
+		if network != nil {
+			defer network.Close()
+			defer s.network.Close()
+		}
+	}
 	if len(c.Roots) > 0 {
 		wg.Go(func() { s.gofer, goferReady, goferErr = startGofer(c, &ends) })
 	}
@@ -63,8 +73,11 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 		err = c.Started(s.PIDs())
 	}
 	if err == nil {
+		err = s.sendNetwork(c, s.keeper.p.Pid)
+	}
+	if err == nil {
 		s.herald.begin(0) // the sandbox's stubs are in another group
-		if err = create(c, cl, &ends, own, s.herald.sentryEnd()); err != nil {
+		if err = create(c, cl, &ends, own, s.herald.sentryEnd(), network); err != nil {
 			err = goferFailure(goferReady, err)
 		}
 	}
@@ -77,7 +90,7 @@ func Join(c *Config, cl *control.Client) (*Sandbox, error) {
 }
 
 // create asks the Sentry for the container.
-func create(c *Config, cl *control.Client, ends *sockets, keeper, herald *os.File) error {
+func create(c *Config, cl *control.Client, ends *sockets, keeper, herald, network *os.File) error {
 	var fds []int
 	add := func(f *os.File) int {
 		if f == nil {
@@ -88,7 +101,7 @@ func create(c *Config, cl *control.Client, ends *sockets, keeper, herald *os.Fil
 	}
 	a := boot.CreateArgs{Container: c.Spec.Container, Keeper: add(keeper), Herald: add(herald), FDs: boot.ContainerFDs{
 		Stdio: [3]int{add(c.Stdio[0]), add(c.Stdio[1]), add(c.Stdio[2])}, Gofer9P: add(ends.nineP[0]), GoferDonate: add(ends.donate[0]),
-		Mounter: add(ends.mounter),
+		Mounter: add(ends.mounter), Network: add(network),
 	}}
 	for _, f := range c.Passed {
 		a.FDs.Passed = append(a.FDs.Passed, add(f))

@@ -23,11 +23,16 @@ func mayKeep() bool {
 	return os.Geteuid() == 0 && unix.Capget(&head, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
-// shared are the namespaces that a keeper has in common with its sandbox, for tools
-// that look for a container's by its pid.
-const shared = unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-
-func enterShared(boot int) error {
+// enterShared enters the namespaces that a keeper has in common with its sandbox, for
+// tools that look for a container's by its pid.
+func (c *Config) enterShared(boot int) error {
+	shared := unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	if c.OwnNet {
+		if err := enterNetNS(c.NetNS); err != nil {
+			return err
+		}
+		shared &^= unix.CLONE_NEWNET
+	}
 	fd, err := unix.PidfdOpen(boot, 0)
 	if err != nil {
 		return fmt.Errorf("pidfd_open of process %d: %w", boot, err)
@@ -70,7 +75,10 @@ func startKeeper(c *Config, sentry *os.File, boot int) (k *keeper, ready *os.Fil
 			return nil, nil, fmt.Errorf("the sandbox's processes: %w", err)
 		}
 		defer pids.Close()
-		enter = func() error { return enterShared(boot) }
+		enter = func() error { return c.enterShared(boot) }
+		if c.OwnNet && c.NetNS == "" {
+			attr.Cloneflags |= unix.CLONE_NEWNET
+		}
 	}
 	p, err := startFrom(enter, shownArgs(c), env, []*os.File{stdin, t.null, t.null, t.report, sentry, t.life, pids}, attr)
 	if err != nil {

@@ -15,13 +15,13 @@ func networkSocket(c *Config) (ours, theirs *os.File, err error) {
 	return socketPair(unix.SOCK_SEQPACKET, "network")
 }
 
-// sendNetwork asks for the network and hands it to the boot process.
-func (s *Sandbox) sendNetwork(c *Config) error {
+// sendNetwork asks for the network of the namespace that a process is in and hands it to the boot process.
+func (s *Sandbox) sendNetwork(c *Config, pid int) error {
 	if s.network == nil {
 		return nil
 	}
 	defer s.network.Close()
-	n, err := c.Network(s.pids.Boot)
+	n, err := c.Network(pid)
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}

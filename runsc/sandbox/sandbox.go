@@ -75,9 +75,12 @@ type Config struct {
 	ControllingTerminal bool
 	// NetNS is the network namespace to run in; empty is the caller's for network "host", else a new one.
 	NetNS string
-	// Network says what the sandbox's stack has beside its loopback; nil for nothing. It is called
-	// after Started.
-	Network func(bootPID int) (*boot.Network, error)
+	// OwnNet gives a container that joins a network of its own, that of NetNS or of a new
+	// namespace, in which its keeper is then.
+	OwnNet bool
+	// Network says what the stack has beside its loopback; nil for nothing. It is called
+	// after Started, with a process that is in the network namespace.
+	Network func(pid int) (*boot.Network, error)
 
 	// HostIPC puts the sandbox into the caller's IPC namespace.
 	HostIPC HostIPC
@@ -140,7 +143,7 @@ func Start(c *Config) (*Sandbox, error) {
 		s.herald.begin(s.pids.Boot)
 	}
 	if err == nil {
-		err = s.sendNetwork(c)
+		err = s.sendNetwork(c, s.pids.Boot)
 	}
 	if err == nil {
 		err = s.release(goferReady, bootReady)

@@ -57,7 +57,7 @@ func (n *Namespace) end() {
 			_ = n.Stack.RemoveLink(i.Index) // who else would have
 		}
 	}
-	n.Stack.Close()
+	n.Stack.Dispose()
 	if n.among != nil {
 		n.among.namespaces.Add(-1)
 	}

@@ -231,6 +231,14 @@ cat $W/v/at/f; $D -v $W/v:/v:rslave bbox cat /v/at/f; docker exec $N umount /v/a
 var dockerSharing = []bothCase{
 	{name: "another's processes and network", script: `$C bbox sleep 1000 >/dev/null; $D --pid container:$N --network container:$N bbox sh -c 'ps | grep -c "[s]leep 1000"'`, want: "1"},
 	{name: "another's IPC and network", script: `$C --ipc shareable bbox sh -c 'echo shared >/dev/shm/x; sleep 1000' >/dev/null; $D --ipc container:$N --network container:$N bbox cat /dev/shm/x`, want: "shared"},
+	{name: "another's processes and a network of its own", script: `
+$C bbox sh -c 'while :; do echo hello | nc -l -p 80; done' >/dev/null; sleep 0.5; A=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' $N)
+docker run -d --runtime $R --name o$N --pid container:$N bbox sh -c 'while :; do echo mine | nc -l -p 80; done' >/dev/null; sleep 0.5
+docker exec o$N sh -c 'ls /sys/class/net | wc -w; ps | grep -c "[h]ello"'; docker exec o$N nc 127.0.0.1 80 </dev/null; docker exec o$N nc $A 80 </dev/null
+docker exec $N nc $(docker inspect -f '{{.NetworkSettings.IPAddress}}' o$N) 80 </dev/null
+docker restart -t 1 o$N >/dev/null; sleep 0.5; docker exec o$N nc $A 80 </dev/null; docker rm -f o$N >/dev/null; docker exec $N nc 127.0.0.1 80 </dev/null
+$D --pid container:$N --network none bbox ls /sys/class/net`, want: "2\n1\nmine\nhello\nmine\nhello\nhello\nlo"},
+	{name: "another's IPC and a network of its own", script: `$C --ipc shareable bbox sh -c 'echo shared >/dev/shm/x; sleep 1000' >/dev/null; $D --ipc container:$N bbox sh -c 'cat /dev/shm/x; ls /sys/class/net | wc -w'`, want: "shared\n2"},
 	{name: "the host's IPC and host name", script: `$D --ipc host bbox sh -c 'test -d /dev/shm && echo there'; test "$($D --uts host bbox hostname)" = "$(hostname)" && echo same`, want: "there\nsame"},
 }
 
