@@ -161,6 +161,16 @@ func openChecked(c *Caller, p Path, f linux.OpenFlags, check bool) (*Description
 	return d, nil
 }
 
+// LetExecute has d, which nobody else has yet, not keep its file from being executed
+// though it can be written, as what memfd_create(2) returns.
+func (d *Description) LetExecute() {
+	if d.mode&countWrite != 0 {
+		d.mode &^= countWrite
+		d.path.Dentry.State().putWrite()
+		d.path.Mount.putWriter()
+	}
+}
+
 // mayOpen is Linux's may_open.
 func mayOpen(c *Caller, p Path, f linux.OpenFlags, want Access) error {
 	switch p.Dentry.kind {

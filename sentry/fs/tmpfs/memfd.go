@@ -29,6 +29,9 @@ func NewMemfd(v *vfs.VFS, fs *FS, c *vfs.Caller, name string, flags linux.MemfdF
 	p := v.AnonPath(f, "/memfd:"+name+" (deleted)")
 	d, err := vfs.OpenPath(c, p, linux.O_RDWR|linux.O_LARGEFILE)
 	p.Dentry.DropHold()
+	if err == nil {
+		d.LetExecute()
+	}
 	return d, err
 }
 
