@@ -379,6 +379,33 @@ type Informer interface {
 	Inform(facts []Fact)
 }
 
+// A Relay is a Context that needs no owner while its guest sleeps in a call, and may have
+// another one from then on.
+type Relay interface {
+	// HandOver is Rester.Rest for an owner that lets go of the context: whoever calls
+	// TakeOver next has it. It returns what the thread needs to own another context.
+	// ok is false, and nothing has been done, where the owner had better stay.
+	HandOver() (f Footing, ok bool)
+
+	// TakeOver makes the caller, whose footing f is, the owner. A thread without one
+	// has nil. It ends HandOver as Rester.Risen ends Rest.
+	TakeOver(f Footing)
+
+	// Together says whether the guest shares a CPU with others, so that its owner had
+	// better go on in the place of one that it wakes. Owner only.
+	Together() bool
+
+	// OnLinger has f called whenever the guest of such an owner has not come back for a
+	// moment, or may be long. It is called before the context is used.
+	OnLinger(f func())
+}
+
+// A Footing is what the platform has done to a thread that has owned a context.
+type Footing interface {
+	// Leave undoes it. The thread only.
+	Leave()
+}
+
 // A Rester is a Context that wants to know when its owner is about to sleep, with
 // the guest stopped in a system call: it need not be quick to answer it.
 type Rester interface {

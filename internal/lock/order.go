@@ -81,6 +81,7 @@ const order = `
 	SocketOptions - options of one socket
 	WaitQueue - waiters of one object; callbacks under it only mark and wake
 	EpollReady - an epoll instance's ready list
+	Workers - threads without a task, and tasks that wait for one
 	Log - the log's writer
 `
 
@@ -144,6 +145,7 @@ type (
 	Platform        struct{ ranked }
 	Timer           struct{ ranked }
 	WaitQueue       struct{ ranked }
+	Workers         struct{ ranked }
 	Log             struct{ ranked }
 	TTY             struct{ ranked }
 	TTYControl      struct{ ranked }

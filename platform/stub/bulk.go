@@ -25,7 +25,9 @@ func (p *Placer) Bulk(h *Place) {
 func (p *Placer) roam(h *Place) {
 	if now := p.now(); h.bound && h.group.Load() == nil && now >= h.stays {
 		h.roams, h.stays = true, now+stayTime
-		SetAffinitySet(0, &p.all)
+		p.mu.Lock()
+		h.owner.putLocked(anyCPU, false)
+		p.mu.Unlock()
 	}
 }
 
@@ -41,5 +43,5 @@ func (p *Placer) alight(h *Place) {
 			SetAffinity(h.thread.Load(), cpu)
 		}
 	}
-	SetAffinity(0, p.allowed[h.cpu])
+	h.owner.putLocked(h.cpu, false)
 }

@@ -104,11 +104,13 @@ func (p *Placer) Wait(h *Place) int32 {
 	h.began = p.now()
 	if h.bulk > 0 {
 		h.bulk--
+		h.lingered()
 		return 0
 	}
 	if h.streak >= quickStreak && p.mayGroup(h.began) && p.join(h) {
 		return guestLooks
 	}
+	h.lingered()
 	return 0
 }
 
@@ -133,6 +135,7 @@ func (p *Placer) Look(h *Place, look func(n int32) bool) Outcome {
 	h.settle()
 	g := h.group.Load()
 	if g == nil {
+		h.lingered()
 		return Over
 	}
 	h.answered++
@@ -152,11 +155,13 @@ func (p *Placer) Look(h *Place, look func(n int32) bool) Outcome {
 			}
 			switch g.others(h) {
 			case othersCalled:
+				h.lingered()
 				return Park
 			case othersRun:
 				waiting += groupLooks
 				if waiting > linger || h.answered > maxAnswers {
 					waiting, h.answered = 0, 0
+					h.lingered()
 					Yield()
 				}
 			}
@@ -170,6 +175,7 @@ func (p *Placer) Look(h *Place, look func(n int32) bool) Outcome {
 			break
 		}
 	}
+	h.lingered()
 	p.end(h, g)
 	return Over
 }
@@ -248,8 +254,7 @@ func (p *Placer) joinLocked(h *Place) bool {
 	h.answered = 0
 	h.group.Store(g)
 	h.cpu = g.guests
-	SetAffinity(0, p.allowed[g.owners])
-	SetBatch(0, true)
+	h.owner.putLocked(g.owners, true)
 	return true
 }
 
@@ -393,8 +398,7 @@ func (p *Placer) outsideLocked(m *Place, slow bool) {
 		}
 	}
 	m.group.Store(nil) // from here on m's owner changes what it is
-	SetBatch(m.owner, false)
-	SetAffinity(m.owner, p.allowed[m.cpu])
+	m.owner.putLocked(m.cpu, false)
 	if w := m.word.Load(); w != nil && m.parked.Load() {
 		WakeWord(w)
 	}
@@ -417,7 +421,6 @@ func (p *Placer) leaveLocked(h *Place) {
 		return
 	}
 	h.group.Store(nil)
-	SetBatch(0, false)
 	h.settle()
 	g.standLocked(h)
 	for i := range g.rested {

@@ -141,7 +141,7 @@ func (p *Placer) ownLocked() bool {
 	l.spent, l.again = all, true
 	for _, g := range p.groups {
 		for m := range g.seated(nil) {
-			spent, timed := m.spentLocked()
+			spent, timed := m.owner.spentLocked()
 			own -= spent
 			known = known && timed
 		}

@@ -43,6 +43,7 @@ type Place struct {
 	count    int    // calls that calls does not have yet
 	bulk     int    // runs of the guest for which it is taken for one that moves much
 	roams    bool   // its owner sleeps unbound
+	linger   func() // see OnLinger, or nil
 	stays    int64  // until when it does not
 	looks    *Group // in which group's looking it counts
 
@@ -61,26 +62,25 @@ type Place struct {
 	// atomic: word is the futex that says whose turn it is; parked, that the owner
 	// sleeps on it and another one looks; resting, that it sleeps in the Sentry;
 	// credit, in which group's ready it counts; slowed, that its guest was found to
-	// take long; quelled, that its stub was told to sleep.
+	// take long; quelled, that its stub was told to sleep; handed, that nobody is its owner.
 	word    atomic.Pointer[uint32]
 	parked  atomic.Bool
 	resting atomic.Bool
 	credit  atomic.Pointer[Group]
 	slowed  atomic.Bool
 	quelled atomic.Bool
+	handed  atomic.Bool
 
 	// atomic: changed under Placer.mu.
 	group atomic.Pointer[Group]
 
 	// guarded by Placer.mu
-	owner int32  // the OS thread of the context's owner
-	cpu   int    // index in Placer.allowed
-	seen  uint64 // turns at the last look
-	told  uint64 // calls then
-	fresh int    // looks for which it still counts as active
-	timed bool   // time was read at the last look
-	seat  int    // 1 + its seat in its group, or 0
-	time  int64  // the owner's CPU time then, in nanoseconds
+	owner *Footing // nil: none yet, or nobody's since HandOver
+	cpu   int      // index in Placer.allowed
+	seen  uint64   // turns at the last look
+	told  uint64   // calls then
+	fresh int      // looks for which it still counts as active
+	seat  int      // 1 + its seat in its group, or 0
 }
 
 // Placer places contexts on processors.
@@ -167,10 +167,12 @@ func (p *Placer) Bind(h *Place, tid int32, word *uint32) {
 	h.thread.Store(tid)
 	if !h.bound {
 		h.bound = true
-		h.owner = CurrentThread()
+		if h.owner == nil {
+			h.owner = p.newFooting()
+		}
 		p.places[h] = struct{}{}
 		if word == nil || !p.joinLocked(h) {
-			SetAffinity(0, p.allowed[h.cpu])
+			h.owner.putLocked(h.cpu, false)
 		}
 	}
 	SetAffinity(tid, p.allowed[h.cpu])
@@ -184,7 +186,8 @@ func (p *Placer) Leave(h *Place) {
 	if h.bound {
 		h.bound = false
 		delete(p.places, h)
-		SetAffinitySet(0, &p.all)
+		h.owner.putLocked(anyCPU, false)
+		h.owner = nil
 	}
 }
 
@@ -306,7 +309,7 @@ func (p *Placer) look() bool {
 			p.loosenLocked(h)
 			continue
 		default:
-			h.timed = false
+			h.owner.timed = false
 		}
 		running++
 		counts[h.cpu]++
@@ -336,17 +339,8 @@ func (p *Placer) look() bool {
 // busyLocked says whether the owner, outside its guest, has used the processor
 // for most of the time since the last look.
 func (h *Place) busyLocked() bool {
-	spent, timed := h.spentLocked()
+	spent, timed := h.owner.spentLocked()
 	return timed && spent > int64(lookPeriod)/2
-}
-
-// spentLocked returns how long the owner has run since spentLocked was called before, in
-// nanoseconds, if it was at the last look at which that mattered.
-func (h *Place) spentLocked() (spent int64, timed bool) {
-	now := ThreadTime(h.owner)
-	spent, timed = now-h.time, h.timed
-	h.time, h.timed = now, true
-	return spent, timed
 }
 
 // loosenLocked unbinds the stub thread of a guest that computes. If it has
@@ -399,7 +393,9 @@ func (p *Placer) gatherLocked() {
 func (p *Placer) moveLocked(h *Place, cpu int) {
 	h.cpu = cpu
 	SetAffinity(h.thread.Load(), p.allowed[cpu])
-	SetAffinity(h.owner, p.allowed[cpu])
+	if h.owner != nil {
+		h.owner.putLocked(cpu, false)
+	}
 }
 
 // All returns the set of CPUs that the process may use.

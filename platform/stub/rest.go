@@ -5,14 +5,17 @@ import "sync/atomic"
 // rouse counts a sleeping owner that is being woken among those that want to run.
 func (h *Place) rouse() {
 	if g := h.group.Load(); g != nil && h.credit.CompareAndSwap(nil, g) {
-		if g.ready.Add(1) > soonReady {
-			return
+		if g.ready.Add(1) <= soonReady && !h.handed.Load() {
+			h.expect()
 		}
-		// Its stub is likely to have its answer soon.
-		if w := h.word.Load(); w != nil && h.resting.Load() && !atomic.CompareAndSwapUint32(w, 2, 1) &&
-			h.quelled.Load() && h.quelled.Swap(false) && atomic.CompareAndSwapUint32(w, 3, 1) {
-			WakeWord(w)
-		}
+	}
+}
+
+// expect has the stub of an owner that sleeps get ready: it is likely to have its answer soon.
+func (h *Place) expect() {
+	if w := h.word.Load(); w != nil && h.resting.Load() && !atomic.CompareAndSwapUint32(w, 2, 1) &&
+		h.quelled.Load() && h.quelled.Swap(false) && atomic.CompareAndSwapUint32(w, 3, 1) {
+		WakeWord(w)
 	}
 }
 
@@ -69,12 +72,18 @@ func (p *Placer) Rest(h *Place) bool {
 	} else {
 		g.looking.Add(-1)
 	}
+	g.makeRoom(h)
+	return look
+}
+
+// makeRoom has others have the CPUs of h, whose owner is about to sleep.
+func (g *Group) makeRoom(h *Place) {
 	if m := g.rested[g.rests.Add(1)%lastRested].Swap(h); m != nil && m != h && m.resting.Load() {
 		m.quell()
 	}
 	if g.ready.Load() > 0 {
 		h.press()
-		return look // whoever is ready will look
+		return // whoever is ready will look
 	}
 	for m := range g.seated(h) {
 		if !m.resting.Load() {
@@ -89,7 +98,6 @@ func (p *Placer) Rest(h *Place) bool {
 			break
 		}
 	}
-	return look
 }
 
 // Yield lets another owner have the CPU of h, the caller, which looks for what wakes

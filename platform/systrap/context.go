@@ -54,6 +54,7 @@ var (
 	_ platform.Context   = (*Context)(nil)
 	_ platform.Completer = (*Context)(nil)
 	_ platform.Rester    = (*Context)(nil)
+	_ platform.Relay     = (*Context)(nil)
 	_ platform.Informer  = (*Context)(nil)
 )
 
@@ -93,6 +94,18 @@ func (c *Context) Roused() { c.p.place.Roused(&c.place) }
 
 // Risen implements platform.Rester.
 func (c *Context) Risen() { c.p.place.Risen(&c.place) }
+
+// HandOver implements platform.Relay.
+func (c *Context) HandOver() (platform.Footing, bool) { return c.p.place.HandOver(&c.place) }
+
+// TakeOver implements platform.Relay.
+func (c *Context) TakeOver(f platform.Footing) { c.p.place.TakeOver(&c.place, f) }
+
+// Together implements platform.Relay.
+func (c *Context) Together() bool { return c.place.Together() }
+
+// OnLinger implements platform.Relay.
+func (c *Context) OnLinger(f func()) { c.place.OnLinger(f) }
 
 // takePending clears and returns the interrupt flag.
 func (c *Context) takePending() bool {

@@ -26,6 +26,9 @@ func sysFutex(t *task.Task, addr arg.Addr, op linux.FutexOp, val uint32, timeout
 			return 0, linux.ENOSYS
 		}
 	}
+	if cmd != linux.FUTEX_WAIT && cmd != linux.FUTEX_WAIT_BITSET {
+		t.HandOn() // it does not sleep next
+	}
 	a, a2 := uint64(addr), uint64(addr2)
 	m, table := t.MM(), t.System().Futexes
 	switch cmd {
@@ -44,7 +47,10 @@ func sysFutex(t *task.Task, addr arg.Addr, op linux.FutexOp, val uint32, timeout
 		if cmd == linux.FUTEX_WAKE {
 			mask = anyBits
 		}
-		return count(table.Wake(m, a, private, int(int32(val)), mask))
+		began := t.BeginWaking()
+		n, err := table.Wake(m, a, private, int(int32(val)), mask)
+		t.EndWaking(began)
+		return count(n, err)
 	case linux.FUTEX_REQUEUE:
 		return count(table.Requeue(m, a, a2, private, int(int32(val)), int(int32(timeout)), nil))
 	case linux.FUTEX_CMP_REQUEUE:
@@ -109,19 +115,39 @@ func futexDeadline(t *task.Task, clock ktime.Clock, addr uint64, relative bool) 
 // futexWaitUntil waits on a word. relative: the time-out was given as a
 // duration, so that an interrupted wait goes on with what is left of it.
 func futexWaitUntil(t *task.Task, addr uint64, val, mask uint32, private bool, clock ktime.Clock, deadline int64, relative bool) (uintptr, error) {
-	table := t.System().Futexes
-	w := &futex.Waiter{Wake: t.Nudge}
-	if err := table.Wait(t.MM(), addr, private, val, mask, w); err != nil {
+	w := &futexWait{addr: addr, val: val, mask: mask, private: private, relative: relative, clock: clock, deadline: deadline}
+	w.Wake = t.Nudge
+	if err := t.System().Futexes.Wait(t.MM(), addr, private, val, mask, &w.Waiter); err != nil {
+		t.HandOn()
 		return 0, err
 	}
-	err := t.Sleep(clock, deadline, w.Woken)
-	if table.Unqueue(w) {
+	return t.SleepAside(clock, deadline, w)
+}
+
+// A futexWait is the sleep of FUTEX_WAIT: what it was called with, and where it waits.
+type futexWait struct {
+	futex.Waiter
+
+	addr              uint64
+	val, mask         uint32
+	private, relative bool
+	clock             ktime.Clock
+	deadline          int64
+}
+
+// Ready implements task.Pause.
+func (w *futexWait) Ready() bool { return w.Woken() }
+
+// Done implements task.Pause.
+func (w *futexWait) Done(t *task.Task, err error) (uintptr, error) {
+	if t.System().Futexes.Unqueue(&w.Waiter) {
 		return 0, nil
 	}
 	if err == linux.ETIMEDOUT {
 		return 0, err
 	}
-	if at := w.Moved(); at != 0 && t.OnlyFrozen() && (deadline == task.NoDeadline || clock == t.System().Clocks.Monotonic) {
+	addr, val, relative := w.addr, w.val, w.relative
+	if at := w.Moved(); at != 0 && t.OnlyFrozen() && (w.deadline == task.NoDeadline || w.clock == t.System().Clocks.Monotonic) {
 		// It goes on waiting where it was moved, whatever the word there is.
 		if now, err := t.MM().LoadUint32(at); err == nil {
 			addr, val, relative = at, now, true
@@ -131,10 +157,10 @@ func futexWaitUntil(t *task.Task, addr uint64, val, mask uint32, private bool, c
 		return 0, task.RestartSys
 	}
 	var p uint64
-	if private {
+	if w.private {
 		p = 1
 	}
-	*t.RestartBlock() = task.RestartBlock{Kind: task.RestartFutex, Deadline: deadline, Args: [4]uint64{addr, uint64(val), uint64(mask), p}}
+	*t.RestartBlock() = task.RestartBlock{Kind: task.RestartFutex, Deadline: w.deadline, Args: [4]uint64{addr, uint64(val), uint64(w.mask), p}}
 	return 0, task.RestartCall
 }
 

@@ -3,8 +3,9 @@
 //
 // # Objects
 //
-// System is what all tasks of a sandbox share. A Task is one guest thread: a
-// goroutine locked to an OS thread, with a platform context. A ThreadGroup is a
+// System is what all tasks of a sandbox share. A Task is one guest thread, with a
+// platform context. A worker, a goroutine locked to an OS thread, runs it: from its
+// start to its end, or until it sleeps aside. A ThreadGroup is a
 // process; a ProcessGroup and a Session are what job control makes of them.
 // An FSContext is a root, a working directory and an umask (CLONE_FS). A
 // Container labels the processes of one container. A PIDNamespace numbers
@@ -28,7 +29,8 @@
 // and those that last (Stopped, Traced, Frozen) are run states with a name: what a
 // checkpoint must keep lies in the Task, never on its goroutine's stack. An
 // ordinary sleep in a system call is interrupted for a checkpoint as for a
-// signal without a handler, and the call is restarted.
+// signal without a handler, and the call is restarted. One that a task sleeps aside in lies
+// in Task.pause, and ends so too.
 //
 // # Locking
 //
@@ -45,6 +47,11 @@
 // sleeper looks again at what it waits for. Task.work says what has to be done
 // before the guest runs on; whoever sets a bit kicks the task, which gets it out
 // of the guest or out of its sleep.
+//
+// A task that sleeps aside (SleepAside: FUTEX_WAIT, where the platform allows it) has no
+// worker. Whoever puts its token passes it on to the list of those that wait for one. A
+// worker whose task sleeps aside takes the first of the list; another is called unless
+// who wakes is likely to do that next (BeginWaking), and is when it turns out not to.
 //
 // # Checkpoint
 //

@@ -181,5 +181,9 @@ func (r restart) run() {
 	if t.notified != nil {
 		t.goOnAsking()
 	}
-	t.run()
+	if t.sys.Turn != nil {
+		t.run()
+		return
+	}
+	(&worker{next: t, begun: true}).work(t.sys)
 }

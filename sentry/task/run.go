@@ -13,7 +13,6 @@ func (t *Task) Start() {
 	s := t.sys
 	s.tree.Lock()
 	s.live++
-	w := s.idleWorkerTreeLocked()
 	s.tree.Unlock()
 	s.wokeUp()
 	if s.Turn != nil {
@@ -21,13 +20,24 @@ func (t *Task) Start() {
 		go func() { enter(); t.run() }()
 		return
 	}
-	w.begin(t)
+	s.begin(t)
 }
 
 // run is a task's life.
-func (t *Task) run() {
+func (t *Task) run() { t.runOn(nil) }
+
+// runOn is run on a thread with a footing, until the end or as long as the task does not
+// step aside. It returns the footing that the thread has then.
+func (t *Task) runOn(f platform.Footing) platform.Footing {
+	t.takeOver(f)
 	t.switched.Store(t.sys.Clocks.Monotonic.Now())
 	for t.runState != Exiting {
+		if t.pause.what != nil {
+			if f, gone := t.stepAside(); gone {
+				return f
+			}
+			continue
+		}
 		if t.work.Load() != 0 {
 			t.doWork()
 			continue
@@ -35,6 +45,7 @@ func (t *Task) run() {
 		t.enterGuest()
 	}
 	t.exit()
+	return nil
 }
 
 // lockThread keeps the task's goroutine on one OS thread, from which the
@@ -85,6 +96,12 @@ func (t *Task) enterGuest() {
 		t.unmeasured++
 	}
 	t.inGuest.Store(false)
+	if t.waking {
+		t.waking = false
+		if ev.Kind != platform.EventSyscall || t.regs.SyscallNumber() != t.callNumber {
+			t.sys.handOn()
+		}
+	}
 	if p := t.MM().Patcher(); p != nil {
 		if ev.Trapped && !t.traced() {
 			p.Trapped(t.ctx, t.MM(), &t.regs)
@@ -144,13 +161,16 @@ func (t *Task) makeCallUnless(asked bool) {
 		ret, err := t.sys.Calls.Call(t, t.callNumber, &t.args)
 		t.finishCall(ret, err)
 	}
-	if t.traced() {
+	if t.traced() && t.pause.what == nil {
 		t.leaveTraced()
 	}
 }
 
-// finishCall stores a call's result.
+// finishCall stores a call's result, if it has one yet.
 func (t *Task) finishCall(ret uintptr, err error) {
+	if t.pause.what != nil {
+		return
+	}
 	t.call.Store(0)
 	t.inSyscall = false
 	switch e := err.(type) {
@@ -204,6 +224,7 @@ func (t *Task) die() {
 // doWork does what has to be done before the guest goes on, the most pressing
 // first.
 func (t *Task) doWork() {
+	t.sys.handOn()
 	t.complete()
 	work := t.work.Load()
 	switch {

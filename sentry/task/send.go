@@ -195,8 +195,11 @@ func (t *Task) Nudge() {
 	if was == tokenOnWatch {
 		_, _ = host.Write(int(t.bell.Load()), []byte{1, 0, 0, 0, 0, 0, 0, 0}) // fails when it has been rung enough
 	}
-	if (was == tokenAwaited || was == tokenLooked || was == tokenOnWatch) && t.rester != nil {
+	if was > tokenThere && t.rester != nil {
 		t.rester.Roused()
+	}
+	if was == tokenAside {
+		t.sys.pass(t)
 	}
 	if turn := t.sys.Turn; turn != nil {
 		turn.Wake()

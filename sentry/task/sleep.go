@@ -74,13 +74,18 @@ func (t *Task) Sleep(clock ktime.Clock, deadline int64, ready func() bool) error
 		t.account(&t.times.system)
 		t.sleeps.Store(true)
 		t.rest()
-		t.sleeps.Store(false)
-		t.sys.wokeUp()
-		t.switched.Store(t.sys.Clocks.Monotonic.Now())
+		t.rise()
 		if ready() {
 			return nil
 		}
 	}
+}
+
+// rise says that t's sleep has been ended.
+func (t *Task) rise() {
+	t.sleeps.Store(false)
+	t.sys.wokeUp()
+	t.switched.Store(t.sys.Clocks.Monotonic.Now())
 }
 
 // SleepOnFiles is Sleep for a task whose files may be connections: it looks out for
@@ -175,6 +180,7 @@ func (t *Task) Bulk(sends bool) {
 
 // rest waits for the token.
 func (t *Task) rest() {
+	t.sys.handOn()
 	if turn := t.sys.Turn; turn != nil {
 		turn.Rest(t.wake.there)
 	}

@@ -95,10 +95,9 @@ type System struct {
 	lastPID  int32
 	freezing int // how many hold the system frozen
 	allGone  chan struct{}
-	live     int       // goroutines running
-	holds    int       // that Release has not undone
-	over     bool      // the last task has ended, and nobody held the system
-	workers  []*worker // that have no task
+	live     int  // goroutines running
+	holds    int  // that Release has not undone
+	over     bool // the last task has ended, and nobody held the system
 
 	// atomic
 	frozen atomic.Int32
@@ -111,6 +110,7 @@ type System struct {
 	started    atomic.Uint64 // tasks ever made (/proc/stat processes)
 
 	late       lateNudges
+	workers    workers
 	spare      sync.Once // addSpareProcs
 	frozenMu   sync.Mutex
 	frozenCond *sync.Cond

@@ -84,9 +84,15 @@ type Task struct {
 	signalQ   wait.Queue   // signalfd, sigtimedwait
 	killedBy  bool         // workKill was set for exec, not for an exit of the group
 
+	// guarded by sys.workers.mu
+	after *Task // in the list of those that wait for a worker
+
 	// task-only
 	ctx        platform.Context // its methods that say so, anyone calls
 	rester     platform.Rester  // ctx, or nil
+	relay      platform.Relay   // likewise
+	pause      pause            // the sleep of a call that sleeps aside
+	waking     bool             // its last call has woken others, who wait for its next one
 	looksOut   bool             // SleepOnFiles
 	notified   *notification    // what a seccomp listener is to answer, or nil
 	regs       arch.Registers
@@ -197,6 +203,9 @@ func (t *Task) Context() platform.Context { return t.ctx }
 func (t *Task) setContext(c platform.Context) {
 	t.ctx = c
 	t.rester, _ = c.(platform.Rester)
+	if t.relay, _ = c.(platform.Relay); t.relay != nil {
+		t.relay.OnLinger(t.sys.handOn)
+	}
 }
 
 // MM is the address space, nil when the task has exited.

@@ -7,7 +7,7 @@ import (
 )
 
 // A token is what a sleeping task waits for: put makes it there, take waits until
-// it is there and takes it. A task has an OS thread of its own, so it sleeps in the
+// it is there and takes it. Its worker has an OS thread of its own, so it sleeps in the
 // host's kernel: through Go's scheduler a wake-up takes two more threads.
 type token struct {
 	word uint32 // atomic
@@ -20,6 +20,7 @@ const (
 	tokenAwaited
 	tokenLooked  // take's caller looks whether it is there
 	tokenOnWatch // takeOnWatch waits for it
+	tokenAside   // nobody waits: whoever puts it passes the task on
 )
 
 // put is called by anyone. It returns how the task waited.
@@ -34,6 +35,10 @@ func (k *token) put() (was uint32) {
 // look says that the task looks whether the token is there: it needs no waking. take
 // ends that.
 func (k *token) look() { atomic.CompareAndSwapUint32(&k.word, tokenGone, tokenLooked) }
+
+// leave says that nobody waits any more. It is false, and somebody still does, if the token
+// is there.
+func (k *token) leave() bool { return atomic.CompareAndSwapUint32(&k.word, tokenGone, tokenAside) }
 
 // there says whether take would not wait.
 func (k *token) there() bool { return atomic.LoadUint32(&k.word) == tokenThere }
