@@ -102,7 +102,7 @@ func (k *Kernel) Remove(g boot.Guest) {
 }
 
 func closeFDs(f boot.ContainerFDs) {
-	for _, fd := range append(f.Stdio[:], f.Gofer9P, f.GoferDonate, f.Mounter) {
+	for _, fd := range append(f.Stdio[:], f.Gofer9P, f.GoferDonate, f.Mounter, f.Network) {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
