@@ -91,6 +91,7 @@ type File struct {
 	// atomic
 	asked atomic.Uint64 // mincore calls
 	wait  atomic.Pointer[func()]
+	room  atomic.Pointer[func(n uint64) bool] // HasRoom
 
 	worker sync.WaitGroup // punchAll
 

@@ -51,6 +51,16 @@ func (f *File) AwaitRoom() {
 	}
 }
 
+// OnRoom says what HasRoom answers. Called before a guest runs.
+func (f *File) OnRoom(has func(n uint64) bool) { f.room.Store(&has) }
+
+// HasRoom reports whether n bytes more, which are to be there at once and are no process's, leave the
+// others what they need: nobody is to be killed for them.
+func (f *File) HasRoom(n uint64) bool {
+	has := f.room.Load()
+	return has == nil || (*has)(n)
+}
+
 // eachPage calls fn with the pages of b, which lies at off in the file.
 func eachPage(b []byte, off uint64, fn func(at int, page []byte)) {
 	for at := 0; at < len(b); {

@@ -326,6 +326,7 @@ func (t *Task) makeRoom(addr uint64) bool {
 func (s *System) SetGuestMemory(n int64) {
 	s.watch.guest.Store(n)
 	s.Memory.OnRefused(s.awaitRoom)
+	s.Memory.OnRoom(s.hasRoomFor)
 }
 
 // awaitRoom holds a copy of the Sentry's own that found the memory file full. Locks may
@@ -354,6 +355,16 @@ func (s *System) hasRoomTreeLocked(more int) bool {
 	const slack = 16 // one part in so many
 	need := s.watch.own.Load() + int64(len(s.tasks)+1+more)*s.Reserve.TaskBytes()
 	return int64(s.Memory.Total())-int64(s.Memory.Kept())+need <= limit-limit/slack
+}
+
+// hasRoomFor answers memfile.File.HasRoom. Locks may be held.
+func (s *System) hasRoomFor(n uint64) bool {
+	if most := uint64(s.watch.guest.Load()); most > 0 && s.Memory.Total()+n > most-most/fullShare {
+		return false
+	}
+	const slack = 8 // for the tasks too
+	limit := s.HostMemory.Load()
+	return limit == 0 || int64(s.Memory.Total())-int64(s.Memory.Kept())+s.watch.own.Load()+int64(n) <= limit-limit/slack
 }
 
 // Memory is how much memory t's container has, and how much is in use, in bytes:

@@ -26,8 +26,11 @@ type Memory interface {
 // MemoryFile makes a Memory of the sandbox's memory file.
 type MemoryFile struct{ memmap.Memory }
 
-// Alloc implements Memory. Pages cost nothing until they are touched.
+// Alloc implements Memory.
 func (m MemoryFile) Alloc(n uint64) (memmap.Range, linux.Errno) {
+	if !m.File.HasRoom(n) {
+		return memmap.Range{}, linux.ENOMEM
+	}
 	r, _, err := m.File.Alloc(n, memfile.Options{Kind: memfile.Shared})
 	if err != 0 {
 		return memmap.Range{}, err
